@@ -1,0 +1,47 @@
+# Two commands: `make demo` and `make test`. Both set up what they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format golden docs bench fuzz clean
+
+demo: $(VENV)/.runtime ## set up, then diagnose a sample incident
+	$(BIN)/slowq analyze sample_logs/large_nq
+
+test: $(VENV)/.dev ## set up, then run every test
+	$(BIN)/python -m pytest -n auto
+
+check: $(VENV)/.dev ## format, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+golden: $(VENV)/.dev ## rewrite the expected results of sample_logs/
+	$(BIN)/python -m tests.golden
+
+docs: $(VENV)/.dev ## rewrite docs/rules/ from the rules themselves
+	$(BIN)/python -m tests.docs
+
+bench: $(VENV)/.dev ## speed and memory beside grep, ripgrep, pgBadger and pt-query-digest
+	$(BIN)/python bench/speed.py
+
+fuzz: $(VENV)/.dev ## ten minutes of random input through parsers and expressions
+	$(BIN)/python bench/fuzz.py --seconds 600
+
+$(VENV)/.runtime: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ $(VENV)/.runtime
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
