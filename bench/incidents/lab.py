@@ -1,0 +1,165 @@
+"""A Milvus standalone and a Prometheus on this machine: start them, read their log and their metrics, stop them.
+
+Both are used when they already run (`milvus` on 19530, its metrics on 9091, Prometheus on 9090 or `--prometheus`), and started otherwise; what was
+started here is stopped by `stop()`, nothing else is. All of it listens on, and talks to, the loopback address.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+SCRAPE_S = 2
+SERIES = "milvus_.*|knowhere_.*|process_.*|go_gc_duration_seconds.*|go_goroutines|go_memstats_heap_inuse_bytes|up"
+LOG_TIME = re.compile(r"^\[(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}) \+00:00\]")
+SLOW_LINE = re.compile(r'\["(?:Search|Query|HybridSearch) slow"\]')
+
+PROMETHEUS_YML = f"""\
+global: {{scrape_interval: {SCRAPE_S}s, scrape_timeout: {SCRAPE_S}s}}
+scrape_configs:
+  - job_name: milvus
+    static_configs: [{{targets: ["127.0.0.1:9091"]}}]
+"""
+
+
+@dataclass
+class Lab:
+    data: Path
+    prometheus_url: str = "http://127.0.0.1:9095"
+    config: tuple[str, ...] = ()
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.start_milvus()
+        if not _answers(self.prometheus_url + "/-/ready"):
+            self._start_prometheus()
+
+    def start_milvus(self) -> None:
+        """Start Milvus unless one answers; the server may take a minute on a full data directory."""
+        if _answers("http://127.0.0.1:9091/healthz"):
+            return
+        self.started.append(self._launch())
+        _wait_for("http://127.0.0.1:9091/healthz", 180)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        command = [str(Path(sys.executable).parent / "milvus-server"), "--data", str(self.data)]
+        for setting in self.config:
+            command += ["--extra-config", setting]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def _start_prometheus(self) -> None:
+        home = self.data.parent / "milvus-prometheus"
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "prometheus.yml").write_text(PROMETHEUS_YML)
+        address = urllib.parse.urlparse(self.prometheus_url).netloc
+        command = ["prometheus", f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/tsdb", f"--web.listen-address={address}"]
+        self.started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+        _wait_for(self.prometheus_url + "/-/ready", 30)
+
+    def stop(self) -> None:
+        """Stop what this object started: Milvus' launcher passes SIGINT on, Prometheus ends cleanly on it too."""
+        for process in reversed(self.started):
+            process.send_signal(signal.SIGINT)
+        for process in self.started:
+            process.wait(timeout=60)
+        self.started.clear()
+
+    def restart_milvus(self) -> None:
+        """Stop the Milvus that this object started, and start it again."""
+        launcher = self.started.pop(0)
+        launcher.send_signal(signal.SIGINT)
+        launcher.wait(timeout=60)
+        self.started.insert(0, self._launch())
+        _wait_for("http://127.0.0.1:9091/healthz", 180)
+
+    def set_log_level(self, level: str) -> None:
+        request = urllib.request.Request("http://127.0.0.1:9091/log/level", json.dumps({"level": level}).encode(), method="PUT")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
+    def banner(self) -> str:
+        """The entries of the last start that name the version: how each component registered itself."""
+        newest = max((self.data / "logs").glob("standalone*.log"), key=lambda p: int(p.stem.rpartition("-")[2]))
+        with newest.open(encoding="utf-8", errors="replace") as lines:
+            head = [line for _, line in zip(range(3000), lines, strict=False)]
+        return "".join(line for line in head if "starting running Milvus" in line or "put session key into etcd" in line)
+
+    def log_between(self, start: float, end: float) -> str:
+        """The log entries written from `start` to `end` (unix seconds), continuation lines with the entry that they follow."""
+        kept: list[str] = []
+        for path in sorted((self.data / "logs").glob("standalone*.log"), key=lambda p: p.stat().st_mtime):
+            inside = False
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    if stamp := LOG_TIME.match(line):
+                        inside = start <= _unix(stamp[1]) <= end
+                    if inside:
+                        kept.append(line)
+        return "".join(kept)
+
+    def metrics_between(self, start: float, end: float) -> dict[str, object]:
+        """Raw series as Prometheus scraped them, in the form of the contract's metrics file."""
+        query = urllib.parse.urlencode({"query": f'{{__name__=~"{SERIES}"}}', "start": start, "end": end, "step": SCRAPE_S})
+        with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query_range?{query}", timeout=120) as answer:
+            result = json.load(answer)["data"]["result"]
+        return {"start": start, "end": end, "step": SCRAPE_S, "series": result}
+
+    def search_latency(self, start: float, end: float) -> dict[str, float | None]:
+        """p50 and p99 of the searches as Milvus' proxy measured them."""
+        figures: dict[str, float | None] = {}
+        for share, name in ((0.5, "p50_s"), (0.99, "p99_s")):
+            rate = f'rate(milvus_proxy_sq_latency_bucket{{query_type="search"}}[{max(10, int(end - start))}s])'
+            query = urllib.parse.urlencode({"query": f"histogram_quantile({share}, sum by (le) ({rate}))", "time": end})
+            with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query?{query}", timeout=30) as answer:
+                result = json.load(answer)["data"]["result"]
+            figures[name] = round(float(result[0]["value"][1]) / 1000, 4) if result else None
+        return figures
+
+
+def write_log(folder: Path, text: str) -> Path:
+    """`standalone.log`, or `.log.gz` from 200 kB on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = text.encode()
+    if len(raw) < 200_000:
+        path = folder / "standalone.log"
+        path.write_bytes(raw)
+    else:
+        path = folder / "standalone.log.gz"
+        path.write_bytes(gzip.compress(raw, 9, mtime=0))
+    return path
+
+
+def write_metrics(path: Path, metrics: dict[str, object]) -> None:
+    path.write_bytes(gzip.compress(json.dumps(metrics).encode(), 9, mtime=0))
+
+
+def _unix(stamp: str) -> float:
+    return datetime.strptime(stamp, "%Y/%m/%d %H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _wait_for(url: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not _answers(url):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{url} did not answer within {seconds:.0f} s")
+        time.sleep(0.5)

@@ -1,0 +1,183 @@
+"""What was concluded: findings with cited evidence, remedies, and the four outcomes of a rule.
+
+A finding without a cited evidence item cannot exist: the constructor refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from string import Template
+from typing import Any, Literal
+
+from slowq.facts import Need, Place, Version
+
+Severity = Literal["info", "warning", "critical"]
+
+CAUSES: Mapping[str, tuple[str, ...]] = {
+    "heavy_workload": ("large_nq", "high_concurrency", "large_result", "search_fanout"),
+    "inefficient_filter": (
+        "complex_expression",
+        "unindexed_scalar_filter",
+        "json_filter",
+        "pattern_filter",
+        "consistency_wait",
+    ),
+    "wrong_index": ("brute_force", "search_params", "disk_bound_index", "cold_cache", "binary_vector_index"),
+    "runtime_contention": (
+        "growing_segments",
+        "heavy_delete",
+        "compaction",
+        "index_build",
+        "segment_load",
+        "cpu_saturation",
+        "disk_saturation",
+        "memory_pressure",
+        "too_many_collections",
+        "version_regression",
+    ),
+    "dependency_stall": ("timetick_stall", "clock_skew", "storage_stall"),
+    "outside_milvus": ("client_or_network",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCite:
+    """A metric over a window, as a reader would ask Prometheus for it."""
+
+    metric: str
+    window: tuple[str, str]
+
+
+Cite = Place | MetricCite
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One observation: what it says in a sentence, the number in it, what that is held against, where it was read."""
+
+    says: str
+    cites: tuple[Cite, ...]
+    value: float | None = None
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.cites:
+            raise ValueError(f"evidence without a cite: {self.says!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """One thing to do. `$names` in the texts stand for the incident's own; `filled` puts them in.
+
+    `since` and `before` bound the Milvus versions for which the advice holds: from `since`, up to but not `before`.
+    """
+
+    key: str
+    do: str
+    because: str
+    cost: str
+    verify: str
+    snippet: str = ""
+    since: Version | None = None
+    before: Version | None = None
+    receipt: Mapping[str, Any] | None = None
+
+    def filled(self, names: Mapping[str, object]) -> Remedy:
+        """This remedy in the incident's own names.
+
+        Prose takes a name as it is; a snippet takes it as a Python literal, so that no name can become code.
+        Names that are not known stay as `<name>`.
+        """
+        prose = _Names({k: str(v) for k, v in names.items()})
+        code = _Names({k: repr(v) for k, v in names.items()})
+        return replace(
+            self,
+            do=Template(self.do).safe_substitute(prose),
+            because=Template(self.because).safe_substitute(prose),
+            cost=Template(self.cost).safe_substitute(prose),
+            verify=Template(self.verify).safe_substitute(prose),
+            snippet=Template(self.snippet).safe_substitute(code),
+        )
+
+
+class _Names(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return f"<{key}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cause that the evidence supports, and how many slow seconds it accounts for."""
+
+    cause: str
+    sub_cause: str
+    severity: Severity
+    confidence: float
+    explains_s: float
+    explains_share: float
+    subject: str
+    summary: str
+    evidence: tuple[Evidence, ...]
+    remedies: tuple[Remedy, ...] = ()
+    culprits: tuple[str, ...] = ()
+    victims: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.evidence:
+            raise ValueError(f"finding {self.sub_cause} without evidence")
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"confidence of {self.sub_cause} is {self.confidence}, not within 0…1")
+
+    @property
+    def rule(self) -> str:
+        return self.sub_cause
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """The rule had what it needed, and it is not so."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The rule could not judge."""
+
+    needs: tuple[Need, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A bug in slowq."""
+
+    error: str
+
+
+Outcome = Finding | Clear | Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    outcome: Literal["diagnosed", "nothing_slow", "undetermined"]
+    summary: str
+    cause: str | None = None
+    sub_cause: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What the rules said of one case, the finding to act on first in front."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    ruled_out: tuple[tuple[str, Clear], ...] = ()
+    skipped: tuple[tuple[str, Skipped], ...] = ()
+    broken: tuple[tuple[str, Broken], ...] = ()
+    blind_spots: tuple[str, ...] = field(default=())  # what these inputs cannot show, in sentences
+
+
+def cause_of(sub_cause: str) -> str:
+    return next(cause for cause, subs in CAUSES.items() if sub_cause in subs)

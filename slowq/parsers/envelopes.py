@@ -1,0 +1,197 @@
+"""What real logs come wrapped in: layers around a Milvus line, taken off one by one.
+
+    docker json-file     {"log":"[2024/05/22 …\\n","stream":"stdout","time":"2024-05-22T08:15:19Z"}
+    CRI                  2025-08-23T19:22:19.900123456Z stdout F [2025/08/23 …          (P: a piece, joined up to the F)
+    kubectl --prefix     [pod/milvus-proxy-7d/proxy] [2025/08/23 …
+    kubectl --timestamps 2025-08-23T19:22:19.900123456Z [2025/08/23 …
+    docker compose       milvus-standalone  | [2025/08/23 …
+    Loki, logcli         2025-08-23T19:22:19Z {pod="milvus-proxy"} [2025/08/23 …        (or a time, a tab, the line)
+    Loki, JSON lines     {"labels":{"pod":"…"},"line":"[2025/08/23 …","timestamp":"…"}
+    Elasticsearch        {"_source":{"message":"[2025/08/23 …","@timestamp":"…"}}
+    CSV export           "2024-05-22T16:15:19+08:00","{""log"":""[2024/05/22 …\\n""}"
+
+Layers nest in any order (a CSV of docker JSON of Milvus text is a real case), and ANSI colours may stand anywhere.
+"""
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from slowq.parsers import zap
+
+MAX_LAYERS = 6
+_MAX_JSON = 8 << 20
+
+_ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+_ISO = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+_CRI = re.compile(rb"(?:" + _ISO + rb") (stdout|stderr) ([FP])(?::\S*)? ?")
+_POD = re.compile(rb"\[(?:pod|container)/([^/\]\s]{1,253})/([^/\]\s]{1,253})\] ")
+_STAMP = re.compile(rb"(?:" + _ISO + rb")( |\t)(?=\S)")
+_LOKI = re.compile(rb"(?:" + _ISO + rb")\s+(\{[^{}]{0,4096}\})\s+")
+_COMPOSE = re.compile(rb"([A-Za-z0-9][\w.-]{0,127}) *\| ")
+_LABEL = re.compile(rb'(pod|container|instance|compose_service|container_name)="([^"]{1,253})"')
+# Where a JSON wrapper keeps the line, in the order in which to look.
+_JSON_KEYS = ("log", "line", "message", "msg", "textPayload", "body", "@message", "_raw", "event", "original")
+_JSON_NESTS = ("_source", "fields", "event", "jsonPayload", "result", "data")
+_NODE_KEYS = ("pod", "pod_name", "container", "container_name", "instance", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What is inside one physical line.
+
+    `layers` names the wrappers from the outside in; `entry` is set where the innermost is a JSON entry of zap.
+    `partial` means that the entry goes on in the next line of the same `stream`.
+    """
+
+    text: bytes
+    layers: tuple[str, ...] = ()
+    node: str | None = None
+    stream: str = ""
+    partial: bool = False
+    entry: zap.Entry | None = None
+
+
+def unwrap(line: bytes) -> Inner:
+    """Take off every layer. A line in no wrapper comes back as it is."""
+    inner = Inner(line)
+    for _ in range(MAX_LAYERS):
+        text = inner.text
+        if b"\x1b[" in text:
+            text = _ANSI.sub(b"", text)
+            inner = Inner(text, inner.layers, inner.node, inner.stream, inner.partial)
+        if zap.TEXT_PREFIX.match(text):
+            return inner
+        peeled = _peel(text, inner)
+        if peeled is None:
+            return inner
+        inner = peeled
+        if inner.entry is not None:
+            return inner
+    return inner
+
+
+def _peel(text: bytes, outer: Inner) -> Inner | None:
+    first = text[:1]
+    if first == b"{":
+        return _peel_json(text, outer)
+    if first == b"[":
+        match = _POD.match(text)
+        return match and _inside(outer, text[match.end() :], "kubectl-prefix", node=match[1])
+    if first.isdigit():
+        if match := _CRI.match(text):
+            node = outer.stream + match[1].decode()
+            return _inside(outer, text[match.end() :], "cri", stream=node, partial=match[2] == b"P")
+        if match := _LOKI.match(text):
+            label = _LABEL.search(match[1])
+            return _inside(outer, text[match.end() :], "loki", node=label[2] if label else None)
+        if match := _STAMP.match(text):
+            name = "loki" if match[1] == b"\t" else "kubectl-timestamps"
+            return _inside(outer, text[match.end() :], name)
+    if (match := _COMPOSE.match(text)) and zap_may_follow(text, match.end()):
+        return _inside(outer, text[match.end() :], "compose", node=match[1])
+    if b'"' in text and b"," in text:
+        return _peel_csv(text, outer)
+    return None
+
+
+def zap_may_follow(text: bytes, at: int) -> bool:
+    """Whether what follows a compose prefix can be more than prose with a bar in it."""
+    return text[at : at + 1] in (b"[", b"{", b"\x1b", b"\t", b" ", b"") or text[at : at + 4].isdigit() or at > 12
+
+
+def _inside(
+    outer: Inner, text: bytes, layer: str, *, node: bytes | str | None = None, stream: str = "", partial: bool = False
+) -> Inner:
+    name = node.decode("utf-8", "replace") if isinstance(node, bytes) else node
+    key = outer.stream + (stream or (f"{layer}:{name}" if name else ""))
+    return Inner(text, (*outer.layers, layer), outer.node or name, key, outer.partial or partial)
+
+
+def _peel_json(text: bytes, outer: Inner) -> Inner | None:
+    if len(text) > _MAX_JSON:
+        return None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    entry = zap.parse_json(document)
+    if entry is not None and (entry.caller or "caller" in document):
+        return Inner(text, outer.layers, outer.node, outer.stream, False, entry)
+    line, depth = _line_of(document)
+    if line is None:
+        return None
+    layer = _name_of(document, depth)
+    # The json-file driver cuts entries at 16 KiB: only the last piece ends with a line feed.
+    partial = layer == "docker-json" and not line.endswith("\n")
+    return _inside(
+        outer,
+        line.rstrip("\r\n").encode("utf-8", "surrogatepass"),
+        layer,
+        node=_node_of(document),
+        stream=str(document.get("stream", "")) if layer == "docker-json" else "",
+        partial=partial,
+    )
+
+
+def _line_of(document: dict[str, Any], depth: int = 0) -> tuple[str | None, int]:
+    """The string in a JSON wrapper that is the log line, and how deep it lay."""
+    for key in _JSON_KEYS:
+        value = document.get(key)
+        if isinstance(value, str):
+            return value, depth
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+            return value[0], depth
+    if depth < 3:
+        for key in _JSON_NESTS:
+            nested = document.get(key)
+            if isinstance(nested, dict):
+                found, at = _line_of(nested, depth + 1)
+                if found is not None:
+                    return found, at
+    return None, depth
+
+
+def _name_of(document: dict[str, Any], depth: int) -> str:
+    if depth == 0 and "log" in document and "stream" in document and "@timestamp" not in document:
+        return "docker-json"
+    if depth == 0 and "line" in document:
+        return "loki-jsonl"
+    return "elastic"
+
+
+def _node_of(document: dict[str, Any], depth: int = 0) -> str | None:
+    for key in ("labels", "stream", "kubernetes", "_source", "container"):
+        nested = document.get(key)
+        if isinstance(nested, dict) and depth < 3:
+            for name in _NODE_KEYS:
+                value = nested.get(name)
+                if isinstance(value, dict):
+                    value = value.get("name")
+                if isinstance(value, str) and value:
+                    return value
+            if (found := _node_of(nested, depth + 1)) is not None:
+                return found
+    return None
+
+
+def _peel_csv(text: bytes, outer: Inner) -> Inner | None:
+    """The first column of a CSV record that is, wrapped or not, a Milvus line."""
+    decoded = text.decode("utf-8", "surrogateescape")
+    if "\0" in decoded:
+        return None
+    csv.field_size_limit(_MAX_JSON)
+    for separator in (",", ";", "\t"):
+        try:
+            record = next(csv.reader([decoded], delimiter=separator, strict=True), [])
+        except csv.Error:
+            continue
+        for cell in record if len(record) > 1 else ():
+            candidate = cell.encode("utf-8", "surrogateescape").rstrip(b"\r\n")
+            if candidate.startswith((b"[20", b"{", b"\x1b")) or _CRI.match(candidate):
+                return _inside(outer, candidate, "csv")
+    return None

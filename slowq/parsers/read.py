@@ -1,0 +1,267 @@
+"""All inputs into batches: in parts, in parallel, in order.
+
+Plain files are cut into parts of PART bytes, whatever the number of workers, so that any number of them gives the same
+batches in the same order. Compressed files and archives are read front to back, one worker a file.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from queue import Queue
+from threading import Thread
+from typing import BinaryIO
+
+from slowq.parsers.scan import BLOCK, MAX_LINE, Batch, Scanner
+from slowq.sources import Member, Source, Trouble, members
+from slowq.sources.paths import STDIN
+from slowq.sources.streams import Bomb
+
+PART = 32 << 20
+_WORTH_A_POOL = 24 << 20  # below this, starting workers costs more than it saves
+ReadInto = Callable[[memoryview], int]
+Progress = Callable[[int, int], None]  # bytes read, slow requests so far
+
+
+@dataclass(slots=True)
+class File:
+    """One log as it was read: a file, or a member of an archive."""
+
+    path: str
+    compressed_bytes: int | None
+    batches: list[Batch] = field(default_factory=list)
+    trouble: str | None = None
+
+
+def read(sources: Sequence[Source], jobs: int, progress: Progress | None = None) -> Iterator[File]:
+    """Every log in the sources, in their order. What cannot be read comes with its trouble, never as an exception."""
+    total = sum(source.size or 0 for source in sources)
+    if jobs > 1 and total >= _WORTH_A_POOL and hasattr(os, "fork"):
+        yield from _read_in_parallel(sources, jobs, progress)
+    else:
+        for source in sources:
+            yield from _read_source(source, progress)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In parallel: tasks are (source, part), results come back in that order.
+
+
+def _read_in_parallel(sources: Sequence[Source], jobs: int, progress: Progress | None) -> Iterator[File]:
+    # Files are opened before the workers are forked, so that a log rotated away meanwhile is still the one we saw.
+    opened = {i: _open_for_parts(source) for i, source in enumerate(sources)}
+    done_bytes = done_slow = 0
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        tasks: list[tuple[int, list[Future[list[File]]]]] = []
+        for i, source in enumerate(sources):
+            descriptor = opened[i]
+            if descriptor is None:
+                tasks.append((i, [pool.submit(_source_task, source)]))
+            else:
+                size = os.fstat(descriptor).st_size
+                parts = [(at, min(at + PART, size)) for at in range(0, size, PART)]
+                tasks.append((i, [pool.submit(_part_task, descriptor, source.path, *part) for part in parts]))
+        for i, futures in tasks:
+            whole: list[File] = []
+            for future in futures:
+                for piece in future.result():
+                    done_bytes += sum(batch.bytes for batch in piece.batches)
+                    done_slow += sum(batch.slow_lines for batch in piece.batches)
+                    if progress is not None:
+                        progress(done_bytes, done_slow)
+                    if opened[i] is not None and whole:
+                        whole[0].batches += piece.batches
+                        whole[0].trouble = whole[0].trouble or piece.trouble
+                    else:
+                        whole.append(piece)
+            futures.clear()
+            yield from whole
+            descriptor = opened[i]
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def _open_for_parts(source: Source) -> int | None:
+    """A descriptor of a plain file that is worth cutting into parts; None for every other source."""
+    if source.size is None or source.size <= PART:
+        return None
+    first = next(iter(members(source)), None)
+    if not isinstance(first, Member) or not first.plain or _is_wrapped(first.stream):
+        return None
+    return os.open(source.path, os.O_RDONLY)
+
+
+def _is_wrapped(stream: BinaryIO) -> bool:
+    """Whether the log's wrapper may cut entries into pieces, which parts could tear apart."""
+    scanner = Scanner()
+    head = stream.read(1 << 16) or b""
+    scanner.feed(head, len(head))
+    return any(layer in ("cri", "docker-json", "csv") for layers in scanner.finish().formats for layer in layers)
+
+
+def _source_task(source: Source) -> list[File]:
+    return list(_read_source(source, None))
+
+
+def _part_task(descriptor: int, path: str, start: int, end: int) -> list[File]:
+    """Every line that begins in [start, end)."""
+    file, scanner = File(path, None), Scanner()
+    try:
+        at, stop = _line_start(descriptor, start), _line_start(descriptor, end)
+
+        def read_into(buffer: memoryview) -> int:
+            nonlocal at
+            # The descriptor is shared with other workers, so it is never moved: pread only.
+            n = os.preadv(descriptor, [buffer[: max(0, stop - at)]], at) if at < stop else 0
+            at += n
+            return n
+
+        _scan(read_into, scanner, None)
+    except OSError as error:
+        file.trouble = error.strerror or str(error)
+    file.batches.append(scanner.finish())
+    return [file]
+
+
+def _line_start(descriptor: int, at: int) -> int:
+    """Where the first line at or after a position begins."""
+    at -= 1
+    while at >= 0:
+        chunk = os.pread(descriptor, 1 << 16, at)
+        line_end = chunk.find(b"\n")
+        if line_end >= 0:
+            return at + line_end + 1
+        if not chunk:
+            return at
+        at += len(chunk)
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One source, front to back.
+
+
+def _read_source(source: Source, progress: Progress | None) -> Iterator[File]:
+    path = source.path
+    try:
+        for member in members(source):
+            if isinstance(member, Trouble):
+                yield File(member.path, None, trouble=member.reason)
+            else:
+                path = member.path
+                yield _read_member(member, progress)
+    except (OSError, EOFError, Bomb, ValueError, *_damage()) as error:
+        # Between two members: the archive itself is damaged.
+        yield File(path, None, trouble=_reason(error))
+
+
+def _read_member(member: Member, progress: Progress | None) -> File:
+    file = File(member.path, member.compressed_bytes)
+    scanner = Scanner()
+    ahead = None if member.plain or member.path == STDIN else _Ahead(member.stream)
+    try:
+        _scan(ahead.read_into if ahead else member.stream.readinto, scanner, progress)  # type: ignore[attr-defined]
+    except (OSError, EOFError, Bomb, ValueError, *_damage()) as error:
+        # What came before the damage is kept.
+        file.trouble = _reason(error)
+    finally:
+        if ahead:
+            ahead.close()
+    file.batches.append(scanner.finish())
+    return file
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What the decompressors raise on damaged data."""
+    import lzma
+    import zlib
+
+    import zstandard
+    from isal import isal_zlib
+
+    return (zlib.error, isal_zlib.error, lzma.LZMAError, zstandard.ZstdError)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _scan(read_into: ReadInto, scanner: Scanner, progress: Progress | None) -> None:
+    """Hand the scanner blocks of whole lines until the stream ends."""
+    buffer = bytearray(2 * BLOCK)
+    filled = 0
+    while True:
+        if filled + BLOCK > len(buffer):
+            buffer.extend(bytes(len(buffer)))
+        n = read_into(memoryview(buffer)[filled : filled + BLOCK])
+        filled += n
+        line_end = buffer.rfind(b"\n", filled - n, filled) + 1 if n else filled
+        if line_end:
+            scanner.feed(buffer, line_end)
+            buffer[: filled - line_end] = buffer[line_end:filled]
+            filled -= line_end
+        elif filled >= MAX_LINE:
+            scanner.feed(buffer, filled)
+            filled = _pass_over_line(read_into, buffer, scanner)
+        if progress is not None:
+            progress(scanner.batch.bytes, scanner.batch.slow_lines)
+        if not n:
+            return
+
+
+def _pass_over_line(read_into: ReadInto, buffer: bytearray, scanner: Scanner) -> int:
+    """Read on to the end of a line that was counted already; what follows it is left at the buffer's start."""
+    while True:
+        n = read_into(memoryview(buffer)[:BLOCK])
+        line_end = buffer.find(b"\n", 0, n) + 1
+        if line_end or not n:
+            scanner.batch.bytes += line_end
+            buffer[: n - line_end] = buffer[line_end:n]
+            return n - line_end
+        scanner.batch.bytes += n
+
+
+class _Ahead:
+    """Unpacks in a thread of its own, a few blocks ahead: decompressors let go of the interpreter lock."""
+
+    BLOCKS = 4
+    SIZE = 4 * BLOCK
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._queue: Queue[bytes | Exception] = Queue(self.BLOCKS)
+        self._rest = memoryview(b"")
+        self._closed = False
+        self._thread = Thread(target=self._unpack, daemon=True)
+        self._thread.start()
+
+    def _unpack(self) -> None:
+        try:
+            while not self._closed:
+                chunk = self._stream.read(self.SIZE) or b""
+                self._queue.put(chunk)
+                if not chunk:
+                    return
+        except Exception as error:  # noqa: BLE001 - handed over to the reader, who raises it
+            self._queue.put(error)
+
+    def read_into(self, buffer: memoryview) -> int:
+        if not self._rest:
+            chunk = self._queue.get()
+            if isinstance(chunk, Exception):
+                raise chunk
+            self._rest = memoryview(chunk)
+        n = min(len(buffer), len(self._rest))
+        buffer[:n] = self._rest[:n]
+        self._rest = self._rest[n:]
+        return n
+
+    def close(self) -> None:
+        self._closed = True
+        while self._thread.is_alive():
+            if not self._queue.empty():
+                self._queue.get_nowait()
+            self._thread.join(0.001)

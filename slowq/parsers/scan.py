@@ -1,0 +1,332 @@
+"""Bytes in, a `Batch` out: every line of a log counted once, and the few that matter taken apart.
+
+A log is nearly all lines that nobody needs, so the scanner never splits it into lines. For each block it counts line
+feeds, counts the lines that begin like zap text, and looks for all needles at once (Aho-Corasick with SIMD prefilters);
+only lines that hold a needle, or that do not begin like zap text, are looked at one by one.
+
+The class of a line depends on its own bytes, and a line is never cut at a block's edge, so the outcome is the same for
+any block size, and, but for entries that a wrapper cut into pieces, for any way to cut the file.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import ahocorasick_rs
+import stringzilla
+
+from slowq.parsers import access, envelopes, evidence, foreign, slow, zap
+from slowq.parsers.access import Access
+from slowq.parsers.evidence import Event, Phase
+
+BLOCK = 1 << 20
+MAX_LINE = 16 << 20  # of a longer line the rest is passed over; Milvus itself cuts at 1 MiB from 2.6.7
+MAX_KEPT = 50  # malformed and unrecognised lines that are quoted, out of all that are counted
+_EXCERPT = 160
+
+_NEEDLES = (b"Search slow", b"Query slow", access.MARK[3:], *evidence.NEEDLES)
+_STEADY = frozenset(_NEEDLES.index(needle) for needle in evidence.STEADY)
+_TENS = len("[2025/08/23 19:22:1")
+_FINDER = ahocorasick_rs.BytesAhoCorasick(list(_NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
+_SLOW_MARKS = (b'["Search slow"]', b'["Query slow"]', b'["HybridSearch slow"]')
+_SLOW_IN_JSON = (b'\\"Search slow\\"', b'\\"Query slow\\"', b'\\"HybridSearch slow\\"')
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one file, or one part of one, holds. Line numbers count from 1 within it."""
+
+    bytes: int = 0
+    lines: int = 0
+    slow_lines: int = 0
+    milvus: int = 0
+    continuation: int = 0
+    unrecognised: int = 0
+    malformed: int = 0
+    rows: slow.Rows = field(default_factory=slow.Rows)
+    events: list[Event] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
+    accesses: list[Access] = field(default_factory=list)
+    malformed_lines: list[tuple[int, str, bytes]] = field(default_factory=list)
+    unrecognised_lines: list[tuple[int, bytes]] = field(default_factory=list)
+    formats: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    nodes: dict[int, str] = field(default_factory=dict)  # line → pod or container that a wrapper names
+    version: str | None = None
+    first_lines: list[bytes] = field(default_factory=list)
+
+
+class Scanner:
+    """Feed it the bytes of one log in order; `finish` gives the batch."""
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+        self._slow = slow.SlowLines()
+        self.batch.rows = self._slow.rows
+        self._zap_start = b"\n[2025/"  # line feed, bracket and year; learnt from each block's first line
+        self._pieces: dict[str, tuple[int, list[bytes]]] = {}
+        self._lately: dict[int, bytes] = {}
+        self._csv_header: tuple[int, bytes] | None = None
+
+    def feed(self, block: bytearray | bytes | memoryview, end: int) -> None:
+        """Take `block[:end]`, which ends with a line feed or with the log."""
+        if not end:
+            return
+        view = memoryview(block)[:end]
+        batch = self.batch
+        if not batch.lines:
+            self._look_at_the_beginning(bytes(view[: 1 << 16]))
+        start = bytes(view[:6])
+        if zap.TEXT_PREFIX.match(start):
+            self._zap_start = b"\n" + start
+        lines = stringzilla.count(view, b"\n") + (view[end - 1] != 10)
+        zap_lines = stringzilla.count(view, self._zap_start) + (start == self._zap_start[1:])
+        hits = _FINDER.find_matches_as_indexes(view)
+        if zap_lines == lines:
+            batch.milvus += lines
+            batch.formats[("milvus-text",)] += lines
+            self._read_hits(block, view, hits, batch.lines + 1)
+        else:
+            self._read_line_by_line(bytes(view), hits, batch.lines + 1)
+        batch.lines += lines
+        batch.bytes += end
+
+    def finish(self) -> Batch:
+        """Close what is still open, and hand over."""
+        batch = self.batch
+        for number, pieces in self._pieces.values():
+            # The end of the entry never came; what there is of it is read as it is.
+            self._read_entry(b"".join(pieces), number, None)
+        self._pieces.clear()
+        if self._csv_header is not None:
+            if any("csv" in layers for layers in batch.formats):
+                batch.continuation += 1
+            else:
+                self._unrecognised(*self._csv_header)
+            self._csv_header = None
+        return batch
+
+    def _look_at_the_beginning(self, text: bytes) -> None:
+        lines = text.split(b"\n", 5)
+        self.batch.first_lines = [line[:_EXCERPT] for line in lines[:5] if line.strip()][:3]
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # A block of zap text only: nothing but the hits is looked at.
+
+    def _read_hits(
+        self, block: bytearray | bytes | memoryview, view: memoryview, hits: list[tuple[int, int, int]], first: int
+    ) -> None:
+        find = block.find if not isinstance(block, memoryview) else bytes(block).find
+        rfind = block.rfind if not isinstance(block, memoryview) else bytes(block).rfind
+        end = len(view)
+        slow_lines: list[bytes] = []
+        slow_numbers: list[int] = []
+        counted_to, number, line_end = 0, first, -1
+        for needle, hit, _ in hits:
+            if hit < line_end:
+                continue
+            line_start = rfind(b"\n", 0, hit) + 1
+            if needle in _STEADY and self._seen_lately(needle, view[line_start : line_start + _TENS]):
+                continue
+            line_end = find(b"\n", hit, end)
+            if line_end < 0:
+                line_end = end
+            number += stringzilla.count(view[counted_to:line_start], b"\n")
+            counted_to = line_start
+            line = bytes(view[line_start:line_end])
+            if b'slow"]' in line[:_SLOW_WITHIN]:
+                slow_lines.append(line)
+                slow_numbers.append(number)
+            else:
+                self._read_evidence(line, number, None)
+        self._read_slow(slow_lines, slow_numbers)
+
+    def _seen_lately(self, needle: int, ten_seconds: memoryview) -> bool:
+        """Whether a message that says the same all the time has been read in these ten seconds already."""
+        if self._lately.get(needle) == ten_seconds:
+            return True
+        self._lately[needle] = bytes(ten_seconds)
+        return False
+
+    def _read_slow(self, lines: list[bytes], numbers: list[int]) -> None:
+        """Lines with a slow message, or with something that looks like one; all are counted as Milvus' already."""
+        kept_lines, kept_numbers = lines, numbers
+        if lines and not all(_is_slow(line) for line in lines):
+            kept_lines, kept_numbers = [], []
+            for line, number in zip(lines, numbers, strict=True):
+                if _is_slow(line):
+                    kept_lines.append(line)
+                    kept_numbers.append(number)
+                else:
+                    self._read_evidence(line, number, None)
+        refused = self._slow.read([_without_return(line) for line in kept_lines], kept_numbers)
+        self.batch.milvus -= len(kept_lines)
+        self.batch.slow_lines += len(kept_lines) - len(refused)
+        for number, line, reason in refused:
+            self._malformed(number, reason, line)
+
+    def _read_evidence(self, line: bytes, number: int, node: str | None) -> None:
+        batch = self.batch
+        line = _without_return(line)
+        if line[32:43] == access.MARK[1:]:
+            found = access.parse(line, number)
+            if found is not None:
+                batch.accesses.append(found)
+        else:
+            self._keep(evidence.read(line, number))
+        if node is not None:
+            batch.nodes[number] = node
+
+    def _keep(self, found: Event | Phase | None) -> None:
+        if isinstance(found, Phase):
+            self.batch.phases.append(found)
+        elif found is not None:
+            self.batch.events.append(found)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # A block with other lines in it: each line is classed by itself.
+
+    def _read_line_by_line(self, block: bytes, hits: list[tuple[int, int, int]], first: int) -> None:
+        batch = self.batch
+        zap_start, text_lines = self._zap_start[1:], 0
+        slow_lines: list[bytes] = []
+        slow_numbers: list[int] = []
+        at, number, hit_at = 0, first - 1, 0
+        for line in _lines(block):
+            number += 1
+            at += len(line) + 1
+            has_hit = False
+            while hit_at < len(hits) and hits[hit_at][1] < at:
+                hit_at += 1
+                has_hit = True
+            if line.startswith(zap_start) or zap.TEXT_PREFIX.match(line):
+                batch.milvus += 1
+                text_lines += 1
+                if has_hit and b'slow"]' in line[:_SLOW_WITHIN]:
+                    slow_lines.append(line)
+                    slow_numbers.append(number)
+                elif has_hit:
+                    self._read_evidence(line, number, None)
+            else:
+                self._read_other(line, number, has_hit)
+        if text_lines:
+            batch.formats[("milvus-text",)] += text_lines
+        self._read_slow(slow_lines, slow_numbers)
+
+    def _read_other(self, line: bytes, number: int, has_hit: bool) -> None:
+        """A line that is not plain zap text: wrapped, the C++ core's, a continuation, or unrecognised."""
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if not has_hit and (layers := _plainly_wrapped(line)) is not None and not self._pieces:
+            self.batch.milvus += 1
+            self.batch.formats[layers] += 1
+            return
+        inner = envelopes.unwrap(_without_return(line))
+        if inner.partial or inner.stream in self._pieces:
+            self._join(inner, number)
+            return
+        if inner.entry is not None:
+            self.batch.formats[(*inner.layers, "milvus-json")] += 1
+            self._read_json(inner.entry, line, number, inner.node)
+        elif zap.TEXT_PREFIX.match(inner.text):
+            self.batch.formats[(*inner.layers, "milvus-text")] += 1
+            self._read_entry(inner.text, number, inner.node)
+        else:
+            self._read_unknown(inner, line, number)
+
+    def _join(self, inner: envelopes.Inner, number: int) -> None:
+        """A piece of an entry that a wrapper cut: the first piece counts as the entry, the others as continuation."""
+        first, pieces = self._pieces.setdefault(inner.stream, (number, []))
+        if pieces:
+            self.batch.continuation += 1
+        else:
+            self.batch.formats[(*inner.layers, "milvus-text")] += 1
+        pieces.append(inner.text)
+        size = sum(map(len, pieces))
+        if not inner.partial or size > MAX_LINE:
+            del self._pieces[inner.stream]
+            whole = b"".join(pieces)
+            if zap.TEXT_PREFIX.match(whole):
+                self._read_entry(whole, first, inner.node)
+            else:
+                self._read_unknown(envelopes.Inner(whole, inner.layers, inner.node), whole, first)
+
+    def _read_entry(self, text: bytes, number: int, node: str | None) -> None:
+        """One whole zap text entry from inside a wrapper."""
+        self.batch.milvus += 1
+        if node is not None:
+            self.batch.nodes[number] = node
+        if _is_slow(text):
+            self._read_slow([text], [number])
+        else:
+            self._read_evidence(text, number, node)
+
+    def _read_json(self, entry: zap.Entry, line: bytes, number: int, node: str | None) -> None:
+        batch = self.batch
+        if node is not None:
+            batch.nodes[number] = node
+        if entry.message not in slow.KINDS:
+            batch.milvus += 1
+            self._keep(evidence.read_entry(entry, number))
+            return
+        reason = self._slow.read_entry(entry, number)
+        if reason is None:
+            batch.slow_lines += 1
+        else:
+            self._malformed(number, reason, line)
+
+    def _read_unknown(self, inner: envelopes.Inner, line: bytes, number: int) -> None:
+        batch = self.batch
+        if any(mark in line for mark in _SLOW_MARKS) or any(mark in line for mark in _SLOW_IN_JSON):
+            self._malformed(number, "a slow line in a wrapper that is cut or unknown", line)
+            return
+        kind = foreign.class_of(inner.text)
+        if version := foreign.BANNER_VERSION.match(inner.text) or foreign.IMAGE_VERSION.search(inner.text):
+            batch.version = version[1].decode()
+        if kind == "milvus":
+            batch.milvus += 1
+            batch.formats[(*inner.layers, "milvus-core")] += 1
+        elif kind == "continuation":
+            batch.continuation += 1
+        elif number == 1 and b"," in line and b"{" not in line:
+            self._csv_header = (number, line)
+        else:
+            self._unrecognised(number, line)
+
+    def _malformed(self, number: int, reason: str, line: bytes) -> None:
+        self.batch.malformed += 1
+        if len(self.batch.malformed_lines) < MAX_KEPT:
+            self.batch.malformed_lines.append((number, reason, line[:_EXCERPT]))
+
+    def _unrecognised(self, number: int, line: bytes) -> None:
+        self.batch.unrecognised += 1
+        if len(self.batch.unrecognised_lines) < MAX_KEPT:
+            self.batch.unrecognised_lines.append((number, line[:_EXCERPT]))
+
+
+_SLOW_WITHIN = 240  # time, level, logger, caller and message end before this
+
+
+def _is_slow(line: bytes) -> bool:
+    """Whether the message, not some field, says so."""
+    mark = line.find(b'slow"]', zap.STAMP_LENGTH, _SLOW_WITHIN)
+    return mark > 0 and evidence.message_of(line) in slow.KINDS
+
+
+def _without_return(line: bytes) -> bytes:
+    return line[:-1] if line.endswith(b"\r") else line
+
+
+def _lines(block: bytes) -> Iterator[bytes]:
+    lines = block.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return iter(lines)
+
+
+def _plainly_wrapped(line: bytes) -> tuple[str, ...] | None:
+    """The layers of the commonest wrapped lines, told by a look at their beginning and end; None for all others."""
+    if line.startswith(b'{"log":"[20') and line[13:14].isdigit() and b'\\n","stream":"' in line[-120:]:
+        return ("docker-json", "milvus-text")
+    if line.startswith(b'{"level":"') and b'"time":"20' in line[:60] and line.endswith((b"}", b"}\r")):
+        return ("milvus-json",)
+    return None

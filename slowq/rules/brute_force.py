@@ -1,0 +1,199 @@
+"""Every search compares the query with all vectors, because there is no vector index or a FLAT one.
+
+Symptom
+    All searches on one collection are slow, with or without a filter, and slower with every million rows. CPU is
+    high while they run. Collections of the same size with an HNSW or IVF index are fast.
+
+Cause
+    FLAT, BIN_FLAT and GPU_BRUTE_FORCE compute every distance. So does Milvus by itself where an index is missing:
+    on growing segments without interim index, on sealed segments not yet indexed, and on segments under 1024 rows.
+    IVF with nprobe near nlist does the same work. HNSW falls back to it on a segment whose filter removes 93 % of
+    the rows or more, or where top-k is half of what is left (Knowhere 2.3+).
+
+How we tell
+    The context file decides: `index: null` or a FLAT type on the vector field, with `rows` and `dim` large enough
+    that rows x dim x nq distances explain the duration. From the log alone: search_params without any index
+    parameter (no ef, nprobe, search_list, level) on a collection whose requests are slow for every filter, with a
+    duration per nq that is the same for all of them, while another collection is fast. `segments.indexed` below
+    `segments.sealed` says that part of the data is scanned.
+
+    Milvus 2.2.6-2.2.16 writes `search growing/sealed segments without indexes` at info. The metrics are
+    internal_core_search_latency with type vector_latency, and milvus_rootcoord_indexed_entity_num below
+    milvus_rootcoord_entity_num. AUTOINDEX also takes no parameters, so that without the index type the rule reports
+    a suspicion at most, or answers skipped.
+
+Not this when
+    The collection is small: some ten thousand rows need no index. The index exists but is still being built for new
+    rows (index_build, growing_segments). Unfiltered searches are fast and only filtered ones slow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="hnsw",
+        do="Build an HNSW index on $vector_field.",
+        because=(
+            "A graph search visits a few hundred vectors instead of all of them, with the lowest latency of the "
+            "in-memory indexes."
+        ),
+        cost=(
+            "Memory for all vectors plus the graph; minutes to hours of CPU for the build, during which the "
+            "collection is released; recall slightly below 1."
+        ),
+        verify=(
+            "search_params in `slowq requests` carry ef, and the pattern's duration per nq falls by orders of "
+            "magnitude."
+        ),
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.drop_index(collection_name=$collection, index_name=$vector_field)  # list_indexes() shows the name
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$vector_field,
+    index_type="HNSW",
+    metric_type=$metric_type,
+    params={"M": 16, "efConstruction": 200},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+client.load_collection(collection_name=$collection)
+""",
+    ),
+    Remedy(
+        key="ivf",
+        do="Build an IVF index on $vector_field where memory or build time is short.",
+        because=(
+            "A search reads only the nprobe nearest of nlist clusters; IVF_SQ8 also needs a quarter of the memory."
+        ),
+        cost="Slower than HNSW at the same recall; nprobe must be tuned; released while it is built.",
+        verify="search_params carry nprobe, and the duration per nq falls roughly to nprobe / nlist.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.drop_index(collection_name=$collection, index_name=$vector_field)  # list_indexes() shows the name
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$vector_field,
+    index_type="IVF_FLAT",
+    metric_type=$metric_type,
+    params={"nlist": 1024},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+client.load_collection(collection_name=$collection)
+""",
+    ),
+    Remedy(
+        key="diskann",
+        do="Build a DISKANN index on $vector_field where the vectors do not fit into memory.",
+        because=(
+            "A compressed copy stays in memory, graph and vectors on NVMe, with steady latency for billions of rows."
+        ),
+        cost="Needs queryNode.enableDisk and a fast local NVMe disk; slower than HNSW; a long build.",
+        verify="search_params carry search_list; the disk of the query nodes is not saturated.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.drop_index(collection_name=$collection, index_name=$vector_field)  # list_indexes() shows the name
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$vector_field,
+    index_type="DISKANN",
+    metric_type=$metric_type,
+    params={},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+client.load_collection(collection_name=$collection)
+""",
+    ),
+    Remedy(
+        key="autoindex",
+        do="Let Milvus choose with AUTOINDEX.",
+        because="A sound default without parameters (HNSW, M 18, efConstruction 240), good to begin with.",
+        cost="Memory as for HNSW; no control over the parameters but `level`.",
+        verify="describe_index shows AUTOINDEX, and the pattern leaves the slow log.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.drop_index(collection_name=$collection, index_name=$vector_field)  # list_indexes() shows the name
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$vector_field,
+    index_type="AUTOINDEX",
+    metric_type=$metric_type,
+    params={},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+client.load_collection(collection_name=$collection)
+""",
+    ),
+    Remedy(
+        key="partition_key",
+        do="Split the collection by a partition key where each request is about one tenant or group.",
+        because="Even an exact search is fast when it scans the rows of one tenant only.",
+        cost="The key is part of the schema, so the data must be imported again; every filter must name it.",
+        verify="milvus_querynode_search_hit_segment_num falls for requests with the key.",
+        snippet="""\
+from pymilvus import DataType
+
+schema = client.create_schema()
+schema.add_field("id", DataType.INT64, is_primary=True)
+schema.add_field($vector_field, DataType.FLOAT_VECTOR, dim=$dim)
+schema.add_field("tenant", DataType.VARCHAR, max_length=64, is_partition_key=True)
+""",
+    ),
+)
+
+ABOUT = About(
+    id="brute_force",
+    title="Every search compares the query with all vectors, because there is no vector index or a FLAT one.",
+    needs=(
+        Need(
+            what="the vector index and the number of rows of the collection",
+            how_to_supply=(
+                "Write it with `slowq context --uri http://milvus:19530`, or give --context: `collections: "
+                "[{name: products, rows: 12000000, fields: [{name: embedding, type: FLOAT_VECTOR, dim: 768, "
+                "index: {type: FLAT, metric: L2}}]}]`."
+            ),
+        ),
+        Need(
+            what="how much of the data is indexed",
+            how_to_supply=(
+                "Let --prometheus read milvus_rootcoord_indexed_entity_num and milvus_rootcoord_entity_num, or "
+                "give --context: `collections: [{name: products, segments: {sealed: 40, indexed: 12, growing: "
+                "3}}]`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BruteForce:
+    """No vector index, or FLAT, on data too large for it."""
+
+    about: ClassVar[About] = ABOUT
+    too_many_rows: int = threshold(
+        100_000,
+        "rows from which a scan of all of them is worth an index; below it takes a few tens of milliseconds",
+    )
+    never_indexed_rows: int = threshold(
+        1_024,
+        "rows of a segment below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)",
+    )
+    fallback_filtered_share: float = threshold(
+        0.93,
+        "share of rows removed by the filter from which HNSW scans the rest (Knowhere 2.3+)",
+    )
+    distances_per_s: float = threshold(
+        10000000.0,
+        "distances of 768 dimensions that one core computes a second, in order of magnitude; tells whether "
+        "a scan explains the duration",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,152 @@
+"""Milvus answers fast, but my application waits.
+
+Symptom
+    The application measures hundreds of milliseconds or seconds while Milvus logs no slow request and its search
+    latency is normal. Some clients are slow and others are not, or the first call after a pause is.
+
+Cause
+    Between the two clocks lie name resolution, TLS, a load balancer, the network, the queue of the client's own
+    thread or event loop, building the request and decoding the answer. Opening a connection for each request, a
+    client far away, vectors as Python lists, large answers, or a client whose CPU is full are the usual reasons.
+    With REST, JSON costs more than gRPC. Failures that the SDK retries in silence add up too.
+
+How we tell
+    The client's figures against the server's: `client.p50_s` and `p99_s` beside `server.p50_s` and `p99_s` in the
+    context file, or the client's figures beside a log that covers the time and holds no slow request (level info,
+    threshold known). The larger part of the client's time must be missing on the server. `connection_per_request`,
+    `where: remote` and `cpu_share` of the client say where it went.
+
+    An access log holds the server's own time of each request, as does milvus_proxy_sq_latency. The server's time
+    starts when the request has arrived, so that a full gRPC queue before it is invisible. Without a figure of the
+    client the rule answers skipped.
+
+Not this when
+    The log holds slow requests that explain the client's time. The log is at level warn, or the threshold hides
+    what the client complains of: 5 s up to 2.6.9 with the shipped milvus.yaml, 1 s from 2.6.10, for searches from
+    2.5.13 on compared per query vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="one_client",
+        do="Create one client at the start of the process, and share it among threads.",
+        because="A new connection costs name resolution, TCP, TLS and a handshake for each request.",
+        cost="None; close it at the end.",
+        verify="The client's p50 falls to the server's plus one round trip.",
+        snippet="""\
+from pymilvus import MilvusClient
+
+client = MilvusClient(uri="http://milvus:19530")  # once, at start
+
+def handle(vector):
+    return client.search(collection_name=$collection, data=[vector], limit=$top_k)
+""",
+        since=(2, 3, 0),
+    ),
+    Remedy(
+        key="move_closer",
+        do="Run the client in the same network and region as Milvus, and look at what lies between.",
+        because="Each request needs at least one round trip, and a balancer or proxy adds its own.",
+        cost="Moving a service.",
+        verify="A ping from the client, and the difference of client and server p50, are about the same.",
+    ),
+    Remedy(
+        key="measure_client",
+        do="Time the call on the client, its parts apart: building the request, the call, decoding.",
+        because="It tells the network from the client's own work.",
+        cost="A few lines of code.",
+        verify="The sum of the parts is the client's latency.",
+        snippet="""\
+import time
+
+started = time.perf_counter()
+result = client.search(collection_name=$collection, data=[vector], limit=$top_k)
+called = time.perf_counter()
+hits = [dict(hit) for hit in result[0]]
+print(f"call {called - started:.3f} s, reading {time.perf_counter() - called:.3f} s")
+""",
+    ),
+    Remedy(
+        key="smaller_answers",
+        do="Ask for fewer rows and only the output fields that are used.",
+        because="Answers travel and are decoded in proportion to their size; vectors are the largest part.",
+        cost="A second request where more is needed.",
+        verify="The client's p50 falls; bytes received too.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=[vector],
+    anns_field=$vector_field,
+    limit=10,
+    output_fields=["id"],
+)
+""",
+    ),
+    Remedy(
+        key="several_processes",
+        do="Spread the client over several processes, and use numpy arrays for vectors.",
+        because="One Python process encodes and decodes on one core.",
+        cost="More connections and memory on the client.",
+        verify="The client's CPU share per process falls, and its p99 with it.",
+    ),
+    Remedy(
+        key="upgrade_sdk",
+        do="Upgrade the SDK to the version that matches the server.",
+        because="Encoding and decoding have become faster, and mismatched versions fall back or retry.",
+        cost="Tests of the application.",
+        verify="The same call, timed before and after.",
+    ),
+)
+
+ABOUT = About(
+    id="client_or_network",
+    title="Milvus answers fast, but my application waits.",
+    needs=(
+        Need(
+            what="what the client measures",
+            how_to_supply=(
+                "Give --context: `client: {p50_s: 0.8, p99_s: 4.2, sdk: pymilvus 2.4.4, where: remote, "
+                "connection_per_request: false}`."
+            ),
+        ),
+        Need(
+            what="what the server measures for the same requests",
+            how_to_supply=(
+                "Give the access log, let --prometheus read milvus_proxy_sq_latency, or give --context: "
+                "`server: {p50_s: 0.01, p99_s: 0.02}`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOrNetwork:
+    """Milvus answered fast; the time went to the client, the SDK or the network."""
+
+    about: ClassVar[About] = ABOUT
+    outside_share: float = threshold(
+        0.5,
+        "share of the client's time that must be missing on the server",
+    )
+    worth_a_look_s: float = threshold(
+        0.1,
+        "time of the client from which the guide finds latency worth a look",
+    )
+    healthy_s: float = threshold(
+        0.03,
+        "time of the server up to which the guide calls it healthy in most cases",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

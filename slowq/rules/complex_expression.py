@@ -1,0 +1,191 @@
+"""My filter is a very long or deeply nested expression.
+
+Symptom
+    Searches with a filter of dozens of OR terms, or an IN list with thousands of values, are slow; the same search
+    without the filter, or with a short one, is fast. The proxy may be busy while the query nodes are not.
+
+Cause
+    The proxy parses the text of the filter for each request, ships it as a plan to every shard, and every segment
+    evaluates it in batches of 8192 rows. Until 2.6.8 each term of an OR chain is one pass over the rows; from then
+    on the proxy rewrites OR chains on one field to IN (PR #46549; numbers only above 150 values). Large IN lists
+    became cheaper in 2.5.23 and 2.6.6 (PR #45490, #45671) and again in 2.6.16 (PR #49427). Parsing stays, unless
+    the values travel as template parameters.
+
+How we tell
+    The filter itself, parsed from `dsl` or `expr`: number of OR terms on one field, length of the longest IN list,
+    depth, size of the text. Then the contrast: requests of the same collection and search params whose filter is
+    shorter, or that have none, must be faster. Durations that grow with the number of terms weigh more than any
+    single number. In the context file the filter, or `in_list_length`, says the same.
+
+    A template hides its values: `{name}` stands in the log, and a long list cannot be seen. HybridSearch lines have
+    no filter before 2.5.5, and 3.0 has none at all. The metrics are milvus_proxy_parse_expr_latency (2.5.5+) for
+    parsing and internal_core_search_latency with type scalar_latency (2.4.7+) for evaluation. With no filter to
+    read the rule answers skipped.
+
+Not this when
+    The same search without a filter is as slow. The expression is short, but its field has no index
+    (unindexed_scalar_filter), reads JSON (json_filter) or matches patterns (pattern_filter). The version is 2.6.8
+    or later and the only fault is an OR chain on one field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="in_for_or",
+        do="Write the OR chain on $field as one IN list.",
+        because="One lookup for all values replaces one pass over the rows for each term.",
+        cost="None; the two filters select the same rows.",
+        verify="The filter in `slowq analyze` shows `in` with the values, and the pattern's p95 falls.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    filter=$suggested,
+)
+""",
+        before=(2, 6, 8),
+    ),
+    Remedy(
+        key="filter_template",
+        do="Pass the values as filter parameters and keep only their names in the text.",
+        because=(
+            "The proxy parses a few words instead of thousands of literals, which counts most with long lists "
+            "and non-ASCII text."
+        ),
+        cost="The log shows the names only, so the values of a slow request cannot be read there any more.",
+        verify="milvus_proxy_parse_expr_latency falls; `dsl` shows a name in braces.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    filter=$field + " in {values}",
+    filter_params={"values": values},
+)
+""",
+        since=(2, 5, 0),
+    ),
+    Remedy(
+        key="filter_template_24",
+        do="Pass the values as expression parameters and keep only their names in the text.",
+        because="The proxy parses a few words instead of thousands of literals.",
+        cost="The log shows the names only, so the values of a slow request cannot be read there any more.",
+        verify="The slow line is short and its `dsl` shows a name in braces.",
+        snippet="""\
+from pymilvus import Collection
+
+Collection($collection).search(
+    data=vectors,
+    anns_field=$vector_field,
+    param={},
+    limit=$top_k,
+    expr=$field + " in {values}",
+    expr_params={"values": values},
+)
+""",
+        since=(2, 4, 14),
+        before=(2, 5, 0),
+    ),
+    Remedy(
+        key="shorter_list",
+        do=(
+            "Store what the long list stands for (a group, a tenant, a permission) in its own field and filter on that."
+        ),
+        because="One comparison replaces thousands; the list is mostly the same in every request.",
+        cost="A new field, the data written again, and upkeep when membership changes.",
+        verify="No IN list above the threshold is left in `slowq analyze`.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    filter="group_id == 42",
+)
+""",
+    ),
+    Remedy(
+        key="index_the_field",
+        do="Give $field a scalar index.",
+        because="The values of the list are then looked up in the index instead of being compared with every row.",
+        cost="Memory for the index and the time to build it.",
+        verify="internal_core_search_latency with type scalar_latency falls.",
+        snippet="""\
+index_params = client.prepare_index_params()
+index_params.add_index(field_name=$field, index_type="INVERTED")
+client.create_index(collection_name=$collection, index_params=index_params)
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to $fixed_in.",
+        because=(
+            "From 2.6.8 the proxy merges OR chains and ranges (PR #46549), and 2.6.16 evaluates IN with SIMD "
+            "(PR #49427)."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="The pattern's p95 in `slowq analyze`, before and after.",
+        before=(2, 6, 16),
+    ),
+)
+
+ABOUT = About(
+    id="complex_expression",
+    title="My filter is a very long or deeply nested expression.",
+    needs=(
+        Need(
+            what="the text of the filter",
+            how_to_supply=(
+                "Use logs of 2.2.6 to 2.6 at level info (3.0 does not log it: give the access log), or name it "
+                'in the --context file: `requests: [{kind: search, filter: "tag == 1 or tag == 2", '
+                "in_list_length: null, duration_s: 3.2}]`."
+            ),
+        ),
+        Need(
+            what="the same request without the filter or with a short one",
+            how_to_supply=(
+                "Give a log that holds both, or `fast_duration_s` in the --context file: `requests: [{kind: "
+                "search, in_list_length: 20000, duration_s: 3.2, fast_duration_s: 0.04}]`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ComplexExpression:
+    """Long OR chains, huge IN lists or deep expressions cost more than the vector search."""
+
+    about: ClassVar[About] = ABOUT
+    long_or: int = threshold(
+        10,
+        "terms of one OR chain on a field from which it counts as long",
+    )
+    long_in: int = threshold(
+        1_000,
+        "values of an IN list from which parsing and evaluation are worth a look",
+    )
+    deep: int = threshold(
+        8,
+        "nesting depth from which an expression counts as deep",
+    )
+    slowdown: float = threshold(
+        2.0,
+        "how many times as long as its shorter or missing counterpart the filtered request must take",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,149 @@
+"""The CPU of the node is full, and nothing else explains it.
+
+Symptom
+    Everything is slow at once while the CPU of query nodes (or of the only node) is near its limit. Durations
+    stretch by about the same factor for all patterns.
+
+Cause
+    A search is computation. When the cores are taken, by other processes on the machine, by a container limit that
+    throttles, by garbage collection or by plain traffic, every request takes longer. Hosts shared with other
+    services, and limits set below the need, are the usual reasons. A standalone puts all roles on one CPU.
+
+How we tell
+    By elimination, and from figures: `observations.cpu_share` or the metric of the process shows a full CPU, the
+    slow requests lie in that time, all patterns are stretched alike, and no other rule explains them (no large nq,
+    no queue from many requests, no build, compaction or load). Differences between nodes in `observations_per_node`
+    point at a neighbour or at imbalance. `GC Tune done, and the gc is slow` in the log supports it.
+
+    The metrics that decide are process_cpu_seconds_total of the node against its limit, and
+    container_cpu_cfs_throttled_periods_total. The log cannot show the CPU, so that without such a figure the rule
+    answers skipped.
+
+Not this when
+    Another rule names what uses the CPU: act on that one. The CPU is idle while requests wait. Only one pattern is
+    slow. The node's memory is full and it collects garbage or swaps (memory_pressure).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="find_neighbours",
+        do=(
+            "Look for other processes on the machine and for throttling by the container limit, and move or raise them."
+        ),
+        because="Cores that Milvus does not get are missing for every request.",
+        cost="Another machine, or a higher limit.",
+        verify="container_cpu_cfs_throttled_periods_total stops rising; process CPU of Milvus is the machine's CPU.",
+    ),
+    Remedy(
+        key="more_cpu",
+        do="Give the query nodes more cores, or add query nodes with a replica each.",
+        because="Search throughput grows with cores until memory bandwidth ends it.",
+        cost="Money, and memory for replicas.",
+        verify="CPU share at peak below 0.7, and p95 as at quiet hours.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.load_collection(collection_name=$collection, replica_number=2)
+""",
+    ),
+    Remedy(
+        key="dedicate",
+        do="Give latency-sensitive collections a resource group with query nodes of its own.",
+        because="Work on other collections then uses other cores.",
+        cost="Nodes reserved for one collection are idle when it is.",
+        verify="CPU of these nodes follows the traffic of $collection alone.",
+        snippet="""\
+from pymilvus.client.types import ResourceGroupConfig
+
+client.create_resource_group(
+    name="latency_sensitive",
+    config=ResourceGroupConfig(requests={"node_num": 1}, limits={"node_num": 1}),
+)
+client.release_collection(collection_name=$collection)
+client.load_collection(collection_name=$collection, resource_groups=["latency_sensitive"])
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="cheaper_search",
+        do="Make each search cheaper: lower ef or nprobe, a quantised index, fewer segments.",
+        because="The same traffic then needs fewer cores.",
+        cost="Some recall; measure it.",
+        verify="CPU seconds a request fall.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    search_params={"metric_type": $metric_type, "params": {$param: $suggested}},
+)
+""",
+    ),
+    Remedy(
+        key="spread",
+        do="Move batch jobs, compaction and index building off the busy hours or onto machines of their own.",
+        because="They need the same cores as searches.",
+        cost="Later results for the jobs, or more machines.",
+        verify="CPU at peak is used by searches alone.",
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to $fixed_in.",
+        because=(
+            "Among the CPU faults repaired: 2.2.12 (PR #26035), thread explosion in 2.5 before 2.5.14 (PR "
+            "#42828), contention on the proxy in 2.6.7-2.6.12 (PR #48313)."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="CPU share at the same traffic, before and after.",
+        before=(2, 6, 14),
+    ),
+)
+
+ABOUT = About(
+    id="cpu_saturation",
+    title="The CPU of the node is full, and nothing else explains it.",
+    needs=(
+        Need(
+            what="how full the CPU is, on each node",
+            how_to_supply=(
+                "Let --prometheus read process_cpu_seconds_total and container_cpu_cfs_throttled_periods_total, "
+                "or give --context: `observations: {cpu_share: 0.97}` or `observations_per_node: [{node: "
+                "querynode-1, cpu_share: 0.98}]`."
+            ),
+        ),
+        Need(
+            what="what else runs on the machine",
+            how_to_supply=(
+                "Give --context: `hardware: {query_nodes: 1, cpus_per_node: 8}` and `milvus: {deployment: standalone}`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSaturation:
+    """The CPU of a node is full for a reason that no other rule explains."""
+
+    about: ClassVar[About] = ABOUT
+    full_cpu_share: float = threshold(
+        0.9,
+        "CPU share of its limit from which a node counts as full",
+    )
+    uneven: float = threshold(
+        0.3,
+        "difference of CPU share between nodes from which load counts as uneven",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,176 @@
+"""My index lives on disk, and the disk is too slow for it.
+
+Symptom
+    Searches on collections with DISKANN or mmap are slow and uneven while the CPU idles, worse with more
+    concurrency, and fast when repeated at once. Collections in memory on the same node are fast.
+
+Cause
+    DISKANN reads graph and vectors from the disk at each step of a search; mmap reads each page that is not in the
+    page cache. Both need a local NVMe disk. On network disks or hard disks, on a disk shared with etcd, the message
+    queue or object storage, or where the data mapped is much larger than free memory, each miss costs milliseconds,
+    and concurrency multiplies them. From 2.6.0 raw vector fields are mapped by default
+    (queryNode.mmap.vectorField).
+
+How we tell
+    The context file names the index (`type: DISKANN`, `mmap: true`, or a queryNode.mmap key in `config`),
+    `hardware.disk` and `observations.disk_util_share` beside a low `cpu_share`. The log shows search_list in
+    search_params (DISKANN) and durations that spread widely at equal work: same pattern, same nq, yet some fast.
+    Contrast with collections in memory on the same node and time.
+
+    What decides is a host metric: device utilisation (node_disk_io_time_seconds_total of node exporter) and read
+    latency on the query nodes (in 2.6.0-rc1 on the streaming nodes, issue #43659); inside Milvus
+    internal_core_search_latency with type vector_latency at low CPU. With neither the index type nor these the rule
+    answers skipped.
+
+Not this when
+    Only the first searches after a load or restart are slow (cold_cache). The disk is busy with compaction, an
+    index build or other tenants (disk_saturation, compaction). The index is in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="index_in_memory",
+        do="Keep the vector index of $collection in memory: switch mmap off for it.",
+        because="A search then never waits for a page.",
+        cost="Memory for the whole index on every replica; the collection is released for the change.",
+        verify="Disk reads of the query nodes fall to near zero between loads, and the spread of durations closes.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.alter_index_properties(
+    collection_name=$collection,
+    index_name=$vector_field,  # list_indexes() shows the name
+    properties={"mmap.enabled": False},
+)
+client.load_collection(collection_name=$collection)
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="nvme",
+        do="Put the local storage of the query nodes (localStorage.path) on an NVMe disk of its own.",
+        because=(
+            "DISKANN and mmap do many small random reads, which NVMe serves a hundred times faster than network disks."
+        ),
+        cost="Hardware or another instance type, and a reload of the nodes.",
+        verify="Device utilisation stays clearly below 1 at peak, with read latency under a millisecond.",
+    ),
+    Remedy(
+        key="smaller_search_list",
+        do="Lower search_list to what the recall needs ($suggested).",
+        because="Each step less is a disk read less.",
+        cost="Some recall; search_list must not be below top-k.",
+        verify="Disk reads a search fall, and the duration with them.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    search_params={"metric_type": $metric_type, "params": {"search_list": $suggested}},
+)
+""",
+    ),
+    Remedy(
+        key="larger_cache",
+        do="Give DISKANN a larger node cache in memory, and load the collection again.",
+        because="The nodes around the entry point are read by every search; in the cache they cost nothing.",
+        cost="Memory in proportion to the ratio. It takes effect when an index is built or loaded.",
+        verify="diskann_search_hops stay while disk reads fall.",
+        snippet="""\
+# milvus.yaml
+knowhere:
+  DISKANN:
+    build:
+      search_cache_budget_gb_ratio: 0.2
+""",
+        since=(2, 5, 0),
+    ),
+    Remedy(
+        key="larger_cache_24",
+        do="Give DISKANN a larger node cache in memory, and load the collection again.",
+        because="The nodes around the entry point are read by every search; in the cache they cost nothing.",
+        cost="Memory in proportion to the ratio. It takes effect when an index is built or loaded.",
+        verify="Disk reads of the query nodes fall.",
+        snippet="""\
+# milvus.yaml
+common:
+  DiskIndex:
+    SearchCacheBudgetGBRatio: 0.2
+""",
+        before=(2, 5, 0),
+    ),
+    Remedy(
+        key="quantised_index",
+        do="Build a quantised index that fits into memory, such as HNSW_SQ, instead of DISKANN or mmap.",
+        because="Compressed vectors take a quarter or less of the memory and need no disk at search time.",
+        cost="A rebuild, and some recall unless refined; from 2.6 IVF_RABITQ compresses further.",
+        verify="The index shows in describe_index; disk reads between loads are near zero.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.drop_index(collection_name=$collection, index_name=$vector_field)  # list_indexes() shows the name
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$vector_field,
+    index_type="HNSW_SQ",
+    metric_type=$metric_type,
+    params={"M": 16, "efConstruction": 200, "sq_type": "SQ8"},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+client.load_collection(collection_name=$collection)
+""",
+        since=(2, 5, 0),
+    ),
+)
+
+ABOUT = About(
+    id="disk_bound_index",
+    title="My index lives on disk, and the disk is too slow for it.",
+    needs=(
+        Need(
+            what="the index type, whether it is mapped, and the kind of disk",
+            how_to_supply=(
+                "Give --context: `hardware: {disk: network}` and `collections: [{name: big, fields: [{name: "
+                "embedding, type: FLOAT_VECTOR, index: {type: DISKANN, mmap: false}}]}]`."
+            ),
+        ),
+        Need(
+            what="how busy the disk and the CPU of the query nodes are",
+            how_to_supply=(
+                "Let --prometheus read node_disk_io_time_seconds_total of the hosts, or give --context: "
+                "`observations: {disk_util_share: 0.97, cpu_share: 0.2}`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskBoundIndex:
+    """DISKANN or mmap is limited by the disk."""
+
+    about: ClassVar[About] = ABOUT
+    busy_disk_share: float = threshold(
+        0.8,
+        "device utilisation from which requests queue at the disk",
+    )
+    idle_cpu_share: float = threshold(
+        0.5,
+        "CPU share below which the CPU is not what limits the search",
+    )
+    spread: float = threshold(
+        5.0,
+        "p95 over p50 of one pattern from which durations spread as those of cached and uncached pages do",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

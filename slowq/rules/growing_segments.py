@@ -1,0 +1,181 @@
+"""Searches slow down while I write, because new data is not indexed yet.
+
+Symptom
+    Searches become slower as rows are inserted or upserted and recover some time after the writing stops. Freshly
+    written collections are slow, old ones fast. Many manual flushes, many partitions or a restored backup have the
+    same effect for good.
+
+Cause
+    New rows lie in growing segments, which have at best an interim index (IVF_FLAT_CC); without it they are
+    scanned. A minimal milvus.yaml that omits queryNode.segcore.interimIndex.enableIndex switches it off, as the
+    code default is false, and queryNode.mmap.growingMmapEnabled prevents it (issue #41500). Sealed segments wait
+    for the index build and for handoff, and those under 1024 rows are never indexed. Each segment is searched on
+    its own, so hundreds of small ones cost more than a few large ones: flush after every insert, and restores with
+    milvus-backup's v2 restore, leave many.
+
+How we tell
+    Before and after, or with and without writes: requests of the same pattern are slow while rows arrive (flush,
+    seal and insert lines, `pattern.only_while_writing`, `observations.writes_per_s`) and fast after it. The context
+    file's `segments` counts decide where given: growing ones, indexed fewer than sealed, many small ones for the
+    number of rows. One collection that is written, against the rest that is only read, is the best contrast.
+
+    Lines that help: `readable growing segment lost, consume from dml seems too slow` (2.3+), `search growing/sealed
+    segments without indexes` (info in 2.2.6-2.2.16). The metrics are milvus_querynode_sq_segment_latency with
+    segment_state Growing, and milvus_querynode_segment_num. Without any sign of writing and without segment counts
+    the rule answers skipped.
+
+Not this when
+    Index build tasks take the CPU while all data is already indexed (index_build). The wait is for tSafe rather
+    than for the scan (consistency_wait). Deletes pile up (heavy_delete). The collection has no vector index at all
+    (brute_force).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="batch_writes",
+        do="Insert and upsert in batches of some hundred to thousand rows, and do not flush after each.",
+        because=(
+            "Milvus seals segments by size; each manual flush leaves a small one that must be merged and indexed again."
+        ),
+        cost="Rows become durable in sealed form a little later; they are visible all the same.",
+        verify="milvus_querynode_segment_num of the collection stops growing faster than its rows.",
+        snippet="""\
+for start in range(0, len(rows), 1000):
+    client.upsert(collection_name=$collection, data=rows[start : start + 1000])
+""",
+    ),
+    Remedy(
+        key="interim_index",
+        do="Keep the interim index of growing segments on, and growing segments out of mmap.",
+        because="Growing data is then searched through a small IVF index instead of being scanned.",
+        cost="About 15 % more memory for growing data, and some CPU when it is built.",
+        verify="milvus_querynode_sq_segment_latency with segment_state Growing falls.",
+        snippet="""\
+# milvus.yaml
+queryNode:
+  segcore:
+    interimIndex:
+      enableIndex: true
+  mmap:
+    growingMmapEnabled: false
+""",
+        since=(2, 3, 0),
+    ),
+    Remedy(
+        key="ignore_growing",
+        do="Let searches that can do without the newest rows skip growing segments.",
+        because="Only sealed and indexed data is searched.",
+        cost=(
+            "Rows are missing until their segment is sealed and loaded, which can take minutes. Hybrid searches "
+            "lose the option before 2.5.5 (PR #39900)."
+        ),
+        verify="The pattern's p95 while writing equals that of a quiet hour.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    search_params={"ignore_growing": True, "params": {}},
+)
+""",
+        since=(2, 3, 0),
+    ),
+    Remedy(
+        key="compact",
+        do="Compact $collection once, off peak, to merge its small segments.",
+        because="Fewer segments mean fewer searches, reduces and fallbacks to brute force for each request.",
+        cost="CPU, disk and object storage traffic for the compaction and the index builds after it.",
+        verify="Segments per million rows fall in `slowq context`; so does the p95.",
+        snippet="""\
+job = client.compact(collection_name=$collection)
+print(client.get_compaction_state(job))
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="more_index_power",
+        do="Give index building enough CPU that it keeps up with the writing.",
+        because=(
+            "Segments stay unindexed for as long as they queue for a build; in 2.6 the data nodes build, and "
+            "two cores are too few (issue #43657)."
+        ),
+        cost="More or larger data nodes (index nodes before 2.6).",
+        verify="milvus_rootcoord_indexed_entity_num follows milvus_rootcoord_entity_num closely.",
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to $fixed_in.",
+        because=(
+            "Known faults: indexed segments searched as growing (2.2.0, PR #21215), too many threads (before "
+            "2.3.4, PR #29314), growing segments piling up (before 2.4.17, PR #37540), growing indexes that "
+            "block inserts (before 2.5.9, PR #41013)."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="Growing segments and p95 under writing, before and after.",
+        before=(2, 5, 9),
+    ),
+)
+
+ABOUT = About(
+    id="growing_segments",
+    title="Searches slow down while I write, because new data is not indexed yet.",
+    needs=(
+        Need(
+            what="how many segments are growing, small or not indexed",
+            how_to_supply=(
+                "Write it with `slowq context --uri http://milvus:19530`, or give --context: `collections: "
+                "[{name: products, rows: 12000000, segments: {sealed: 40, growing: 30, indexed: 12, small: "
+                "25}}]`."
+            ),
+        ),
+        Need(
+            what="whether the collection is written while it is slow",
+            how_to_supply=(
+                "Give logs of data and query nodes too, or --context: `observations: {writes_per_s: 2000}` and "
+                "`pattern: {only_while_writing: true}`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GrowingSegments:
+    """Many growing, small or not yet indexed segments are scanned."""
+
+    about: ClassVar[About] = ABOUT
+    unindexed_share: float = threshold(
+        0.2,
+        "share of sealed segments without an index from which scanning them shows",
+    )
+    many_growing: int = threshold(
+        8,
+        "growing segments of a collection from which they are more than the one or two that each shard always has",
+    )
+    small_share: float = threshold(
+        0.5,
+        "share of small segments from which a collection counts as fragmented; small is below "
+        "dataCoord.segment.smallProportion 0.5 of the maximum size",
+    )
+    never_indexed_rows: int = threshold(
+        1_024,
+        "rows of a segment below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)",
+    )
+    slowdown: float = threshold(
+        2.0,
+        "how many times as long as in quiet hours the requests must take while rows are written",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,153 @@
+"""Searches are slow since I delete or upsert a lot.
+
+Symptom
+    Searches slow down after large deletes, a purge of old data or a stream of upserts, on the collections
+    concerned, and Strong reads time out. It lasts until compaction has caught up.
+
+Cause
+    An upsert is a delete and an insert. Deletes go into L0 segments (2.4+) and are applied to every segment that
+    may hold the key, tested by bloom filters, in the delegator and again at each load. Until compaction has removed
+    them, deleted rows stay in the index: the search visits and discards them, and above 93 % HNSW scans. Backlogs
+    were made worse by the default limit of 30 delta logs per L0 compaction (1000 from 2.6.16, PR #49122) and by
+    lock and replay faults that 2.4.15, 2.6.11 and 2.6.22 fixed (PR #37340, #47409, #51754).
+
+How we tell
+    Before and after: `delete` events, `observations.deletes_per_s` or `pattern.only_while_writing` in the context
+    file, or lines about L0 compaction and delete buffers in the log, precede the slow period; the patterns of that
+    collection are slow and those of others are not. tSafe waits of Bounded reads during a delete storm are a sign
+    as well, since applying deletes holds up the stream.
+
+    The metrics are milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num (2.4.14+),
+    milvus_datacoord_l0_delete_entries_num (2.4.12+) and milvus_querynode_apply_bf_latency. The slow log itself has
+    no line for deletes or upserts, so that without one of these the rule answers skipped.
+
+Not this when
+    Rows are only inserted (growing_segments). Compaction runs at its usual hour without a backlog (compaction). All
+    collections are slow, those without deletes included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="batch_upserts",
+        do="Collect upserts and deletes into batches, and skip rows that have not changed.",
+        because=(
+            "Fewer and larger messages let compaction keep up, and an upsert that changes nothing costs a "
+            "delete all the same."
+        ),
+        cost="Changes become visible in steps.",
+        verify="milvus_querynode_level_zero_size stays flat over a day.",
+        snippet="""\
+changed = [row for row in rows if row != known.get(row["id"])]
+for start in range(0, len(changed), 1000):
+    client.upsert(collection_name=$collection, data=changed[start : start + 1000])
+""",
+    ),
+    Remedy(
+        key="drop_partition",
+        do="Keep expiring data in partitions by time, and drop the partition instead of deleting its rows.",
+        because="Dropping a partition removes its segments at once and leaves no delete to apply.",
+        cost="Data must be partitioned by time; searches over all time touch all partitions.",
+        verify="milvus_datacoord_l0_delete_entries_num does not rise at the time of the purge.",
+        snippet="""\
+client.release_partitions(collection_name=$collection, partition_names=["p2025_08"])
+client.drop_partition(collection_name=$collection, partition_name="p2025_08")
+""",
+    ),
+    Remedy(
+        key="compact",
+        do="Compact $collection off peak after a large delete.",
+        because="Compaction writes the segments anew without the deleted rows, and the index is built without them.",
+        cost="CPU, disk and object storage traffic for compaction and index building.",
+        verify="milvus_querynode_entity_num falls to the number of live rows, and the p95 with it.",
+        snippet="""\
+job = client.compact(collection_name=$collection)
+print(client.get_compaction_state(job))
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="l0_limit",
+        do="Raise the number of delta logs that one L0 compaction takes.",
+        because=(
+            "With 30 of them a compaction cannot follow a high rate of deletes; 2.6.16 made 1000 the default "
+            "(PR #49122)."
+        ),
+        cost="Each L0 compaction needs more memory on the data node.",
+        verify="milvus_querynode_level_zero_size falls.",
+        snippet="""\
+# milvus.yaml
+dataCoord:
+  compaction:
+    levelzero:
+      forceTrigger:
+        deltalogMaxNum: 1000
+""",
+        since=(2, 4, 24),
+        before=(2, 6, 16),
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to $fixed_in.",
+        because=(
+            "Applying deletes became cheaper in 2.4.3 (PR #32642), 2.4.14 (PR #37225), 2.4.15 (PR #37340), "
+            "2.6.11 (PR #47409) and 2.6.22 (PR #51754)."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="The same rate of deletes with a lower p95.",
+        before=(2, 6, 22),
+    ),
+)
+
+ABOUT = About(
+    id="heavy_delete",
+    title="Searches are slow since I delete or upsert a lot.",
+    needs=(
+        Need(
+            what="how much is deleted or upserted, and when",
+            how_to_supply=(
+                "Give --context: `observations: {deletes_per_s: 5000}` and `events: [{at: 2025-08-23T01:00:00Z, "
+                "what: delete, subject: products, detail: purge of 30 days}]`."
+            ),
+        ),
+        Need(
+            what="the backlog of deletes",
+            how_to_supply=(
+                "Let --prometheus read milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num "
+                "and milvus_datacoord_l0_delete_entries_num."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeavyDelete:
+    """Deletes or upserts pile up faster than they are applied or compacted."""
+
+    about: ClassVar[About] = ABOUT
+    deletes_per_s: float = threshold(
+        1000.0,
+        "rows deleted or upserted a second from which a backlog is likely; a starting point, as the rate "
+        "that a cluster sustains depends on its data nodes",
+    )
+    fallback_filtered_share: float = threshold(
+        0.93,
+        "share of deleted rows from which HNSW scans the rest of a segment (Knowhere 2.3+)",
+    )
+    slowdown: float = threshold(
+        2.0,
+        "how many times as long as before the deletes the requests must take",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

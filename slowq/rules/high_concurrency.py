@@ -1,0 +1,189 @@
+"""Too many small requests arrive at once and wait in a queue.
+
+Symptom
+    All searches become slow together at busy hours, whatever their collection or filter. Each request is small (nq
+    of 1 to a few) and fast when it is alone. At the peak some fail with `too many concurrent requests, queue is
+    full`.
+
+Cause
+    A query node works on CPU cores x queryNode.scheduler.maxReadConcurrentRatio read tasks at once (ratio 1 from
+    2.3, 2 in 2.2). What arrives beyond that waits in the scheduler queue, so latency grows with the length of the
+    queue and not with the work. Milvus merges searches that are equal but for their vectors; different filters or
+    search params cannot be merged. The default limit of 16 vectors for merged tasks in 2.6.18-2.6.19 made this
+    worse (raised in 2.6.20, PR #50859).
+
+How we tell
+    From the log: the number of requests that ran at the same time, counted over [logged - duration, logged].
+    Durations rise with that number, across patterns, with nq small throughout, and the same pattern is fast when
+    few run beside it. From the context file: `observations.qps`, `observations.concurrency` and
+    `observations.queue_s` against `hardware.cpus_per_node`, or a `fast_duration_s` for the same request.
+
+    The metric that decides is milvus_querynode_sq_queue_latency, with milvus_querynode_read_task_ready_len growing
+    while milvus_querynode_read_task_concurrency stands at its ceiling; on the proxy
+    milvus_proxy_req_in_queue_latency. The slow log holds slow requests only, so where it alone cannot show the
+    arrival rate the rule answers skipped.
+
+Not this when
+    One large request covers the whole slow period (large_nq). Requests are slow one at a time as well. The slow
+    period coincides with compaction, index building or loading: then the cores were taken by that. The CPU is idle
+    while requests wait for tSafe (consistency_wait, timetick_stall).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="modest_batches",
+        do=(
+            "Let the client collect single query vectors for a few milliseconds and send them as one request of "
+            "a modest nq."
+        ),
+        because="One task for many vectors costs far less queueing and reduce work than one task each.",
+        cost="A few milliseconds of waiting in the client; too large a batch turns into large_nq.",
+        verify="The request rate falls while vectors per second stay; milvus_querynode_sq_queue_latency falls.",
+        snippet="""\
+results = client.search(
+    collection_name=$collection,
+    data=pending_vectors[:16],
+    anns_field=$vector_field,
+    limit=$top_k,
+)
+""",
+    ),
+    Remedy(
+        key="more_query_nodes",
+        do="Add query nodes and load $collection with a replica for each group of them.",
+        because=(
+            "Replicas divide the requests among them, which is what raises the queries per second of one collection."
+        ),
+        cost=(
+            "Every replica holds the collection in memory once more; release and load interrupt searches for "
+            "the time of the load."
+        ),
+        verify="At the same rate of requests milvus_querynode_read_task_ready_len stays near zero.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.load_collection(collection_name=$collection, replica_number=2)
+""",
+    ),
+    Remedy(
+        key="limit_clients",
+        do="Bound the number of requests that each client has in flight.",
+        because="Beyond the cores of the cluster more concurrency adds waiting but no throughput.",
+        cost="The waiting moves into the client, where it can be seen and shed.",
+        verify="`slowq analyze` counts fewer requests at the same time, with the same number answered a second.",
+        snippet="""\
+from concurrent.futures import ThreadPoolExecutor
+
+def search_one(vector):
+    return client.search(collection_name=$collection, data=[vector], limit=$top_k)
+
+with ThreadPoolExecutor(max_workers=8) as pool:
+    results = list(pool.map(search_one, vectors))
+""",
+    ),
+    Remedy(
+        key="rate_limit",
+        do="Switch on the search rate limit of the proxy at what the cluster sustains.",
+        because="A short, clear refusal keeps the queue short for the requests that are admitted.",
+        cost="Requests above the limit fail and must be retried with a pause.",
+        verify="milvus_proxy_rate_limit_req_count counts the refusals, and the p99 of admitted requests is flat.",
+        snippet="""\
+# milvus.yaml
+quotaAndLimits:
+  dql:
+    enabled: true
+    searchRate:
+      max: 1000  # query vectors per second
+""",
+    ),
+    Remedy(
+        key="fair_queue",
+        do="Let the scheduler take turns between users.",
+        because="One busy client then fills its own queue and not that of the others.",
+        cost=(
+            "Needs authentication with one user for each client, and a restart of the query nodes; the total "
+            "load stays."
+        ),
+        verify="milvus_querynode_sq_queue_user_latency is high for the busy user alone.",
+        snippet="""\
+# milvus.yaml
+queryNode:
+  scheduler:
+    scheduleReadPolicy:
+      name: user-task-polling
+""",
+        since=(2, 3, 0),
+    ),
+    Remedy(
+        key="larger_groups",
+        do="Raise the merge limits of the scheduler to those of 2.6.20, or upgrade to it.",
+        because="The low limits of these two versions kept Milvus from merging small searches (PR #50859).",
+        cost="A small request may be merged into a larger group and wait for all of it.",
+        verify="milvus_querynode_search_group_size rises and the queue latency falls.",
+        snippet="""\
+# milvus.yaml
+queryNode:
+  grouping:
+    maxNQ: 64
+    nqMergeRatio: 16
+""",
+        since=(2, 6, 18),
+        before=(2, 6, 20),
+    ),
+)
+
+ABOUT = About(
+    id="high_concurrency",
+    title="Too many small requests arrive at once and wait in a queue.",
+    needs=(
+        Need(
+            what="how many requests arrive, the fast ones included, and on how many cores",
+            how_to_supply=(
+                "Give the access log, or in the --context file: `observations: {qps: 350, concurrency: 64, "
+                "queue_s: 1.5}` and `hardware: {query_nodes: 2, cpus_per_node: 8}`."
+            ),
+        ),
+        Need(
+            what="how long requests wait in the query node's queue",
+            how_to_supply=(
+                "Let --prometheus read milvus_querynode_sq_queue_latency and milvus_querynode_read_task_ready_len."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HighConcurrency:
+    """More small requests at once than the nodes have cores for."""
+
+    about: ClassVar[About] = ABOUT
+    small_nq: int = threshold(
+        16,
+        "query vectors up to which a request counts as small; the merge limit of 2.6.18 (queryNode.grouping.maxNQ)",
+    )
+    at_once_per_core: float = threshold(
+        2.0,
+        "requests that run at the same time, for each core, from which the scheduler queues: it runs one "
+        "for each core (queryNode.scheduler.maxReadConcurrentRatio 1 from 2.3, 2 in 2.2)",
+    )
+    many_at_once: int = threshold(
+        16,
+        "the same where the number of cores is not known",
+    )
+    slowdown: float = threshold(
+        3.0,
+        "how many times as long the crowded requests must take as the lonely ones of the same pattern",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

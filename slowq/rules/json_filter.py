@@ -1,0 +1,174 @@
+"""My filter looks inside a JSON or dynamic field and is slow.
+
+Symptom
+    Searches whose filter reads a JSON path (`meta["colour"] == "red"`), a dynamic field or json_contains are slow;
+    without it, or with a filter on an ordinary field, they are fast.
+
+Cause
+    A JSON field is stored as text. Without an index every segment parses the document of every row to find the key,
+    which costs many times what reading a column does, and again for each predicate. Fields that are not in the
+    schema lie in the dynamic field `$meta` and are JSON as well, though the filter does not look like it. There is
+    no index for a JSON path before 2.5.11 (documentation; code 2.5.7). 2.6 adds a flat index over a whole field and
+    JSON shredding (2.6.2+, on by default from 2.6.19, PR #50706).
+
+How we tell
+    The filter text names JSON paths, json_contains, exists, or names that the context file does not list among the
+    fields of the collection (dynamic). Contrast: requests of the same collection with a filter on a plain field or
+    with none are faster, and the time grows with the number of JSON predicates. The context file decides whether a
+    path index exists and whether the version can have one; a `fast_duration_s` without the filter will do as
+    contrast.
+
+    The metrics are internal_json_filter_latency with type bruteforce_latency (2.6.13+) and
+    internal_core_search_latency with type scalar_latency (2.4.7+). With neither a contrast nor a fact about the
+    index the rule reports what the filter shows, or answers skipped where no filter is logged (HybridSearch before
+    2.5.5, 3.0).
+
+Not this when
+    The path has an index of a fitting cast type, or shredding is on and the segments are newer than it. Searches
+    without the filter are just as slow. The expensive part of the filter is a LIKE (pattern_filter) or a list of
+    thousands of values (complex_expression).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="path_index",
+        do="Create an INVERTED index on the JSON path $json_path.",
+        because="The value of the path is then looked up, and no document is parsed.",
+        cost=(
+            "Memory and build time for each path; rows whose value does not fit the cast type are not found through it."
+        ),
+        verify=(
+            "internal_json_filter_latency with type bruteforce_latency, or scalar_latency, falls with the "
+            "pattern's p95."
+        ),
+        snippet="""\
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$field,
+    index_type="INVERTED",
+    index_name="json_path_index",
+    params={"json_path": $json_path, "json_cast_type": $suggested},  # "VARCHAR", "DOUBLE" or "BOOL"
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+""",
+        since=(2, 5, 11),
+    ),
+    Remedy(
+        key="own_field",
+        do="Give the key of $json_path a field of its own in the schema, with a scalar index.",
+        because="Reading a column costs a fraction of parsing a document, and any index type fits.",
+        cost="The collection must be created and filled again.",
+        verify="The filter in `slowq analyze` names the plain field, and its p95 is near the unfiltered one.",
+        snippet="""\
+from pymilvus import DataType
+
+schema = client.create_schema(enable_dynamic_field=True)
+schema.add_field("id", DataType.INT64, is_primary=True)
+schema.add_field($vector_field, DataType.FLOAT_VECTOR, dim=$dim)
+schema.add_field("colour", DataType.VARCHAR, max_length=64)
+""",
+    ),
+    Remedy(
+        key="flat_index",
+        do="Create a flat JSON index over the whole field $field.",
+        because="One index serves every path in the field, which suits filters on many or changing keys.",
+        cost="Larger than the index of a single path.",
+        verify="The pattern's p95 falls for all paths.",
+        snippet="""\
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$field,
+    index_type="INVERTED",
+    index_name="json_flat_index",
+    params={"json_path": $field, "json_cast_type": "JSON"},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+""",
+        since=(2, 6, 0),
+    ),
+    Remedy(
+        key="shredding",
+        do="Switch on JSON shredding.",
+        because="Frequent keys are then stored as columns, without an index for each of them.",
+        cost=(
+            "Background work on the data nodes and disk space; old segments gain from it once they have been processed."
+        ),
+        verify="internal_json_filter_latency with type json_stats_latency replaces bruteforce_latency.",
+        snippet="""\
+# milvus.yaml
+common:
+  enabledJSONShredding: true
+""",
+        since=(2, 6, 2),
+        before=(2, 6, 19),
+    ),
+    Remedy(
+        key="plain_first",
+        do=(
+            "Join an indexed plain field to the JSON predicate with `and`, and drop predicates that it makes needless."
+        ),
+        because=(
+            "Cheap conjuncts run first (from 2.5.6, common.enabledOptimizeExpr), and batches that they exclude "
+            "are skipped."
+        ),
+        cost="None, where such a field exists.",
+        verify="The filtered pattern's p95 falls in `slowq analyze`.",
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to at least 2.5.11, better to a 2.6 with shredding.",
+        because="Versions before 2.5.11 have no index for JSON paths at all.",
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="The path index can be created, and the pattern leaves the slow log.",
+        before=(2, 5, 11),
+    ),
+)
+
+ABOUT = About(
+    id="json_filter",
+    title="My filter looks inside a JSON or dynamic field and is slow.",
+    needs=(
+        Need(
+            what="the filter, and the fields and indexes of the collection",
+            how_to_supply=(
+                "Use a log with filters and --context: `collections: [{name: products, fields: [{name: meta, "
+                "type: JSON, index: null}]}]`."
+            ),
+        ),
+        Need(
+            what="the same search without the JSON predicate, or the time that filtering takes",
+            how_to_supply=(
+                "Give `fast_duration_s` of the request in the --context file, or let --prometheus read "
+                "internal_json_filter_latency and internal_core_search_latency with type scalar_latency."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFilter:
+    """Predicates on JSON paths parse documents row by row."""
+
+    about: ClassVar[About] = ABOUT
+    slowdown: float = threshold(
+        2.0,
+        "how many times as long as the search without a JSON predicate the filtered one must take",
+    )
+    filter_share: float = threshold(
+        0.5,
+        "share of a search's time that scalar filtering takes, from which the filter is to blame",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

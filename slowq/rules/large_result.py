@@ -1,0 +1,194 @@
+"""My searches return so many rows or such large fields that fetching them takes the time.
+
+Symptom
+    Searches with a large top-k, a deep offset, or output fields that hold vectors or long texts are slow; the same
+    search with limit 10 and only the primary key is fast. A scan with query and a large limit behaves alike.
+
+Cause
+    Every segment yields top-k candidates, and segment, shard and proxy reduce them in turn, so the work of the
+    reduce grows with top-k x segments x shards x nq. Output fields are then read for each hit; a vector field is
+    not kept beside most indexes and is read from disk or object storage. Milvus may fetch them by a second,
+    internal query (a requery). Results also cross the network and are decoded by the SDK. Milvus allows 16384 for
+    offset + limit (quotaAndLimits.limits.maxQueryResultWindow).
+
+How we tell
+    The log shows a large top-k or limit in search_params, a large offset, or OutputFields with `*`, a vector or a
+    long text field. Durations grow with top-k times nq within patterns that differ only in it. A slow `Query slow`
+    line with an empty expr and the traceID of the search is its requery (`queryLabel=requery` from 2.6.15), and its
+    share of the duration says how much the output fields cost. Otherwise the same pattern with fewer output fields
+    is the contrast.
+
+    The limit of a query is not logged, and neither is the size of an answer. Where only the metrics can decide,
+    milvus_proxy_sq_reduce_result_latency, milvus_querynode_sq_reduce_latency and internal_core_search_latency with
+    type get_vector_latency do; without them and without a contrast the rule answers skipped.
+
+Not this when
+    The same search with a small top-k and no output fields is just as slow. The requery waited for something else:
+    it overlaps loading, compaction or a large nq. Milvus answered fast and the client still waits
+    (client_or_network).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="lower_limit",
+        do="Ask for no more than the rows that are shown or reranked instead of $top_k.",
+        because=(
+            "Reduce, retrieval and transfer shrink with top-k, and so may ef or search_list, which must not be "
+            "below it."
+        ),
+        cost="Fewer candidates for a reranker; check its quality on a sample.",
+        verify="The duration per nq of this pattern in `slowq requests` falls along with top_k.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$suggested,
+    output_fields=[],
+)
+""",
+    ),
+    Remedy(
+        key="fewer_output_fields",
+        do=(
+            "Leave vectors and long texts out of the output fields, and fetch them by id for the few rows that "
+            "are shown."
+        ),
+        because="The search then needs no requery and no read of raw vectors.",
+        cost="One more small request for the rows on display.",
+        verify="The twin `Query slow` lines with the same traceID disappear from the log.",
+        snippet="""\
+hits = client.search(
+    collection_name=$collection,
+    data=[vector],
+    anns_field=$vector_field,
+    limit=$top_k,
+    output_fields=["id"],
+)[0]
+rows = client.get(collection_name=$collection, ids=[hit["id"] for hit in hits[:10]])
+""",
+    ),
+    Remedy(
+        key="iterate",
+        do="Read long results with an iterator instead of a large limit or a deep offset.",
+        because=(
+            "Each call returns one batch, so memory and reduce stay small; offset makes Milvus compute and "
+            "discard what it skips."
+        ),
+        cost="More round trips in total; the iterator reads at one fixed timestamp.",
+        verify="No request of this pattern has offset + limit above the batch size.",
+        snippet="""\
+iterator = client.query_iterator(
+    collection_name=$collection,
+    filter=$filter,
+    batch_size=1000,
+)
+while batch := iterator.next():
+    handle(batch)
+iterator.close()
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="warm_vectors",
+        do="Preload the raw vectors of $collection when it is loaded.",
+        because="With the default `disable` the first output of a vector field reads it from object storage or disk.",
+        cost="Memory or local disk for all raw vectors, and a longer load.",
+        verify="internal_core_search_latency with type get_vector_latency falls for the first requests after a load.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.alter_collection_properties(
+    collection_name=$collection,
+    properties={"warmup.vectorField": "sync"},
+)
+client.load_collection(collection_name=$collection)
+""",
+        since=(2, 6, 11),
+    ),
+    Remedy(
+        key="warm_vectors_25",
+        do="Let the query node warm the chunk cache of raw vectors at load.",
+        because=(
+            "Vector output fields come from the chunk cache, which is filled on first use where warm-up is "
+            "disabled (the default from 2.4.5)."
+        ),
+        cost=(
+            "Disk and page cache for all raw vectors, for every collection of the node, and more reading during a load."
+        ),
+        verify="The first searches with vector output after a load take as long as later ones.",
+        snippet="""\
+# milvus.yaml
+queryNode:
+  cache:
+    warmup: async
+""",
+        since=(2, 4, 5),
+        before=(2, 6, 0),
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to $fixed_in.",
+        because=(
+            "Output and reduce have become cheaper: retrieval after the local reduce (2.4.1, PR #32346), the "
+            "reduce of very large top-k (2.4.3, PR #32871), SIMD retrieval (2.5.3, PR #39041), requery pinned "
+            "to its replica (2.6.18, PR #49830)."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="`slowq analyze` of logs before and after shows the pattern's p95 falling.",
+    ),
+)
+
+ABOUT = About(
+    id="large_result",
+    title="My searches return so many rows or such large fields that fetching them takes the time.",
+    needs=(
+        Need(
+            what="top-k and output fields of the slow requests, and the same request with fewer of them",
+            how_to_supply=(
+                "Use logs of 2.2.6 or later at level info, or in the --context file: `requests: [{kind: search, "
+                "top_k: 10000, output_fields: [id, embedding], duration_s: 4.1}, {kind: search, top_k: 10, "
+                "duration_s: 0.03}]`."
+            ),
+        ),
+        Need(
+            what="how long reduce and retrieval take",
+            how_to_supply=(
+                "Let --prometheus read milvus_proxy_sq_reduce_result_latency, "
+                "milvus_querynode_sq_reduce_latency and internal_core_search_latency, or give `observations: "
+                "{reduce_s: 2.0}` in the --context file."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LargeResult:
+    """Top-k, limit or output fields make reduce, retrieval or transfer the main work."""
+
+    about: ClassVar[About] = ABOUT
+    large_top_k: int = threshold(
+        1_000,
+        "top-k from which the reduce over segments and shards is a cost of its own",
+    )
+    most_rows: int = threshold(
+        16_384,
+        "limit of Milvus for offset + limit (quotaAndLimits.limits.maxQueryResultWindow)",
+    )
+    requery_share: float = threshold(
+        0.3,
+        "share of a search's duration that its requery takes, from which the output fields are to blame",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,175 @@
+"""The node is short of memory.
+
+Symptom
+    Searches become slow and uneven as a node's memory fills: after loading one more collection, with the growth of
+    the data, or under large results. Nodes are killed and restarted, loads fail for lack of memory, or writes are
+    throttled.
+
+Cause
+    Above the overload threshold (queryCoord.overloadedMemoryThresholdPercentage 90) segments are balanced away or
+    refused. Near the limit Go collects garbage all the time, the kernel evicts the page cache that mmap lives on,
+    tiered storage (2.6) evicts beyond its high watermark and fetches again, and swapping makes everything slow.
+    Insufficient memory also denies writes, so that data piles up elsewhere.
+
+How we tell
+    `observations.memory_share`, or the memory of the process against its limit, is high in the slow time; lines of
+    failed loads for lack of memory, of the quota center, of slow garbage collection (`GC Tune done, and the gc is
+    slow`) or restarts of killed nodes support it. Before and after: slowness began when a collection was loaded or
+    data grew, and all patterns on that node are slow, those on other nodes are not. A `rows x dim x 4` bytes
+    estimate from the context file against `memory_gib_per_node` is supporting evidence.
+
+    The metrics that decide are process_resident_memory_bytes against the limit, go_gc_duration_seconds, and
+    internal_cache_eviction_event_total with tiered storage. Without a memory figure and without such lines the rule
+    answers skipped.
+
+Not this when
+    Memory is high and steady by design (a loaded collection fills it) while no load fails, nothing is evicted and
+    garbage collection is quick. Only the first searches are slow (cold_cache).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="release_unused",
+        do="Release the collections that nobody searches.",
+        because="A loaded collection holds its index and fields in memory whether it is used or not.",
+        cost="Searching it again needs a load first.",
+        verify="milvus_querynode_collection_num and resident memory fall.",
+        snippet="""\
+for name in unused_collections:
+    client.release_collection(collection_name=name)
+""",
+    ),
+    Remedy(
+        key="more_memory",
+        do="Add query nodes, or give them more memory.",
+        because="Segments are spread over all nodes of a replica.",
+        cost="Money.",
+        verify="Memory share below 0.8 at peak; no failed load.",
+    ),
+    Remedy(
+        key="mmap_cold_fields",
+        do="Map what is rarely read (raw vectors, scalar fields) and keep vector indexes in memory.",
+        because="Cold data then lies on disk and takes memory only while it is read.",
+        cost="Reads of mapped data wait for the disk when it is not cached: use NVMe.",
+        verify="Resident memory falls after the next load; p95 of searches without vector output stays.",
+        snippet="""\
+# milvus.yaml
+queryNode:
+  mmap:
+    vectorField: true
+    scalarField: true
+    vectorIndex: false
+    scalarIndex: false
+""",
+        since=(2, 5, 0),
+    ),
+    Remedy(
+        key="mmap_collection",
+        do="Map the raw data of $collection.",
+        because="Cold data then lies on disk and takes memory only while it is read.",
+        cost=(
+            "Reads of mapped data wait for the disk when it is not cached; the collection is released for the change."
+        ),
+        verify="Resident memory falls after the load.",
+        snippet="""\
+from pymilvus import Collection
+
+collection = Collection($collection)
+collection.release()
+collection.set_properties({"mmap.enabled": True})
+collection.load()
+""",
+        since=(2, 3, 0),
+        before=(2, 5, 0),
+    ),
+    Remedy(
+        key="smaller_index",
+        do="Build a quantised index: IVF_SQ8, or HNSW_SQ from 2.5.",
+        because="Compressed vectors take a quarter of the memory.",
+        cost="Some recall, and a rebuild.",
+        verify="Memory of the collection after the load.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.drop_index(collection_name=$collection, index_name=$vector_field)  # list_indexes() shows the name
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$vector_field,
+    index_type="IVF_SQ8",
+    metric_type=$metric_type,
+    params={"nlist": 1024},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+client.load_collection(collection_name=$collection)
+""",
+    ),
+    Remedy(
+        key="load_fields",
+        do="Load only the fields that searches use.",
+        because="Fields that are not loaded take no memory.",
+        cost="They cannot be filtered on or returned; dropping this again needs a reload.",
+        verify="Memory of the collection after the load.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.load_collection(
+    collection_name=$collection,
+    load_fields=["id", $vector_field, $field],
+    skip_load_dynamic_field=True,
+)
+""",
+        since=(2, 5, 0),
+    ),
+)
+
+ABOUT = About(
+    id="memory_pressure",
+    title="The node is short of memory.",
+    needs=(
+        Need(
+            what="how full the memory of the nodes is",
+            how_to_supply=(
+                "Let --prometheus read process_resident_memory_bytes and go_gc_duration_seconds, or give "
+                "--context: `observations: {memory_share: 0.96}` and `hardware: {memory_gib_per_node: 32}`."
+            ),
+        ),
+        Need(
+            what="lines about memory",
+            how_to_supply=(
+                "Give the logs of query nodes and coordinator, and say `events: [{at: 2025-08-23T19:20:00Z, "
+                "what: restart, subject: querynode-1, detail: killed for memory}]` in the --context file."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPressure:
+    """Memory limits, swapping or eviction slow the node."""
+
+    about: ClassVar[About] = ABOUT
+    full_memory_share: float = threshold(
+        0.9,
+        "memory share from which Milvus calls a query node overloaded "
+        "(queryCoord.overloadedMemoryThresholdPercentage 90)",
+    )
+    eviction_share: float = threshold(
+        0.8,
+        "memory share from which tiered storage evicts (tieredStorage.memoryHighWatermarkRatio 0.8)",
+    )
+    bytes_per_value: int = threshold(
+        4,
+        "bytes of a float32 vector element, to estimate the memory of an index from rows and dim",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

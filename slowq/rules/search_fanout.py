@@ -1,0 +1,183 @@
+"""One hybrid, grouping, range or iterator search does the work of many.
+
+Symptom
+    Hybrid searches, searches with group_by_field, range searches with a wide radius, or iterators are slow, while a
+    plain search on the same collection with the same top-k is fast.
+
+Cause
+    A hybrid search runs one complete search for each sub-request, fetches their union and reranks it. Group-by goes
+    on searching until it has enough groups, longest with strict_group_size. A range search returns all that lies
+    within the radius, up to the limit, and cannot stop early. Each call of an iterator searches deeper than the one
+    before. On top of that every partition, shard and segment is searched, since nothing in the request narrows them
+    down.
+
+How we tell
+    The log shows `HybridSearch slow` lines, or search_params with group_by_field, group_size, radius, range_filter
+    or an iterator; the plain searches of the same collection are the contrast. Hybrid lines tell the filters of the
+    sub-requests (`dsls`) only from 2.5.5, and never their limits, params or ranker: name them in the context file.
+    With `sub_requests` known, the duration is held against that many plain searches.
+
+    Where only metrics can decide, internal_core_search_latency with type groupby_latency (2.5+) and
+    milvus_querynode_search_hit_segment_num (2.4.10+) show it. Without a plain search to compare with, and without
+    the number of sub-requests, the rule answers skipped.
+
+Not this when
+    Plain searches on the same collection are just as slow. A single sub-request is slow on its own, for its filter
+    or its index: fix that one. Hybrid searches are slow only while many run at once (high_concurrency).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="fewer_sub_requests",
+        do=(
+            "Drop the sub-requests of the hybrid search that hardly change the ranking, and give the rest a "
+            "smaller limit."
+        ),
+        because="Each sub-request is a search of its own, and the reranker receives the sum of their limits.",
+        cost="Recall of the dropped field; measure the ranking on a sample first.",
+        verify="The p95 of the hybrid pattern in `slowq analyze` approaches that of one plain search.",
+        snippet="""\
+from pymilvus import AnnSearchRequest, RRFRanker
+
+requests = [
+    AnnSearchRequest(data=[dense_vector], anns_field=$vector_field, param={}, limit=$suggested),
+    AnnSearchRequest(data=[sparse_vector], anns_field="sparse", param={}, limit=$suggested),
+]
+client.hybrid_search(collection_name=$collection, reqs=requests, ranker=RRFRanker(), limit=10)
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="loose_groups",
+        do="Group without strict_group_size, with a small group_size, and with a lower limit.",
+        because="A strict group size makes the search go on until every group is full, however rare its rows are.",
+        cost="Some groups hold fewer rows than asked for.",
+        verify="internal_core_search_latency with type groupby_latency falls; so does the pattern's p95.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=[vector],
+    anns_field=$vector_field,
+    limit=10,
+    group_by_field=$field,
+    group_size=2,
+    strict_group_size=False,
+)
+""",
+        since=(2, 5, 0),
+    ),
+    Remedy(
+        key="narrow_range",
+        do="Narrow the radius of the range search and bound its limit.",
+        because="The work of a range search grows with the number of vectors within the radius.",
+        cost="Fewer results at the rim of the range.",
+        verify="The duration of the pattern falls with the radius, the number of rows returned too.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=[vector],
+    anns_field=$vector_field,
+    limit=100,
+    search_params={"metric_type": $metric_type, "params": {"radius": $suggested}},
+)
+""",
+    ),
+    Remedy(
+        key="name_partitions",
+        do="Restrict the request to the partitions it is about, or filter on the partition key.",
+        because="Partitions that are not named, or that the key excludes, are not searched at all.",
+        cost="The client must know the partition; a partition key must be set when the collection is created.",
+        verify="milvus_querynode_search_hit_segment_num falls.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=[vector],
+    anns_field=$vector_field,
+    limit=$top_k,
+    partition_names=["recent"],
+)
+""",
+    ),
+    Remedy(
+        key="clustering_key",
+        do="Define the field that most filters use as clustering key, compact by it, and switch on segment pruning.",
+        because=(
+            "A search whose filter carries the key skips the segments whose key range does not match: in the "
+            "benchmark of the Milvus documentation the mean fell from 1685 to 68 ms where 99 % were pruned."
+        ),
+        cost=(
+            "The clustering key is set at creation, so the data must be imported again; the compaction rewrites "
+            "everything once. Worth it above a million entities."
+        ),
+        verify="milvus_querynode_segment_prune_ratio rises for the collection.",
+        snippet="""\
+# milvus.yaml: queryNode.enableSegmentPrune: true; schema: is_clustering_key=True on one scalar field
+job = client.compact(collection_name=$collection, is_clustering=True)
+print(client.get_compaction_state(job))
+""",
+        since=(2, 4, 7),
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to $fixed_in.",
+        because=(
+            "Hybrid searches lost their ignore_growing option before 2.5.5 (PR #39900), and iterators fought "
+            "over Knowhere threads before 2.5.13 (PR #42133)."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="The same requests are faster in logs from after the upgrade.",
+        before=(2, 5, 13),
+    ),
+)
+
+ABOUT = About(
+    id="search_fanout",
+    title="One hybrid, grouping, range or iterator search does the work of many.",
+    needs=(
+        Need(
+            what=(
+                "what the request multiplies: sub-requests, groups, radius or iterator calls, and a plain "
+                "search to compare with"
+            ),
+            how_to_supply=(
+                "Name both in the --context file: `requests: [{kind: hybrid_search, sub_requests: 4, top_k: "
+                "100, duration_s: 2.4}, {kind: search, top_k: 100, duration_s: 0.2}]`."
+            ),
+        ),
+        Need(
+            what="the access log or the slow log of plain searches on the same collection",
+            how_to_supply=(
+                "Lower proxy.slowQuerySpanInSeconds for a while, or switch on proxy.accessLog, and give that log too."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFanout:
+    """Hybrid, group-by, range or iterator searches multiply the work of one request."""
+
+    about: ClassVar[About] = ABOUT
+    multiple_of_plain: float = threshold(
+        2.0,
+        "how many times as long as a plain search of the same collection the request must take; a hybrid "
+        "search of two sub-requests may take twice as long",
+    )
+    many_sub_requests: int = threshold(
+        3,
+        "sub-requests from which a hybrid search is suspect without a contrast",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,194 @@
+"""My ef, nprobe or search_list is much higher than it has to be.
+
+Symptom
+    Searches are slow for every filter and at any time, but in proportion to one number in search_params. Another
+    caller with a smaller value gets answers much faster.
+
+Cause
+    HNSW computes about ef x log(rows) x M distances a segment, IVF reads nprobe / nlist of the rows (nprobe equal
+    to nlist is a brute-force scan), DISKANN reads the disk for each step of its search_list. Every sealed segment
+    is searched on its own, so the value holds for each of them. Recall rises quickly at first and then hardly at
+    all, while time goes on rising.
+
+How we tell
+    search_params of the log: ef against top-k, nprobe against nlist (from the context file; 128 is the default),
+    search_list against top-k, level of AUTOINDEX. Contrast: the same collection and top-k with a smaller value is
+    faster, in the measure that the parameter predicts. A single value without any contrast is a suspicion of low
+    confidence, and the larger the ratio, the better founded.
+
+    Search lines of 3.0 hold no search_params; the access log or the context file does. The metrics are
+    internal_core_search_latency with type vector_latency, and hnsw_search_hops or diskann_search_hops (module
+    knowhere, 2.4+). Without search_params the rule answers skipped.
+
+Not this when
+    The parameter is near top-k, or near its default. Filtered searches alone are slow. DISKANN with a modest
+    search_list waits for the disk (disk_bound_index). The first searches after a load are slow and later ones fast
+    (cold_cache).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="lower_ef",
+        do="Lower ef towards top-k ($suggested instead of $ef) and measure the recall.",
+        because="The work of an HNSW search is proportional to ef.",
+        cost="Some recall; ef must not be below top-k.",
+        verify=(
+            "The duration per nq falls in proportion; the recall on a sample of exact answers stays above your limit."
+        ),
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    search_params={"metric_type": $metric_type, "params": {"ef": $suggested}},
+)
+""",
+    ),
+    Remedy(
+        key="lower_nprobe",
+        do="Lower nprobe ($suggested instead of $nprobe) and measure the recall.",
+        because="The rows that an IVF search reads are nprobe / nlist of all.",
+        cost="Some recall.",
+        verify=(
+            "The duration per nq falls in proportion; the recall on a sample of exact answers stays above your limit."
+        ),
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    search_params={"metric_type": $metric_type, "params": {"nprobe": $suggested}},
+)
+""",
+    ),
+    Remedy(
+        key="lower_search_list",
+        do="Lower search_list ($suggested instead of $search_list) and measure the recall.",
+        because="DISKANN reads the disk for every step through its candidate list.",
+        cost="Some recall; search_list must not be below top-k.",
+        verify="Disk reads a search and the duration per nq fall.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    search_params={"metric_type": $metric_type, "params": {"search_list": $suggested}},
+)
+""",
+    ),
+    Remedy(
+        key="lower_level",
+        do="Lower the search level of AUTOINDEX from $level to 1 and measure the recall.",
+        because="The level (1 to 5) trades time for recall.",
+        cost="Some recall.",
+        verify="The pattern's p95 falls in `slowq analyze`.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    search_params={"metric_type": $metric_type, "params": {"level": 1}},
+)
+""",
+    ),
+    Remedy(
+        key="better_index",
+        do=(
+            "Build an index that reaches the recall with less search: HNSW with a larger M instead of IVF with "
+            "a large nprobe."
+        ),
+        because="A better graph or finer clusters (a larger nlist) need fewer distances for the same recall.",
+        cost="A rebuild, and more memory for a larger M.",
+        verify="At equal recall the duration per nq is lower.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.drop_index(collection_name=$collection, index_name=$vector_field)  # list_indexes() shows the name
+index_params = client.prepare_index_params()
+index_params.add_index(
+    field_name=$vector_field,
+    index_type="HNSW",
+    metric_type=$metric_type,
+    params={"M": 24, "efConstruction": 300},
+)
+client.create_index(collection_name=$collection, index_params=index_params)
+client.load_collection(collection_name=$collection)
+""",
+    ),
+    Remedy(
+        key="fewer_segments",
+        do="Compact $collection into fewer and larger segments.",
+        because="Every segment is searched with the full ef or nprobe, so half the segments are half the work.",
+        cost="Compaction and index building cost CPU for a while; do it off peak.",
+        verify="milvus_querynode_segment_num of the collection falls, and the duration with it.",
+        snippet="""\
+job = client.compact(collection_name=$collection)
+print(client.get_compaction_state(job))
+""",
+        since=(2, 4, 0),
+    ),
+)
+
+ABOUT = About(
+    id="search_params",
+    title="My ef, nprobe or search_list is much higher than it has to be.",
+    needs=(
+        Need(
+            what="the search params of the slow requests",
+            how_to_supply=(
+                "Use logs before 3.0 or the access log, or --context: `requests: [{kind: search, top_k: 10, "
+                "search_params: {ef: 2000}, duration_s: 1.2}]`."
+            ),
+        ),
+        Need(
+            what="the index and its build parameters",
+            how_to_supply=(
+                "Give --context: `collections: [{name: products, fields: [{name: embedding, type: FLOAT_VECTOR, "
+                "index: {type: IVF_FLAT, params: {nlist: 1024}}}]}]`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParams:
+    """Search parameters far above what the recall needs."""
+
+    about: ClassVar[About] = ABOUT
+    ef_per_top_k: float = threshold(
+        10.0,
+        "ef as a multiple of top-k from which recall hardly rises; the default of Milvus is max(top-k, 16)",
+    )
+    high_ef: int = threshold(
+        512,
+        "ef below which no HNSW search is called too thorough, whatever top-k is",
+    )
+    nprobe_share: float = threshold(
+        0.25,
+        "nprobe / nlist from which an IVF search comes close to a scan; the default nprobe is 8",
+    )
+    high_nprobe: int = threshold(
+        128,
+        "nprobe that counts as high where nlist is not known: the default nlist, which makes it a full scan",
+    )
+    search_list_per_top_k: float = threshold(
+        10.0,
+        "search_list as a multiple of top-k from which DISKANN reads more than it gains; the default is max(top-k, 16)",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

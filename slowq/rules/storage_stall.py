@@ -1,0 +1,137 @@
+"""Object storage or etcd is slow, and Milvus waits for it.
+
+Symptom
+    Searches that read raw data, loads, flushes and meta operations are slow or time out while CPU and the local
+    disk are idle. It begins and ends with trouble of MinIO, S3 or etcd, for all collections.
+
+Cause
+    A search of loaded, in-memory data needs neither, but it reads object storage for chunks that are not cached
+    (raw vectors for output, tiered storage in 2.6), and proxies ask the coordinator, and that etcd, when their
+    cache misses. Loads and index files come from object storage. etcd needs a fast fsync: on a shared or network
+    disk its leases expire and nodes are taken for dead. Reading vectors remotely for output is a known trap of
+    tiered storage (issue #50820).
+
+How we tell
+    Lines that name the wait: `Slow etcd operation` (over 2 s), `Slow txnTiKV`, errors and retries of object
+    storage, `[CGO Call] slow function` in loading. Slow requests overlap them, and the rest of the time is fast.
+    `dependencies.state.object_storage` or `.meta` in the context file, or an event about them, says it outright.
+    Requests with vector output fields are hit first.
+
+    The metrics are milvus_storage_request_latency, internal_storage_request_latency, milvus_meta_request_latency
+    and internal_storage_pool_queue_depth (2.6.16+). Searches in memory do not touch storage, so that without any
+    such line, state or metric the rule answers skipped.
+
+Not this when
+    The first searches after a load are slow while storage answers in its usual time (cold_cache). The local disk is
+    saturated (disk_saturation). The message queue is the one that lags (timetick_stall).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="etcd_disk",
+        do="Put etcd on a local SSD of its own, and compact and defragment it.",
+        because="Each write of etcd waits for an fsync; on a shared disk it waits for everybody's.",
+        cost="A volume, and a rolling restart of etcd.",
+        verify="etcd_disk_wal_fsync_duration_seconds p99 below 10 ms, and no more `Slow etcd operation` lines.",
+    ),
+    Remedy(
+        key="repair_storage",
+        do="Look into latency and errors of the object storage: full disks, throttling, a distant region.",
+        because="Loads and cold reads are as slow as it is.",
+        cost="Work on the storage, or a bucket in the same region.",
+        verify="milvus_storage_request_latency back to its usual p99.",
+    ),
+    Remedy(
+        key="preload",
+        do="Preload the fields that searches read, so that they do not go to object storage.",
+        because="With `sync` a segment becomes searchable only when its data is local.",
+        cost="Longer loads, and memory or disk for the data.",
+        verify="milvus_proxy_scanned_remote_mb stays flat while users search.",
+        snippet="""\
+client.release_collection(collection_name=$collection)
+client.alter_collection_properties(
+    collection_name=$collection,
+    properties={"warmup.vectorField": "sync", "warmup.scalarField": "sync"},
+)
+client.load_collection(collection_name=$collection)
+""",
+        since=(2, 6, 11),
+    ),
+    Remedy(
+        key="fewer_output_fields",
+        do="Leave vectors and long texts out of the output fields.",
+        because="The search then reads nothing but its index.",
+        cost="A second request for the few rows that need them.",
+        verify="The pattern leaves the slow log while storage is still slow.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    output_fields=["id"],
+)
+""",
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to 2.6.16 or later.",
+        because=(
+            "It exposes the size of the Arrow IO pool, to relieve stalls under heavy reads (PR #49554), and "
+            "2.6.17 isolates loads from searches (PR #49764)."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="internal_storage_pool_queue_depth near zero.",
+        since=(2, 6, 0),
+        before=(2, 6, 16),
+    ),
+)
+
+ABOUT = About(
+    id="storage_stall",
+    title="Object storage or etcd is slow, and Milvus waits for it.",
+    needs=(
+        Need(
+            what="lines or states that show slow storage or meta operations",
+            how_to_supply=(
+                "Give the logs of all components at level warn or lower, or --context: `dependencies: "
+                "{object_storage: minio, meta: etcd, state: {object_storage: lagging, meta: null}}`."
+            ),
+        ),
+        Need(
+            what="how long storage and meta requests take",
+            how_to_supply=(
+                "Let --prometheus read milvus_storage_request_latency, internal_storage_request_latency and "
+                "milvus_meta_request_latency."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageStall:
+    """Object storage or etcd is slow."""
+
+    about: ClassVar[About] = ABOUT
+    slow_etcd_s: float = threshold(
+        2.0,
+        "duration from which Milvus itself logs `Slow etcd operation`",
+    )
+    overlap_share: float = threshold(
+        0.5,
+        "share of the slow seconds that must overlap lines about slow storage",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,167 @@
+"""The message queue or the time tick lags behind, and every read that wants fresh data waits.
+
+Symptom
+    Searches of all collections, or of all those on one channel, wait seconds or time out while CPU is idle, even
+    with Bounded consistency. Eventually searches are fast. It often begins with a restart or trouble of Pulsar,
+    Kafka, a full disk or a proxy that went away.
+
+Cause
+    tSafe moves on only when the delegator has consumed the stream up to a new time tick. If the message queue is
+    slow or down, if its disk is full, if the coordinator cannot send time ticks, if a channel has no living owner,
+    or if deletes and flushes hold up the consumer, tSafe stands still and every read above Eventually waits for it.
+    With Bounded that happens once the stream is more than 5 s behind. Known faults: 2.6.13 bounded the replay after
+    a change of WAL owner (PR #48391) and kept compaction from blocking tSafe (PR #47987); 2.6.15 gives up after 3 s
+    without progress and tries another replica.
+
+How we tell
+    Bounded requests wait too: a slow request whose guarantee timestamp lies 5 s back, or more, cannot have waited
+    for its level alone. Eventually requests (guarantee 1) at the same time are fast. All patterns are affected from
+    one moment on. Lines that name the stall settle it: `delegator search failed to wait tsafe`, `Timestamp lag too
+    large`, `tsafe stall detected, fast-fail to allow proxy failover`, `rootcoord send tt to all channels too
+    slowly`, `rocksmq produce too slowly`, `append message into wal too slow`. So does
+    `dependencies.state.message_queue` in the context file.
+
+    The metrics are milvus_querynode_sq_wait_tsafe_latency, milvus_querynode_consume_tt_lag_ms,
+    milvus_proxy_tt_lag_ms, milvus_msgstream_request_latency and, from 2.6,
+    milvus_wal_append_message_duration_seconds. With slow Strong requests only, and none of these, the rule answers
+    skipped, because consistency_wait looks the same.
+
+Not this when
+    Strong requests alone are slow and the wait is about one time tick (consistency_wait). The guarantee lies in the
+    future (clock_skew). The CPU of the delegator's node is full, so that consuming is a victim as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="repair_queue",
+        do=(
+            "Bring the message queue back to health: free its disk, restart its failed brokers, and check its latency."
+        ),
+        because="All reads but Eventually wait for what the queue delivers.",
+        cost="Work on the queue; do not delete topics that Milvus still needs.",
+        verify=(
+            "milvus_querynode_consume_tt_lag_ms falls under a second, and the lines about slow sending or "
+            "appending stop."
+        ),
+    ),
+    Remedy(
+        key="eventually",
+        do="Search with Eventually consistency until the queue is healthy.",
+        because="It has no guarantee timestamp to wait for.",
+        cost="Rows written since the stall are missing from the answers.",
+        verify="Requests of the pattern leave the slow log at once.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    consistency_level="Eventually",
+)
+""",
+    ),
+    Remedy(
+        key="separate_disk",
+        do="Give RocksMQ, Woodpecker or the brokers a fast disk of their own, apart from etcd and caches.",
+        because="Each write of the stream waits for that disk.",
+        cost="A volume, and a short downtime for moving the data.",
+        verify="`rocksmq produce too slowly` and `append message into wal too slow` no longer appear.",
+    ),
+    Remedy(
+        key="slower_writes",
+        do="Bound the rate of inserts and deletes to what the stream carries.",
+        because="The consumer then catches up, and tSafe with it.",
+        cost="Writers are refused above the limit and must retry.",
+        verify="milvus_querynode_consume_tt_lag_ms stays flat while data is written.",
+        snippet="""\
+# milvus.yaml
+quotaAndLimits:
+  dml:
+    enabled: true
+    insertRate:
+      max: 8  # MB per second
+    deleteRate:
+      max: 1
+""",
+    ),
+    Remedy(
+        key="longer_grace",
+        do="Lengthen the staleness that Bounded allows, as a stopgap.",
+        because="Bounded reads then tolerate a stream that is further behind.",
+        cost="Answers may miss that many seconds of writes, on all collections.",
+        verify="Bounded requests leave the slow log; the lag metric stays as it is.",
+        snippet="""\
+# milvus.yaml
+common:
+  gracefulTime: 30000  # ms
+""",
+    ),
+    Remedy(
+        key="upgrade",
+        do="Upgrade from $version to 2.6.15 or later.",
+        because=(
+            "Replay after a change of WAL owner and blocking by compaction were fixed in 2.6.13 (PR #48391, "
+            "#47987); a stalled replica is left after 3 s from 2.6.15."
+        ),
+        cost="An upgrade with its tests and a rolling restart.",
+        verify="No search times out after a failover.",
+        since=(2, 6, 0),
+        before=(2, 6, 15),
+    ),
+)
+
+ABOUT = About(
+    id="timetick_stall",
+    title="The message queue or the time tick lags behind, and every read that wants fresh data waits.",
+    needs=(
+        Need(
+            what="whether reads at a weaker level are slow too, or a line that names the stall",
+            how_to_supply=(
+                "Give the logs of query nodes, coordinator and message queue at level warn or lower, or "
+                "--context: `dependencies: {message_queue: pulsar, state: {message_queue: lagging}}`."
+            ),
+        ),
+        Need(
+            what="how far the stream lags",
+            how_to_supply=(
+                "Let --prometheus read milvus_querynode_consume_tt_lag_ms and "
+                "milvus_querynode_sq_wait_tsafe_latency, or give --context: `observations: {wait_tsafe_s: "
+                "12.0}`."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimetickStall:
+    """The message queue, the WAL or the time tick lags, and every consistent read waits."""
+
+    about: ClassVar[About] = ABOUT
+    bounded_lag_s: float = threshold(
+        5.0,
+        "staleness that Bounded allows (common.gracefulTime); a wait in spite of it means that the stream "
+        "is further behind",
+    )
+    stall_s: float = threshold(
+        3.0,
+        "time without progress after which Milvus 2.6.15+ itself calls a channel stalled "
+        "(queryNode.waitTsafeStallTimeout)",
+    )
+    usual_strong_wait_s: float = threshold(
+        0.4,
+        "wait of a Strong read that is normal up to 2.5; longer ones are a lag",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)

@@ -1,0 +1,194 @@
+"""My search is slow as soon as I add a filter, because the field has no index.
+
+Symptom
+    Searches with a filter on an ordinary field are slow; the same searches without it are fast. The duration grows
+    with the number of rows, not with top-k or nq.
+
+Cause
+    Without a scalar index every segment reads the column and compares every row before the vector search begins,
+    for each request anew. An index helps only where it fits the predicate: a Trie is slow for ranges (issue
+    #29986), BITMAP suits few distinct values and not floats or the primary key, and arithmetic on a field,
+    comparison of two fields, array_length and often != or NOT IN read the rows whatever index there is. Scalar
+    index types: Trie and STL_SORT in all versions, INVERTED from 2.4.0, BITMAP in the documentation from 2.5.
+
+How we tell
+    Contrast first: requests of the same collection, nq, top-k and search params with and without a filter. Filtered
+    ones must be clearly slower, and slower for every value. Then the field: the context file names its type and
+    `index`; an explicit `index: null`, or an index that cannot serve the predicate, settles it. Without a context
+    file the filter text still tells predicates that no index can serve. One slow field among several fast ones
+    points to that field.
+
+    The metric is internal_core_search_latency with type scalar_latency beside vector_latency (2.4.7+). Where
+    neither a contrast nor the context file nor this metric is at hand, the rule answers skipped, as the log never
+    says which indexes exist.
+
+Not this when
+    Unfiltered searches on the collection are just as slow. The predicate reads a JSON path (json_filter) or matches
+    patterns (pattern_filter). The rows are in growing segments or in segments under 1024 rows, which never have a
+    scalar index. The filter passes hardly any row and the time goes into the brute-force fallback of HNSW.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slowq.facts import Case, Need
+from slowq.findings import Outcome, Remedy, Skipped
+from slowq.rule import About, threshold
+
+REMEDIES = (
+    Remedy(
+        key="inverted_index",
+        do="Create an INVERTED index on $field.",
+        because="Equality, IN and ranges are then looked up instead of compared row by row.",
+        cost="Memory or disk for the index and CPU while it is built; growing segments stay unindexed.",
+        verify="The filtered pattern's p95 in `slowq analyze` approaches the unfiltered one; scalar_latency falls.",
+        snippet="""\
+index_params = client.prepare_index_params()
+index_params.add_index(field_name=$field, index_type="INVERTED")
+client.create_index(collection_name=$collection, index_params=index_params)
+""",
+        since=(2, 4, 0),
+    ),
+    Remedy(
+        key="sort_or_trie_index",
+        do="Create a scalar index on $field: STL_SORT for numbers, Trie for VARCHAR.",
+        because=(
+            "These are the index types of Milvus before 2.4; they serve equality and IN, STL_SORT ranges as well."
+        ),
+        cost=(
+            "Memory for the index; on 2.2 the collection must be released and loaded again; a Trie stays slow "
+            "for ranges."
+        ),
+        verify="The filtered pattern's p95 in `slowq analyze` approaches the unfiltered one.",
+        snippet="""\
+from pymilvus import Collection
+
+collection = Collection($collection)
+collection.create_index($field, {"index_type": "STL_SORT"})  # VARCHAR: "Trie"
+collection.release()
+collection.load()
+""",
+        before=(2, 4, 0),
+    ),
+    Remedy(
+        key="bitmap_index",
+        do="Create a BITMAP index on $field where it has fewer than about 500 distinct values.",
+        because="One bitmap for each value answers equality and IN almost for free.",
+        cost="Slower and larger than INVERTED with many distinct values; not for floats and not for the primary key.",
+        verify="scalar_latency of the pattern falls below that of an INVERTED index.",
+        snippet="""\
+index_params = client.prepare_index_params()
+index_params.add_index(field_name=$field, index_type="BITMAP")
+client.create_index(collection_name=$collection, index_params=index_params)
+""",
+        since=(2, 5, 0),
+    ),
+    Remedy(
+        key="iterative_filter",
+        do="Ask for iterative filtering where the filter is expensive and passes many rows.",
+        because="Milvus then evaluates the filter on the nearest vectors only until top-k rows have passed.",
+        cost="Slower than filtering first where few rows pass.",
+        verify="internal_core_search_latency with type iterative_filter_latency appears, and scalar_latency falls.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    filter=$filter,
+    search_params={"hints": "iterative_filter", "params": {}},
+)
+""",
+        since=(2, 5, 0),
+    ),
+    Remedy(
+        key="plain_predicate",
+        do=(
+            "Rewrite the predicate so that the field stands alone on one side: no arithmetic, no comparison of "
+            "two fields, no negation."
+        ),
+        because="Only such predicates can use an index; store a computed value in a field of its own.",
+        cost="A change in the client, and a new field for computed values.",
+        verify="The new filter shows in `slowq analyze`, with a lower p95.",
+        snippet="""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    filter=$suggested,
+)
+""",
+    ),
+    Remedy(
+        key="partition_or_clustering_key",
+        do="Make $field the partition key or the clustering key when the collection is next created.",
+        because=(
+            "Searches with the key then touch only the partitions or segments that hold it; clustering needs "
+            "queryNode.enableSegmentPrune and compaction by the key."
+        ),
+        cost="The key cannot be added later, so the data must be imported again.",
+        verify="milvus_querynode_search_hit_segment_num falls for filtered requests.",
+        snippet="""\
+from pymilvus import DataType
+
+schema = client.create_schema()
+schema.add_field("id", DataType.INT64, is_primary=True)
+schema.add_field($vector_field, DataType.FLOAT_VECTOR, dim=$dim)
+schema.add_field($field, DataType.INT64, is_clustering_key=True)  # or is_partition_key=True
+""",
+        since=(2, 4, 7),
+    ),
+)
+
+ABOUT = About(
+    id="unindexed_scalar_filter",
+    title="My search is slow as soon as I add a filter, because the field has no index.",
+    needs=(
+        Need(
+            what="which index the filtered field has",
+            how_to_supply=(
+                "Write it with `slowq context --uri http://milvus:19530`, or give --context: `collections: "
+                "[{name: products, fields: [{name: tag, type: VARCHAR, index: null}]}]`."
+            ),
+        ),
+        Need(
+            what="the same search without the filter, or the time that filtering takes",
+            how_to_supply=(
+                "Give a log that holds both kinds, `fast_duration_s` of the request in the --context file, or "
+                "let --prometheus read internal_core_search_latency with type scalar_latency and "
+                "vector_latency."
+            ),
+        ),
+    ),
+    remedies=REMEDIES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnindexedScalarFilter:
+    """The filter scans every row because its field has no fitting scalar index."""
+
+    about: ClassVar[About] = ABOUT
+    slowdown: float = threshold(
+        2.0,
+        "how many times as long as the unfiltered search of the same collection the filtered one must take",
+    )
+    filter_share: float = threshold(
+        0.5,
+        "share of a search's time that scalar filtering takes, from which the filter is to blame rather "
+        "than the vector index",
+    )
+    never_indexed_rows: int = threshold(
+        1_024,
+        "rows of a segment below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)",
+    )
+    low_cardinality: int = threshold(
+        500,
+        "distinct values up to which the Milvus documentation advises BITMAP",
+    )
+
+    def check(self, case: Case) -> Outcome:
+        return Skipped(self.about.needs)
