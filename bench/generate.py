@@ -94,6 +94,7 @@ class Pattern(NamedTuple):
 
 
 # `nq` is drawn evenly from its tuple; `level` "Default" leaves the choice to the collection (Bounded), and prints Strong.
+# fmt: off
 PATTERNS = (
     Pattern(9, SEARCH, "products", "", (1, 1, 1, 2), 10, "ef=64", "id,title,price", "Bounded", 1.4),
     Pattern(8, SEARCH, "products", 'category == "c{i}" && price < 250', (1,), 20, "ef=128", "id,title", "Default", 2.1),
@@ -125,7 +126,8 @@ PATTERNS = (
     Pattern(4, SEARCH, "chat_history", 'session == "s{i}"', (1,), 8, "ef=32", "id,text,at", "Session", 0.9),
     Pattern(2, SEARCH, "chat_history", 'at > {i} && role == "assistant" && length(text) > 20', (1, 2), 8, "ef=32", "id,text,at", "Strong", 1.6),
     Pattern(1, QUERY, "chat_history", 'session == "s{i}" and at > 1760000000', (1,), 0, "", "id,text,at", "Session", 1.1),
-)  # fmt: skip
+)
+# fmt: on
 
 _METRICS = {"user_profiles": "L2", "ad_targets": "IP"}
 _RAW_GUARANTEE = {"Strong": 0, "Eventually": 1, "Bounded": 2, "Default": 2}  # what clients send; logged up to 2.4.6
@@ -568,7 +570,7 @@ _BINLOG = (
     r"binlogs:<entries_num:{d5} timestamp_from:{ts} timestamp_to:{ts} "
     r"log_path:\"files/insert_log/{collection}/{collection}/{segment}/103/{log}\" log_size:{d7} > "
 )
-_BINLOGS = 130
+_BINLOGS = 100
 _SLOT = re.compile(r"\{([a-z]+)(\d*)\}")
 _ID = "45780"  # how ids begin, 13 digits follow: they are time stamps too, and segments live long
 _ID_DIGITS = 13
@@ -880,7 +882,10 @@ def main() -> int:
         with nullcontext(sys.stdout.buffer) if to_stdout else Path(arguments.output).open("wb") as output:
             for chunk in _asked_for(arguments):
                 output.write(chunk)
-    except BrokenPipeError:
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # who reads has had enough
         sys.stderr.close()
         return 1
     return 0

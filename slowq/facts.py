@@ -41,6 +41,7 @@ REQUEST_COLUMNS: Mapping[str, str] = {
     "consistency_logged": "category: as printed",
     "uses_default_consistency": "category: true, false or null",
     "consistency": "category: the effective level; null where it cannot be known",
+    "filter_shape": "category: the text of the shape",
     "guarantee_timestamp": "string of digits, null where not logged (uint64 in Milvus)",
     "guarantee_lag_s": "float64: started - the physical part; NaN where the value is no timestamp",
     "requery_s": "float64: the second, internal query of the same trace; NaN where there was none",
@@ -54,6 +55,7 @@ REQUEST_COLUMNS: Mapping[str, str] = {
     "milvus_version_source": "category: how it was learnt",
     "path": "category: file, or archive!member",
     "line": "int64: physical line in that file, from 1",
+    "extra": "category of JSON objects: fields of a slow line that slowq does not know",
 }
 
 # Column of `Case.events` → what it holds: everything else in the logs that may carry evidence.
@@ -116,7 +118,8 @@ class Coverage:
     continuation_lines: int = 0
     unrecognised_lines: int = 0
     malformed_slow_lines: int = 0
-    malformed: tuple[Malformed, ...] = ()
+    malformed: tuple[Malformed, ...] = ()  # the first of them
+    unrecognised: tuple[Malformed, ...] = ()
 
     @property
     def lines(self) -> int:

@@ -96,6 +96,11 @@ def rows(spec: Spec, ids: range) -> list[Any]:
     return columns
 
 
+def as_lists(columns: list[Any]) -> list[Any]:
+    """The columns without arrays: pymilvus 2.3.7 takes arrays in `insert`, but not in `upsert`."""
+    return [column.tolist() if isinstance(column, np.ndarray) else column for column in columns]
+
+
 def drop(name: str) -> None:
     if utility.has_collection(name):
         utility.drop_collection(name)

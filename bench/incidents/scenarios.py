@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from typing import Any
 
 import datasets
@@ -224,33 +225,51 @@ def growing_segments(lab: Lab, strength: float) -> Scenario:
 def heavy_delete(lab: Lab, strength: float) -> Scenario:
     spec = replace(CATALOG, name="inventory")
     inventory = datasets.ready(spec)
-    wait = 8.0
+    wait, deleters = 20.0, 4
 
     def churn(stop: threading.Event, happened: list[str]) -> None:
         stop.wait(wait)
-        deleted = upserted = 0
-        for first in range(0, spec.rows, 15_000):
+        done = {"deleted": 0, "upserted": 0}
+
+        def delete(number: int) -> None:
+            for first in cycle(range(number * 20_000, spec.rows, deleters * 20_000)):
+                if stop.is_set():
+                    return
+                inventory.delete(f"id in {list(range(first, first + 50_000))}", timeout=120)
+                done["deleted"] += 50_000
+
+        threads = [threading.Thread(target=delete, args=(number,)) for number in range(deleters)]
+        for thread in threads:
+            thread.start()
+        for first in cycle(range(0, spec.rows, 5_000)):
             if stop.is_set():
                 break
-            inventory.delete(f"id in {list(range(first, first + 10_000))}")
-            deleted += 10_000
-            inventory.upsert(datasets.rows(spec, range(first + 10_000, min(spec.rows, first + 15_000))))
-            upserted += 5_000
-        happened.append(f"{deleted:,} rows were deleted and {upserted:,} upserted, in batches of 10,000 and 5,000, beginning after {wait:.0f} s.")
+            inventory.upsert(datasets.as_lists(datasets.rows(spec, range(first, first + 5_000))), timeout=120)
+            done["upserted"] += 5_000
+        for thread in threads:
+            thread.join()
+        happened.append(
+            f"Beginning after {wait:.0f} s, {done['deleted']:,} ids were sent for deletion (50,000 a request, most of them more than once) and "
+            f"{done['upserted']:,} rows were upserted (5,000 a request)."
+        )
 
+    request = replace(PLAIN, collection="inventory", nq=8)
     return Scenario(
-        "runtime_contention", "heavy_delete",
+        "runtime_contention",
+        "heavy_delete",
         "mass deletes and upserts while the same collection is searched",
         "Mass deletes and upserts",
-        f"{many(40, strength)} clients search a collection of 400,000 rows x 128 dimensions (HNSW) with nq=8, half of them with consistency Bounded, half with "
-        "Strong; meanwhile one client deletes 10,000 rows and upserts 5,000 at a time, without a pause.",
-        (Clients("Bounded", many(20, strength), replace(PLAIN, collection="inventory", nq=8)),
-         Clients("Strong", many(20, strength), replace(PLAIN, collection="inventory", nq=8, consistency="Strong")),
-         Clients("other collection", 3, PLAIN, pause_s=0.3)),
-        seconds=80,
+        f"{many(350, strength)} clients search a collection of 400,000 rows x 128 dimensions (HNSW) with nq=8 and consistency Bounded, 20 with Strong; after "
+        f"{wait:.0f} s {deleters} clients delete and one upserts rows of the same collection without a pause.",
+        (
+            Clients("Bounded", many(350, strength), request),
+            Clients("Strong", 20, replace(request, consistency="Strong")),
+            Clients("other collection", 3, PLAIN, pause_s=0.3),
+        ),
+        seconds=75,
         fault=churn,
         accept=(("runtime_contention", None), ("inefficient_filter", "consistency_wait")),
-        context=about(spec.describe(), CATALOG.describe(), observations={"writes_per_s": 1000, "deletes_per_s": 3000}),
+        context=about(spec.describe(), CATALOG.describe(), observations={"writes_per_s": 2000, "deletes_per_s": 30000}),
     )
 
 
@@ -259,7 +278,7 @@ def segment_load(lab: Lab, strength: float) -> Scenario:
     events = datasets.ready(EVENTS, load=False)
     events.release()
 
-    def cycle(stop: threading.Event, happened: list[str]) -> None:
+    def load_and_release(stop: threading.Event, happened: list[str]) -> None:
         stop.wait(20)
         rounds = 0
         while not stop.is_set():
@@ -276,7 +295,7 @@ def segment_load(lab: Lab, strength: float) -> Scenario:
         "(4,000,000 rows x 16 dimensions, IVF_FLAT, with scalar fields) is loaded and released in a loop.",
         (Clients("searches", many(200, strength), replace(PLAIN, nq=10, params={"ef": 400})),),
         seconds=75,
-        fault=cycle,
+        fault=load_and_release,
         accept=(("runtime_contention", None),),
     )
 

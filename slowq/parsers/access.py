@@ -108,18 +108,37 @@ def _kind(method: bytes) -> str | None:
     return None
 
 
+# What a value right of the expression must look like: the expression itself may hold anything, these may not.
+_PLAUSIBLE = {
+    b"nq": re.compile(rb"\d+|Unknown|\[[^\]]*\]"),
+    b"params": re.compile(rb"\{.*\}|\[.*\]|Unknown|", re.DOTALL),
+    b"error_type": re.compile(rb"\w*"),
+    b"partial_update": re.compile(rb"\w*"),
+    b"level": re.compile(rb"\w*"),
+    b"consistency_level": re.compile(rb"\w*"),
+    b"out": re.compile(rb"\[.*\]|Unknown|", re.DOTALL),
+    b"output_fields": re.compile(rb"\[.*\]|Unknown|", re.DOTALL),
+    b"anns_field": re.compile(rb".*", re.DOTALL),
+}
+
+
 def _fields(text: bytes) -> dict[bytes, bytes]:
     """Key → value of ` [key: value] [key: value]`, where only the value of `expr` may hold what looks like a key."""
     marks = list(_FIELD.finditer(text))
+    end = len(text.rstrip(b"\r\n "))
     expr = next((i for i, mark in enumerate(marks) if mark[1] == b"expr"), len(marks))
-    # Right of the expression the last mark of each key is the real one; what looks like a mark before it is expression.
-    after: dict[bytes, re.Match[bytes]] = {}
-    bound = len(text)
+    before = {mark[1] for mark in marks[: expr + 1]}
+    after: list[re.Match[bytes]] = []
+    bound = end
+    # From the right end back to the expression, as long as the values are of their keys' kind.
     for mark in reversed(marks[expr + 1 :]):
-        if mark[1] in after or mark[1] in {m[1] for m in marks[:expr]} or not text[:bound].rstrip(b"\r\n").endswith(b"]"):
+        value = text[mark.end() : bound]
+        plausible = _PLAUSIBLE.get(mark[1])
+        if mark[1] in before or plausible is None or not value.endswith(b"]") or not plausible.fullmatch(value[:-1]):
             break
-        after[mark[1]] = mark
+        before.add(mark[1])
+        after.insert(0, mark)
         bound = mark.start()
-    chosen = sorted([*marks[: expr + 1], *after.values()], key=lambda mark: mark.start())
-    ends = [mark.start() for mark in chosen[1:]] + [len(text.rstrip(b"\r\n "))]
-    return {mark[1]: text[mark.end() : end].removesuffix(b"]") for mark, end in zip(chosen, ends, strict=True)}
+    chosen = [*marks[: expr + 1], *after]
+    ends = [mark.start() for mark in chosen[1:]] + [end]
+    return {mark[1]: text[mark.end() : stop].removesuffix(b"]") for mark, stop in zip(chosen, ends, strict=True)}

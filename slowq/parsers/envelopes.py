@@ -16,10 +16,12 @@ Layers nest in any order (a CSV of docker JSON of Milvus text is a real case), a
 import csv
 import json
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 from slowq.parsers import zap
+from slowq.parsers.foreign import class_of
 
 MAX_LAYERS = 6
 _MAX_JSON = 8 << 20
@@ -31,7 +33,8 @@ _POD = re.compile(rb"\[(?:pod|container)/([^/\]\s]{1,253})/([^/\]\s]{1,253})\] "
 _STAMP = re.compile(rb"(?:" + _ISO + rb")( |\t)(?=\S)")
 _LOKI = re.compile(rb"(?:" + _ISO + rb")\s+(\{[^{}]{0,4096}\})\s+")
 _COMPOSE = re.compile(rb"([A-Za-z0-9][\w.-]{0,127}) *\| ")
-_LABEL = re.compile(rb'(pod|container|instance|compose_service|container_name)="([^"]{1,253})"')
+_LABELS = (b"pod", b"container", b"container_name", b"compose_service", b"instance")
+_LABEL = re.compile(rb"\b(" + b"|".join(_LABELS) + rb')="([^"]{1,253})"')
 # Where a JSON wrapper keeps the line, in the order in which to look.
 _JSON_KEYS = ("log", "line", "message", "msg", "textPayload", "body", "@message", "_raw", "event", "original")
 _JSON_NESTS = ("_source", "fields", "event", "jsonPayload", "result", "data")
@@ -54,14 +57,20 @@ class Inner:
     entry: zap.Entry | None = None
 
 
-def unwrap(line: bytes) -> Inner:
-    """Take off every layer. A line in no wrapper comes back as it is."""
-    inner = Inner(line)
+def unwrap(line: bytes, unfinished: Container[str] = ()) -> Inner:
+    """Take off every layer. A line in no wrapper comes back as it is.
+
+    `unfinished` names the streams of which a piece was read before: what comes next on them is a piece as well, and not
+    to be looked into.
+    """
+    inner = Inner(line.lstrip(b"\0"))
     for _ in range(MAX_LAYERS):
         text = inner.text
+        if inner.partial or inner.stream in unfinished:
+            return inner
         if b"\x1b[" in text:
-            text = _ANSI.sub(b"", text)
-            inner = Inner(text, inner.layers, inner.node, inner.stream, inner.partial)
+            text = without_colours(text)
+            inner = Inner(text, inner.layers, inner.node, inner.stream)
         if zap.TEXT_PREFIX.match(text):
             return inner
         peeled = _peel(text, inner)
@@ -73,6 +82,10 @@ def unwrap(line: bytes) -> Inner:
     return inner
 
 
+def without_colours(text: bytes) -> bytes:
+    return _ANSI.sub(b"", text)
+
+
 def _peel(text: bytes, outer: Inner) -> Inner | None:
     first = text[:1]
     if first == b"{":
@@ -82,11 +95,11 @@ def _peel(text: bytes, outer: Inner) -> Inner | None:
         return match and _inside(outer, text[match.end() :], "kubectl-prefix", node=match[1])
     if first.isdigit():
         if match := _CRI.match(text):
-            node = outer.stream + match[1].decode()
-            return _inside(outer, text[match.end() :], "cri", stream=node, partial=match[2] == b"P")
+            return _inside(outer, text[match.end() :], "cri", stream=match[1].decode(), partial=match[2] == b"P")
         if match := _LOKI.match(text):
-            label = _LABEL.search(match[1])
-            return _inside(outer, text[match.end() :], "loki", node=label[2] if label else None)
+            labels = dict(_LABEL.findall(match[1]))
+            node = next((labels[name] for name in _LABELS if name in labels), None)
+            return _inside(outer, text[match.end() :], "loki", node=node)
         if match := _STAMP.match(text):
             name = "loki" if match[1] == b"\t" else "kubectl-timestamps"
             return _inside(outer, text[match.end() :], name)
@@ -192,6 +205,7 @@ def _peel_csv(text: bytes, outer: Inner) -> Inner | None:
             continue
         for cell in record if len(record) > 1 else ():
             candidate = cell.encode("utf-8", "surrogateescape").rstrip(b"\r\n")
-            if candidate.startswith((b"[20", b"{", b"\x1b")) or _CRI.match(candidate):
+            known = candidate.startswith((b"[20", b"{", b"\x1b")) or _CRI.match(candidate)
+            if known or class_of(candidate) == "milvus":
                 return _inside(outer, candidate, "csv")
     return None

@@ -9,18 +9,17 @@ from typing import Literal
 LineClass = Literal["milvus", "continuation", "unrecognised"]
 
 # The C++ core: glog up to 2.6.8 (`I20250522 09:52:55.785657 12779 SegmentSealed.cpp:175] …`), easylogging in 2.0
-# (`2022-02-09 10:30:18,274 DEBUG [default] [user@host] [void Reduce…`), the servers of 0.x and 1.x, and gin's HTTP lines.
+# (`2022-02-09 10:30:18,274 DEBUG [default] [user@host] [void Reduce…`), and gin's HTTP lines.
 _MILVUS = re.compile(
     rb"[IWEF]\d{4}(?:\d{4})? \d\d:\d\d:\d\d\.\d+\s+\d+ [\w./-]+:\d+\] "
     rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?:TRACE|DEBUG|INFO|WARNING|ERROR|FATAL) \[default\] \["
-    rb"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]\[(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)\]\[(?:SERVER|ENGINE|CACHE|STORAGE|WRAPPER|SEGCORE|KNOWHERE|MILVUS)\]"
     rb"|\[GIN(?:-debug)?\] "
     rb"|\[(?:SERVER|SEGCORE|KNOWHERE|STORAGE)\]\["
 )
 # Go panics and stack traces, C++ backtraces, the start-up banner, and what a line feed inside a value leaves behind.
 _CONTINUATION = re.compile(
     rb"\s|$|panic: |fatal error: |goroutine \d+ |created by |runtime(?:\.|/)|exit status |signal: |\[signal "
-    rb"|SIG[A-Z]{2,6}[:\s]|#\d+ |@ {1,8}0x|\*\*\* |(?:github\.com|google\.golang\.org|go\.\w+\.\w+|golang\.org|k8s\.io|gopkg\.in)/"
+    rb"|SIG[A-Z]{2,6}[:\s]|PC=0x|signal arrived during |#\d+ |@ {1,8}0x|\*\*\* |(?:github\.com|google\.golang\.org|go\.\w+\.\w+|golang\.org|k8s\.io|gopkg\.in)/"
     rb"|(?:main|net/http|sync|reflect|syscall|testing|context|io|bufio|os/signal)\.[\w(*.)]+\("
     rb"|/\S+\.(?:go|cpp|cc|h|s):\d+|\[\.\.\.additional frames elided\.\.\.\]|rax |rbx |rcx |rdx |r\d+ |rip |rflags "
     rb"|Welcome to use Milvus|Version: |Built: |GitCommit: |GoVersion: |TotalMem: |UsedMem: |open pid file: |lock pid file: "

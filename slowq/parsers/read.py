@@ -86,7 +86,8 @@ def _open_for_parts(source: Source) -> int | None:
     """A descriptor of a plain file that is worth cutting into parts; None for every other source."""
     if source.size is None or source.size <= PART:
         return None
-    first = next(iter(members(source)), None)
+    opened = members(source)  # kept, since its stream lives as long as it does
+    first = next(opened, None)
     if not isinstance(first, Member) or not first.plain or _is_wrapped(first.stream):
         return None
     return os.open(source.path, os.O_RDONLY)

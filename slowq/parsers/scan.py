@@ -8,6 +8,7 @@ The class of a line depends on its own bytes, and a line is never cut at a block
 any block size, and, but for entries that a wrapper cut into pieces, for any way to cut the file.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ _STEADY = frozenset(_NEEDLES.index(needle) for needle in evidence.STEADY)
 _TENS = len("[2025/08/23 19:22:1")
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(_NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
 _SLOW_MARKS = (b'["Search slow"]', b'["Query slow"]', b'["HybridSearch slow"]')
-_SLOW_IN_JSON = (b'\\"Search slow\\"', b'\\"Query slow\\"', b'\\"HybridSearch slow\\"')
+_SLOW_IN_JSON = tuple(mark.replace(b'"', b'\\"') for mark in _SLOW_MARKS)
+_SLOW_AS_JSON = re.compile(rb'"message":\s?"(?:Search|Query|HybridSearch) slow"')
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Batch:
     events: list[Event] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     accesses: list[Access] = field(default_factory=list)
+    access_lines: int = 0  # of any method; they are among `milvus`
     malformed_lines: list[tuple[int, str, bytes]] = field(default_factory=list)
     unrecognised_lines: list[tuple[int, bytes]] = field(default_factory=list)
     formats: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -81,7 +84,8 @@ class Scanner:
         lines = stringzilla.count(view, b"\n") + (view[end - 1] != 10)
         zap_lines = stringzilla.count(view, self._zap_start) + (start == self._zap_start[1:])
         hits = _FINDER.find_matches_as_indexes(view)
-        if zap_lines == lines:
+        coloured = stringzilla.find(view, b"\x1b") >= 0
+        if zap_lines == lines and not coloured:
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
             self._read_hits(block, view, hits, batch.lines + 1)
@@ -168,6 +172,7 @@ class Scanner:
         batch = self.batch
         line = _without_return(line)
         if line[32:43] == access.MARK[1:]:
+            batch.access_lines += 1
             found = access.parse(line, number)
             if found is not None:
                 batch.accesses.append(found)
@@ -198,6 +203,8 @@ class Scanner:
             while hit_at < len(hits) and hits[hit_at][1] < at:
                 hit_at += 1
                 has_hit = True
+            if b"\x1b[" in line:  # a colour may stand inside a needle
+                line, has_hit = envelopes.without_colours(line), True
             if line.startswith(zap_start) or zap.TEXT_PREFIX.match(line):
                 batch.milvus += 1
                 text_lines += 1
@@ -220,7 +227,7 @@ class Scanner:
             self.batch.milvus += 1
             self.batch.formats[layers] += 1
             return
-        inner = envelopes.unwrap(_without_return(line))
+        inner = envelopes.unwrap(_without_return(line), self._pieces)
         if inner.partial or inner.stream in self._pieces:
             self._join(inner, number)
             return
@@ -276,10 +283,11 @@ class Scanner:
 
     def _read_unknown(self, inner: envelopes.Inner, line: bytes, number: int) -> None:
         batch = self.batch
-        if any(mark in line for mark in _SLOW_MARKS) or any(mark in line for mark in _SLOW_IN_JSON):
+        if any(mark in line for mark in (*_SLOW_MARKS, *_SLOW_IN_JSON)) or _SLOW_AS_JSON.search(line):
             self._malformed(number, "a slow line in a wrapper that is cut or unknown", line)
             return
-        kind = foreign.class_of(inner.text)
+        # A line of nothing but NUL bytes, as a log leaves that was truncated while it was written, is not a blank one.
+        kind = foreign.class_of(inner.text) if inner.text or not line.startswith(b"\0") else "unrecognised"
         if version := foreign.BANNER_VERSION.match(inner.text) or foreign.IMAGE_VERSION.search(inner.text):
             batch.version = version[1].decode()
         if kind == "milvus":

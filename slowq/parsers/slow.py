@@ -71,6 +71,9 @@ class Form(NamedTuple):
     consistency: bytes | None
     uses_default: bytes | None
     label: bytes | None
+    has_nq: bool  # which fields the line has beside these tells the version that wrote it
+    has_per_nq: bool
+    has_travel: bool
     extra: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -106,8 +109,9 @@ class SlowLines:
 
     def __init__(self) -> None:
         self.rows = Rows()
-        self._middles: dict[bytes, dict[bytes, tuple[int, int]]] = {}
-        self._around: dict[tuple[bytes, bytes, bytes], int] = {}
+        # Head → for each of the four kinds of tail (see `read`) middle → numbers of form and filter.
+        self._middles: dict[bytes, tuple[dict[bytes, tuple[int, int]], ...]] = {}
+        self._around: dict[tuple[bytes, bytes, bytes, bool, bool], int] = {}
         self._kinds: dict[bytes, tuple[str, int | None]] = {}
         self._forms: dict[Form, int] = {}
         self._filters: dict[bytes, int] = {}
@@ -136,10 +140,6 @@ class SlowLines:
                 trace_end = line.find(b"] [", message_end, trace_end)
             guarantee_at = line.rfind(_GUARANTEE_MARK)
             if message_end > 16 and 0 < trace_end < guarantee_at:
-                middle = line[trace_end + 2 : guarantee_at + 1]
-                known = heads.get(line[zap.STAMP_LENGTH : message_end])
-                numbers_of = known.get(middle) if known is not None else None
-                form, filter_number = numbers_of or self._learn(line[zap.STAMP_LENGTH : message_end], middle)
                 # <guarantee>] [nq=…] [duration=…] [durationPerNq=…], of which nq and the last may be missing
                 tail = line[guarantee_at + 23 :].split(b"] [")
                 guarantee, last = tail[0], tail[-1]
@@ -148,7 +148,12 @@ class SlowLines:
                 duration_s = seconds_of(duration)
                 per_nq_s = duration_s if per_nq == duration else NAN if per_nq is None else seconds_of(per_nq)
                 nq = nq_of(tail[1]) if len(tail) > 1 else NAN
-                expected = 2 + (per_nq is not None) + (nq == nq)
+                has_per_nq, has_nq = per_nq is not None, nq == nq  # NaN is not itself
+                expected = 2 + has_per_nq + has_nq
+                head, middle = line[zap.STAMP_LENGTH : message_end], line[trace_end + 2 : guarantee_at + 1]
+                known = heads.get(head)
+                numbers_of = known[2 * has_per_nq + has_nq].get(middle) if known is not None else None
+                form, filter_number = numbers_of or self._learn(head, middle, has_nq, has_per_nq)
                 if not (line.startswith(second) and line.startswith(zone, 24)):
                     second, zone, second_ms = zap.second_ms(line)
                 milliseconds = line[21:24]
@@ -156,7 +161,7 @@ class SlowLines:
                 if (
                     form >= 0
                     and len(tail) == expected
-                    and tail[expected - 1 - (per_nq is not None)].startswith(b"duration=")
+                    and tail[expected - 1 - has_per_nq].startswith(b"duration=")
                     and last.endswith(b"]")
                     and duration_s is not None
                     and per_nq_s is not None
@@ -202,7 +207,8 @@ class SlowLines:
         rows = self.rows
         rows.time_ms.append(entry.time_ms)
         rows.line.append(number)
-        form, text = _form_of(KINDS[entry.message], _caller_line(entry.caller), fields)
+        has_nq = _NQ in fields or _TOTAL_NQ in fields
+        form, text = _form_of(KINDS[entry.message], _caller_line(entry.caller), fields, has_nq, _PER_NQ in fields)
         rows.form.append(self._form_number(form))
         rows.filter.append(self._filter_number(text))
         rows.guarantee.append(min(int(guarantee), NO_TIMESTAMP) if _is_number(guarantee) else NO_TIMESTAMP)
@@ -212,7 +218,7 @@ class SlowLines:
         rows.trace.append(fields.get(_TRACE, b""))
         return None
 
-    def _learn(self, head: bytes, middle: bytes) -> tuple[int, int]:
+    def _learn(self, head: bytes, middle: bytes, has_nq: bool, has_per_nq: bool) -> tuple[int, int]:
         """Form and filter number of a new head and middle; form -1 where the reference has to look at the line."""
         kind = self._kinds.get(head)
         if kind is None:
@@ -221,26 +227,27 @@ class SlowLines:
             if entry is None or not entry.whole or entry.message not in KINDS or len(entry.fields) != 1:
                 return -1, NO_FILTER
             kind = self._kinds[head] = (KINDS[entry.message], _caller_line(entry.caller))
-            self._middles[head] = {}
+            self._middles[head] = ({}, {}, {}, {})
         # Filters differ from line to line where the rest does not, so they are cut out first. That the cut lies between
         # two fields, and not inside a quoted one, is certain once what is around it has parsed from end to end.
         cut = _FILTER.search(middle)
         if cut is None:
             return -1, NO_FILTER
-        around = (head, middle[: cut.start()], middle[cut.end() :])
+        around = (head, middle[: cut.start()], middle[cut.end() :], has_nq, has_per_nq)
         form = self._around.get(around)
         if form is None:
             before, after = zap.fields(around[1].rstrip(b" ")), zap.fields(around[2])
             if before is None or after is None or not (before.keys() | after.keys()).isdisjoint(_OF_THE_ROW | _FILTERS):
                 return -1, NO_FILTER
-            form = self._around[around] = self._form_number(_form_of(*kind, before | after)[0])
+            form = self._around[around] = self._form_number(_form_of(*kind, before | after, has_nq, has_per_nq)[0])
         if len(self._filters) >= MAX_REMEMBERED:
             self._filters.clear()
             for known in self._middles.values():
-                known.clear()
+                for tail in known:
+                    tail.clear()
         quoted, plain = cut.groups()
         numbers = form, self._filter_number(zap.unescape(quoted) if quoted is not None else plain)
-        self._middles[head][middle] = numbers
+        self._middles[head][2 * has_per_nq + has_nq][middle] = numbers
         return numbers
 
     def _form_number(self, form: Form) -> int:
@@ -292,7 +299,9 @@ def _caller_line(caller: bytes) -> int | None:
     return int(number) if name.endswith(b"proxy/impl.go") and _is_number(number) else None
 
 
-def _form_of(kind: str, caller_line: int | None, fields: dict[bytes, bytes]) -> tuple[Form, bytes | None]:
+def _form_of(
+    kind: str, caller_line: int | None, fields: dict[bytes, bytes], has_nq: bool, has_per_nq: bool
+) -> tuple[Form, bytes | None]:
     """The form and the filter of a line's fields."""
     get = fields.get
     form = Form(
@@ -307,6 +316,9 @@ def _form_of(kind: str, caller_line: int | None, fields: dict[bytes, bytes]) -> 
         get(b"ConsistencyLevel"),
         get(b"useDefaultConsistency"),
         get(b"queryLabel"),
+        has_nq,
+        has_per_nq,
+        b"travel_timestamp" in fields,
         tuple(sorted((k, v) for k, v in fields.items() if k not in _OF_THE_FORM and k not in _OF_THE_ROW)),
     )
     return form, next((fields[name] for name in _FILTERS if name in fields), None)

@@ -194,7 +194,7 @@ def _latency(document: Document) -> Iterator[str]:
         over = series.get("threshold_s")
         limit = f"; slow is over {say.period(over)}" if over else ""
         yield f"Slowest request per {say.period(strip.step_s)}, highest {say.duration(strip.peak_s)}{limit}:"
-        rows = (strip.bars(say.BARS, " "), strip.axis(), say.marks(strip, events))
+        rows = (strip.bars(say.BARS, " "), strip.axis(), say.marks(strip, events, len(events), "▲"))
         yield from _block("\n".join(filter(None, rows)), "text")
     shared = say.folder(document["inputs"])
     for at, event in enumerate(events):

@@ -132,7 +132,6 @@ class _Page:
         self.detail = detail
         self.folder = folder
         self.ascii = console.options.ascii_only
-        self.full_width = console.width
         self.width = min(console.width, _MEASURE)
         self.narrow = console.width < _NARROW
         self.tall = 3 if console.width >= _SPACIOUS else 7  # rows that a paragraph may take where there is little room
@@ -189,11 +188,12 @@ class _Page:
 
     def beside(self, body: Text, cited: Text, *, width: int) -> Text:
         """The body with its cite behind it, or below it where the last row has no room for the whole."""
+        if not body or not cited:
+            return body or cited
         last = body.wrap(self.console, max(width, 1), overflow="fold")[-1]
         last.rstrip()
-        return (
-            Text("  " if last.cell_len + 2 + cited.cell_len <= width else "\n").join([body, cited]) if cited else body
-        )
+        between = "  " if last.cell_len + 2 + cited.cell_len <= width else "\n"
+        return Text(between).join([body, cited])
 
     def note(self, text: str, indent: int = 0) -> None:
         """A remark behind the last line, or below it where there is no room."""
@@ -459,12 +459,13 @@ def _latency(page: _Page, document: Document) -> None:
         block.add(page.text((told, "dim")), rows=2)
         block.add(Text(strip.bars(".:-=+*#@" if page.ascii else say.BARS, " "), "yellow"))
         block.add(Text(strip.axis(), "dim"))
-        if shown:
-            block.add(Text(say.marks(strip, shown), "bold magenta"))
+        if events:
+            drawn = say.marks(strip, events, len(shown), "^" if page.ascii else "▲")
+            block.add(Text(drawn, "bold magenta"))
     for name, event in zip(say.MARKS, shown, strict=False):
         _event(page, block, name, event, strip.form if strip else "%Y-%m-%d %H:%M:%S")
     if len(events) > len(shown):
-        page.note(f"+{say.count(len(events) - len(shown), 'more event')}", block.gutter)
+        page.note(f"+{say.count(len(events) - len(shown), 'more event' if shown else 'event')}", block.gutter)
 
 
 def _event(page: _Page, block: _Block, name: str, event: Mapping[str, Any], form: str) -> None:

@@ -332,12 +332,16 @@ BARS = "▁▂▃▄▅▆▇█"
 MARKS = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def marks(drawn: Strip, events: Sequence[Mapping[str, Any]]) -> str:
-    """A line under the strip: the first event's mark at its time, and so on; `+` where two fall on the same cell."""
+def marks(drawn: Strip, events: Sequence[Mapping[str, Any]], listed: int, unlisted: str) -> str:
+    """A line under the strip: each event at its time, one of the first `listed` by its own mark, others as `unlisted`.
+
+    A cell with two events shows `+`.
+    """
     line = [" "] * len(drawn.cells)
-    for name, event in zip(MARKS, events, strict=False):
+    for number, event in enumerate(events):
         at = moment(event.get("at"))
         if at is not None:
             column = drawn.column(at)
-            line[column] = name if line[column] == " " else "+"
+            mark = MARKS[number] if number < min(listed, len(MARKS)) else unlisted
+            line[column] = mark if line[column] == " " else "+"
     return "".join(line).rstrip()

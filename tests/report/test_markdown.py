@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from slowq.report import markdown
+from slowq.report.text import visible
 from tests.report.documents import SAMPLES
 
 _READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -87,7 +88,7 @@ def test_a_filter_with_pipes_survives_a_table() -> None:
 def test_code_is_one_span_that_says_the_text(text: str) -> None:
     read = [token for token in tokens("a " + markdown.code(text) + " b") if token.type == "code_inline"]
     assert len(read) == 1
-    assert read[0].content.strip(" ") == markdown.say.visible(text).strip(" ")
+    assert read[0].content.strip(" ") == visible(text).strip(" ")
 
 
 @given(_TEXT)
@@ -108,7 +109,7 @@ def test_prose_is_words_and_code_and_nothing_else(text: str) -> None:
             sum(token.type.startswith(("bullet_list_open", "ordered_list_open", "heading_open")) for token in read) <= 1
         )
         told = "".join(one.content for one in tokens(place) if one.type in ("text", "code_inline"))
-        assert re.sub(r"\s", "", told) == re.sub(r"\s", "", markdown.say.visible(text))
+        assert re.sub(r"\s", "", told) == re.sub(r"\s", "", visible(text))
 
 
 def test_plain_sentences_stay_plain() -> None:

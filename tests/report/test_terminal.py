@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from slowq.report import terminal
+from slowq.report import markdown, terminal
 from tests.report.documents import HOSTILE, SAMPLES, document, pattern
 from tests.report.golden import screen
 
@@ -56,7 +56,12 @@ def test_a_pipe_gets_no_colour() -> None:
 @pytest.mark.parametrize("name", ["large_nq", "json_filter", "nothing_slow", "undetermined"])
 @pytest.mark.parametrize("width", [100, 120, 200])
 def test_an_incident_fits_one_screen(name: str, width: int) -> None:
-    assert screen(SAMPLES[name], width).count("\n") <= 50
+    assert screen(SAMPLES[name], width).count("\n") <= terminal.ROWS
+
+
+def test_every_event_is_marked_under_the_strip_even_where_no_room_is_left_to_list_it() -> None:
+    assert re.search(r"\n +▲ +▲ +▲  \+3 events\n", screen(SAMPLES["json_filter"], 100))
+    assert re.search(r"\n +1 +2 +3\n +1 04:59:03 load", screen(SAMPLES["json_filter"], 100, rows=None))
 
 
 def test_what_has_no_room_is_counted_and_the_reader_told_where_it_is() -> None:
@@ -152,3 +157,11 @@ def test_a_snippet_keeps_its_rows_and_its_indentation() -> None:
 def test_markup_in_every_place_is_literal() -> None:
     assert "[red]x[/red]" in HOSTILE
     assert "[red]x[/red]" in screen(SAMPLES["hostile"], 100)
+
+
+def test_empty_texts_break_nothing() -> None:
+    for sample in SAMPLES.values():
+        emptied = json.loads(re.sub(r': "(?:[^"\\\\]|\\\\.)*"', ': ""', json.dumps(sample)))
+        for width in (20, 40, 100):
+            assert all(cell_len(line) <= width for line in screen(emptied, width).split("\n"))
+        assert markdown.render(emptied)

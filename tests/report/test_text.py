@@ -163,8 +163,8 @@ def test_a_strip_marks_events_where_they_happened() -> None:
     strip = say.strip(series("2026-11-21T04:00:00Z", 1.0, [1.0] * 100), 100)
     assert strip is not None
     times = ("04:00:10", "04:00:10", "04:00:50", "03:00:00", "09:00:00")
-    marked = say.marks(strip, [{"at": f"2026-11-21T{at}Z"} for at in times] + [{"at": None}])
-    assert {at: mark for at, mark in enumerate(marked) if mark != " "} == {0: "4", 10: "+", 50: "3", 99: "5"}
+    marked = say.marks(strip, [{"at": f"2026-11-21T{at}Z"} for at in times] + [{"at": None}], 4, "^")
+    assert {at: mark for at, mark in enumerate(marked) if mark != " "} == {0: "4", 10: "+", 50: "3", 99: "^"}
 
 
 def test_the_tallest_bar_is_the_slowest_and_an_empty_bucket_has_none() -> None:

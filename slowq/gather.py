@@ -1,0 +1,198 @@
+"""Everything that can be known of an incident, read into one `Case`. Gather first, then judge."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from slowq import versions
+from slowq.errors import InputError
+from slowq.facts import Case, Context, Coverage, Input, Malformed, Milvus, Place
+from slowq.parsers import read
+from slowq.parsers.foreign import BANNER_VERSION
+from slowq.sources import find
+
+_SESSION_VERSION = re.compile(r'"Version"\s*:\s*"v?(\d+\.\d+\.\d+[\w.-]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which requests to keep. Times are UTC; a duration in seconds."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    collections: frozenset[str] = frozenset()
+    databases: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    min_duration_s: float = 0.0
+
+
+def gather(
+    paths: Sequence[str],
+    context: Context | None = None,
+    *,
+    only: Only | None = None,
+    jobs: int | None = None,
+    progress: read.Progress | None = None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> Case:
+    """Read the logs and join them with the context.
+
+    Raises InputError where no input can be read, and where no line of them is of Milvus.
+    """
+    files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress)) if paths else []
+    for file in files:
+        if file.trouble:
+            warn(f"{file.path}: {file.trouble}; what came before it was read")
+    _refuse_unusable(files)
+    return _case(files, context or Context(), only or Only())
+
+
+def _refuse_unusable(files: Sequence[read.File]) -> None:
+    if not files:
+        return
+    batches = [batch for file in files for batch in file.batches]
+    lines = sum(batch.lines for batch in batches)
+    if not lines:
+        reasons = "; ".join(f"{file.path}: {file.trouble}" for file in files if file.trouble)
+        raise InputError(
+            f"nothing to read in {_count(len(files), 'file')}" + (f" ({reasons})" if reasons else ": empty"),
+            hint="name the logs of Milvus, above all those of the proxy or of the standalone",
+        )
+    if not any(batch.slow_lines + batch.milvus + batch.malformed for batch in batches):
+        first = [line for batch in batches for line in batch.first_lines][:3]
+        seen = "\n".join(f"    {line.decode('utf-8', 'backslashreplace')}" for line in first)
+        raise InputError(
+            f"no line of Milvus in {_count(lines, 'line')} of {_count(len(files), 'file')}; they begin:\n{seen}",
+            hint="expected lines such as\n"
+            '    [2025/08/23 19:22:19.900 +00:00] [INFO] [proxy/impl.go:3141] ["Search slow"] [traceID=…] …\n'
+            "    plain, as JSON, or as docker, Kubernetes, Loki, CSV or Elasticsearch exports wrap them",
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
+    # pandas takes long to import; the logs are read by now, so the workers need not wait for it.
+    from slowq.parsers.patterns import add_patterns
+    from slowq.parsers.table import Table
+
+    table = Table(files)
+    events = table.events()
+    said = _version_said(files, events, context)
+    requests = table.requests(events, said[0] if said else None)
+    requests = _kept(requests, only)
+    requests, shapes, patterns = add_patterns(requests)
+    return Case(
+        requests=requests,
+        events=events,
+        shapes=shapes,
+        patterns=patterns,
+        coverage=_coverage(files, table.set_aside),
+        inputs=tuple(_input(file) for file in files),
+        milvus=_milvus(requests, said, context),
+        context=context,
+        phases=table.phases(),
+    )
+
+
+def _kept(requests, only: Only):  # type: ignore[no-untyped-def]
+    keep = requests["duration_s"] >= only.min_duration_s
+    if only.since is not None:
+        keep &= requests["at"] >= only.since
+    if only.until is not None:
+        keep &= requests["at"] <= only.until
+    for name, wanted in (("collection", only.collections), ("database", only.databases), ("kind", only.kinds)):
+        if wanted:
+            keep &= requests[name].isin(wanted)
+    return requests if keep.all() else requests[keep].reset_index(drop=True)
+
+
+def _coverage(files: Sequence[read.File], set_aside: int) -> Coverage:
+    batches = [(file.path, batch) for file in files for batch in file.batches]
+    offsets = [0] * len(batches)
+    for i in range(1, len(batches)):
+        if batches[i][0] == batches[i - 1][0]:
+            offsets[i] = offsets[i - 1] + batches[i - 1][1].lines
+    malformed = tuple(
+        Malformed(Place(path, offset + number), reason, excerpt.decode("utf-8", "backslashreplace"))
+        for offset, (path, batch) in zip(offsets, batches, strict=True)
+        for number, reason, excerpt in batch.malformed_lines
+    )
+    unrecognised = tuple(
+        Malformed(Place(path, offset + number), "", excerpt.decode("utf-8", "backslashreplace"))
+        for offset, (path, batch) in zip(offsets, batches, strict=True)
+        for number, excerpt in batch.unrecognised_lines[:5]
+    )
+    return Coverage(
+        slow_requests=sum(batch.slow_lines for _, batch in batches) - set_aside,
+        other_milvus_lines=sum(batch.milvus for _, batch in batches) + set_aside,
+        continuation_lines=sum(batch.continuation for _, batch in batches),
+        unrecognised_lines=sum(batch.unrecognised for _, batch in batches),
+        malformed_slow_lines=sum(batch.malformed for _, batch in batches),
+        malformed=malformed[:50],
+        unrecognised=unrecognised[:5],
+    )
+
+
+def _input(file: read.File) -> Input:
+    formats: Counter[tuple[str, ...]] = Counter()
+    for batch in file.batches:
+        formats.update(batch.formats)
+    size, lines = sum(batch.bytes for batch in file.batches), sum(batch.lines for batch in file.batches)
+    return Input(file.path, _format(formats, file), file.compressed_bytes, size, lines)
+
+
+def _format(formats: Counter[tuple[str, ...]], file: read.File) -> str:
+    """The layers of most lines, from the outside in."""
+    accesses = sum(batch.access_lines for batch in file.batches)
+    if not formats:
+        return "unrecognised"
+    best = max(formats, key=lambda layers: (layers[-1] != "milvus-core", formats[layers], layers))
+    if accesses and accesses >= formats[best] / 2:
+        best = (*best[:-1], "milvus-access")
+    return "/".join(best)
+
+
+def _version_said(files, events, context: Context):  # type: ignore[no-untyped-def]
+    """((low, high), text, source) of a version that something says outright; None where nothing does."""
+    if (text := context.milvus.get("version")) and (found := versions.version_range(str(text))):
+        return found, str(text), "the context file"
+    for text in [batch.version for file in files for batch in file.batches if batch.version]:
+        if found := versions.version_range(text):
+            return found, text, "the start-up banner"
+    for detail in events.loc[events["what"] == "session", "detail"]:
+        match = _SESSION_VERSION.search(detail)
+        if match and (found := versions.version_range(match[1])):
+            return found, match[1], "the session that Milvus registers at start-up"
+    return None
+
+
+def _milvus(requests, said, context: Context) -> Milvus:  # type: ignore[no-untyped-def]
+    deployment = context.milvus.get("deployment")
+    if said is not None:
+        (low, high), text, source = said
+        return Milvus(text, low, high, deployment, source)
+    seen = requests["milvus_version"].astype(object).value_counts()
+    if not len(seen):
+        text = context.milvus.get("version")
+        return Milvus(text, None, None, deployment, "the context file" if text else None)
+    # Requests of one server may tell it more and less exactly; what all of them allow is what it is.
+    ranges = [(text, versions.version_range(text.replace(" or later", ""))) for text in seen.index]
+    known = [(text, found) for text, found in ranges if found]
+    low, high = max(found[0] for _, found in known), min(found[1] for _, found in known)
+    source = requests["milvus_version_source"].astype(object).mode()[0]
+    if low <= high:
+        exact = min(known, key=lambda one: (one[1] != (low, high), one[0]))[0]
+        return Milvus(exact, low, high, deployment, source)
+    text = ", ".join(sorted(seen.index))
+    return Milvus(
+        text, min(f[0] for _, f in known), max(f[1] for _, f in known), deployment, "several: " + source
+    )

@@ -1,0 +1,99 @@
+"""Hand-checked lines of every Milvus version, wrapper and fault, against what was written down for them."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from slowq.facts import Case
+from slowq.gather import gather
+from slowq.report import requests as export
+
+ROOT = Path(__file__).parents[2]
+EXPECTATIONS = sorted(
+    path
+    for folder in (ROOT / "sample_logs" / "formats", ROOT / "tests" / "data" / "bad")
+    for path in folder.rglob("*.expected.json")
+)
+# Milvus' access log holds every call; slowq takes the reads.
+READS = ("search", "query", "hybrid_search")
+
+
+def _inputs(expectation: Path, expected: dict) -> list[str]:
+    if "inputs" in expected:
+        return [str(expectation.parent / name) for name in expected["inputs"]]
+    return [str(expectation).removesuffix(".expected.json")]
+
+
+@cache
+def _case(inputs: tuple[str, ...]) -> Case:
+    return gather(list(inputs), jobs=1)
+
+
+def _usable(expected: dict) -> bool:
+    coverage = expected.get("coverage")
+    return coverage is None or bool(
+        coverage["slow_requests"] + coverage["other_milvus_lines"] + coverage["malformed_slow_lines"]
+    )
+
+
+@pytest.fixture(params=EXPECTATIONS, ids=lambda path: str(path.relative_to(ROOT)))
+def sample(request: pytest.FixtureRequest) -> tuple[dict, Case]:
+    expected = json.loads(request.param.read_text())
+    if not _usable(expected):
+        pytest.skip("holds nothing of Milvus: see test_gather.py")
+    return expected, _case(tuple(_inputs(request.param, expected)))
+
+
+def test_every_line_is_counted_once_and_in_its_class(sample: tuple[dict, Case]) -> None:
+    expected, case = sample
+    if "coverage" not in expected:
+        pytest.skip("no coverage is written down")
+    got = {
+        name: getattr(case.coverage, name)
+        for name in ("lines", "slow_requests", "other_milvus_lines", "continuation_lines", "unrecognised_lines")
+    } | {"malformed_slow_lines": case.coverage.malformed_slow_lines}
+    assert got == expected["coverage"]
+
+
+def test_the_layers_are_named_from_the_outside_in(sample: tuple[dict, Case]) -> None:
+    expected, case = sample
+    if expected.get("format") is None:
+        pytest.skip("no format is written down")
+    assert {one.format for one in case.inputs} == {expected["format"]}
+
+
+def test_each_request_has_the_values_of_its_line(sample: tuple[dict, Case], tmp_path: Path) -> None:
+    expected, case = sample
+    if "requests" not in expected:
+        pytest.skip("no requests are written down")
+    with (tmp_path / "requests.jsonl").open("wb") as stream:
+        export.write(case.requests, "jsonl", stream)
+    got = [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text("utf-8").split("\n") if line]
+    wanted = [row for row in expected["requests"] if row["kind"] in READS]
+    assert [row["trace_id"] for row in got] == [row["trace_id"] for row in wanted]
+    for mine, theirs in zip(got, wanted, strict=True):
+        assert _differences(mine, theirs) == {}
+
+
+def _differences(got: dict, wanted: dict) -> dict:
+    return {
+        name: (got.get(name), value)
+        for name, value in wanted.items()
+        if name != "path" and not _same(name, got.get(name), value)
+    }
+
+
+def _same(name: str, got: object, wanted: object) -> bool:
+    if name == "started" and isinstance(got, str) and isinstance(wanted, str):
+        return abs(_ms(got) - _ms(wanted)) <= 1
+    if isinstance(got, float | int) and isinstance(wanted, float | int) and not isinstance(wanted, bool):
+        return got == pytest.approx(wanted, abs=1e-3 if name == "guarantee_lag_s" else 1e-9)
+    return got == wanted
+
+
+def _ms(text: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).timestamp() * 1e3
