@@ -73,6 +73,9 @@ EVENT_COLUMNS: Mapping[str, str] = {
     "line": "int64",
 }
 
+# Of lines that say the same every second or more often, the first of this many seconds is kept.
+STEADY_S = 10.0
+
 # "Over 1 s slow": the rule of thumb of the guide *How to Debug Slow Search Requests in Milvus*; used for requests that
 # come from the access log or a context file, which hold fast ones too.
 SLOW_S = 1.0
@@ -313,7 +316,7 @@ class Context:
         return nameless[0] if len(self.collections) == 1 and nameless else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """Everything that was gathered about one incident."""
 

@@ -114,7 +114,7 @@ class Finding:
     sub_cause: str
     severity: Severity
     confidence: float
-    explains_s: float
+    explains_s: float | None  # None where no duration is known
     explains_share: float
     subject: str
     summary: str

@@ -82,12 +82,12 @@ def _count(number: int, what: str) -> str:
 def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
     # pandas takes long to import; the logs are read by now, so the workers need not wait for it.
     from slowq.parsers.patterns import add_patterns
-    from slowq.parsers.table import Table
+    from slowq.parsers.table import Table, from_context
 
     table = Table(files)
     events = table.events()
     said = _version_said(files, events, context)
-    requests = table.requests(events, said[0] if said else None)
+    requests = table.requests(events, said[0] if said else None) if files else from_context(context)
     requests = _kept(requests, only)
     requests, shapes, patterns = add_patterns(requests)
     return Case(

@@ -1,10 +1,10 @@
 """The collections that the scenarios search: built once in a data directory, then only loaded.
 
-| name | rows × dim | index | scalar fields |
+| name | rows x dim | index | scalar fields |
 |---|---|---|---|
-| `catalog` | 400,000 × 128 | HNSW M=16 efConstruction=100 | tag VARCHAR, price FLOAT, user INT64 |
-| `events` | 4,000,000 × 16 | IVF_FLAT nlist=1024 | tag VARCHAR, price FLOAT, user INT64 |
-| `fingerprints` | 2,000,000 × 512 bit | BIN_FLAT, JACCARD | – |
+| `catalog` | 400,000 x 128 | HNSW M=16 efConstruction=100 | tag VARCHAR, price FLOAT, user INT64 |
+| `events` | 4,000,000 x 16 | IVF_FLAT nlist=1024 | tag VARCHAR, price FLOAT, user INT64 |
+| `fingerprints` | 2,000,000 x 512 bit | BIN_FLAT, JACCARD | none |
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, utility
+from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, MilvusException, utility
 
 BATCH_BYTES = 12_000_000
 
@@ -36,10 +36,23 @@ class Spec:
         index = {"type": self.index, "metric": self.metric, "params": self.params}
         fields: list[dict[str, object]] = [{"name": "id", "type": "INT64", "primary": True}]
         if self.scalars:
-            fields += [{"name": n, "type": t, "index": None} for n, t in (("tag", "VARCHAR"), ("price", "FLOAT"), ("user", "INT64"))]
-        fields.append({"name": "vec", "type": "BINARY_VECTOR" if self.binary else "FLOAT_VECTOR", "dim": self.dim, "index": index})
-        return {"name": self.name, "database": "default", "rows": self.rows, "shards": 2, "replicas": 1, "consistency": "Bounded", "fields": fields,
-                **more}
+            fields += [
+                {"name": n, "type": t, "index": None}
+                for n, t in (("tag", "VARCHAR"), ("price", "FLOAT"), ("user", "INT64"))
+            ]
+        fields.append(
+            {"name": "vec", "type": "BINARY_VECTOR" if self.binary else "FLOAT_VECTOR", "dim": self.dim, "index": index}
+        )
+        return {
+            "name": self.name,
+            "database": "default",
+            "rows": self.rows,
+            "shards": 2,
+            "replicas": 1,
+            "consistency": "Bounded",
+            "fields": fields,
+            **more,
+        }
 
 
 CATALOG = Spec("catalog", 400_000, 128, "HNSW", params={"M": 16, "efConstruction": 100})
@@ -50,19 +63,41 @@ FINGERPRINTS = Spec("fingerprints", 2_000_000, 512, "BIN_FLAT", metric="JACCARD"
 def ready(spec: Spec, load: bool = True) -> Collection:
     """The collection, filled, indexed and (unless asked otherwise) loaded."""
     collection = create(spec)
-    if collection.num_entities < spec.rows:
-        fill(collection, spec, range(collection.num_entities, spec.rows))
+    if collection.num_entities == 0:
+        fill(collection, spec, range(spec.rows))
         collection.flush()
     utility.wait_for_index_building_complete(spec.name, timeout=1800)
     if load:
-        collection.load()
+        _load(collection)
     return collection
+
+
+def _load(collection: Collection, attempts: int = 12) -> None:
+    """Load it. For half a minute after a start this may fail (`unrecoverable error`): the last run is still registered."""
+    for _ in range(attempts):
+        try:
+            collection.load()
+        except MilvusException:
+            time.sleep(5)
+        else:
+            return
+    collection.load()
+
+
+def fresh(spec: Spec) -> Collection:
+    """Like `ready`, but built anew: for scenarios that spoil their collection."""
+    drop(spec.name)
+    return ready(spec)
 
 
 def create(spec: Spec) -> Collection:
     fields = [FieldSchema("id", DataType.INT64, is_primary=True)]
     if spec.scalars:
-        fields += [FieldSchema("tag", DataType.VARCHAR, max_length=64), FieldSchema("price", DataType.FLOAT), FieldSchema("user", DataType.INT64)]
+        fields += [
+            FieldSchema("tag", DataType.VARCHAR, max_length=64),
+            FieldSchema("price", DataType.FLOAT),
+            FieldSchema("user", DataType.INT64),
+        ]
     fields.append(FieldSchema("vec", DataType.BINARY_VECTOR if spec.binary else DataType.FLOAT_VECTOR, dim=spec.dim))
     known = utility.has_collection(spec.name)
     collection = Collection(spec.name, CollectionSchema(fields), num_shards=2, consistency_level="Bounded")
@@ -81,7 +116,7 @@ def fill(collection: Collection, spec: Spec, ids: range, go_on: Callable[[], boo
 
 
 def rows(spec: Spec, ids: range) -> list[Any]:
-    """Columns for these ids: tags of 5,000 tenants and 100 kinds, prices 0…100, 100,000 users; the vectors are random, seeded by the first id."""
+    """Columns for these ids: 5,000 tenants, 100 kinds, prices 0…100, 100,000 users, random vectors seeded by the first id."""
     dice = np.random.default_rng(ids.start)
     columns: list[Any] = [list(ids)]
     if spec.scalars:

@@ -1,15 +1,17 @@
 """A Milvus standalone and a Prometheus on this machine: start them, read their log and their metrics, stop them.
 
-Both are used when they already run (`milvus` on 19530, its metrics on 9091, Prometheus on 9090 or `--prometheus`), and started otherwise; what was
-started here is stopped by `stop()`, nothing else is. All of it listens on, and talks to, the loopback address.
+Both are used when they already run (Milvus on 19530 with its metrics on 9091, Prometheus where `--prometheus` says) and
+started otherwise; what was started here is stopped by `stop()`, nothing else is. All traffic is on the loopback address.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,18 +55,41 @@ class Lab:
         _wait_for("http://127.0.0.1:9091/healthz", 180)
 
     def _launch(self) -> subprocess.Popen[bytes]:
+        if (self.data / "configs" / "milvus.yaml").exists() and not self.config:
+            return self._launch_again()
+        _wait_until_free(9091)  # the launcher of the wheel moves the metrics to another port while this one lingers
         command = [str(Path(sys.executable).parent / "milvus-server"), "--data", str(self.data)]
         for setting in self.config:
             command += ["--extra-config", setting]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def _launch_again(self) -> subprocess.Popen[bytes]:
+        """Without the launcher, on the configuration that it wrote."""
+        binary = self.data / "bin" / "milvus"
+        there = {"DEPLOY_MODE": "STANDALONE", "METRICS_PORT": "9091", "MILVUS_RUN_DIR": str(self.data / "run")}
+        return subprocess.Popen(
+            [str(binary), "run", "standalone"],
+            cwd=self.data,
+            env={**os.environ, **there, "LD_LIBRARY_PATH": str(binary.parent)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _start_prometheus(self) -> None:
         home = self.data.parent / "milvus-prometheus"
         home.mkdir(parents=True, exist_ok=True)
         (home / "prometheus.yml").write_text(PROMETHEUS_YML)
         address = urllib.parse.urlparse(self.prometheus_url).netloc
-        command = ["prometheus", f"--config.file={home}/prometheus.yml", f"--storage.tsdb.path={home}/tsdb", f"--web.listen-address={address}"]
-        self.started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+        command = [
+            "prometheus",
+            f"--config.file={home}/prometheus.yml",
+            f"--storage.tsdb.path={home}/tsdb",
+            f"--web.listen-address={address}",
+        ]
+        self.started.append(
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        )
         _wait_for(self.prometheus_url + "/-/ready", 30)
 
     def stop(self) -> None:
@@ -72,32 +97,33 @@ class Lab:
         for process in reversed(self.started):
             process.send_signal(signal.SIGINT)
         for process in self.started:
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:  # its graceful stop may take half an hour
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(timeout=20)
         self.started.clear()
+        if self.config:  # the launcher wrote it; the next start is to have the defaults again
+            (self.data / "configs" / "milvus.yaml").unlink()
 
     def restart_milvus(self) -> None:
-        """Stop the Milvus that this object started, and start it again."""
+        """Stop the Milvus that this object started, and start it again with the same configuration."""
         launcher = self.started.pop(0)
-        launcher.send_signal(signal.SIGINT)
-        launcher.wait(timeout=60)
-        self.started.insert(0, self._launch())
+        os.killpg(launcher.pid, signal.SIGKILL)
+        launcher.wait(timeout=20)
+        self.started.insert(0, self._launch_again())
         _wait_for("http://127.0.0.1:9091/healthz", 180)
 
     def set_log_level(self, level: str) -> None:
-        request = urllib.request.Request("http://127.0.0.1:9091/log/level", json.dumps({"level": level}).encode(), method="PUT")
+        request = urllib.request.Request(
+            "http://127.0.0.1:9091/log/level", json.dumps({"level": level}).encode(), method="PUT"
+        )
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=5):
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own loopback URL
             pass
 
-    def banner(self) -> str:
-        """The entries of the last start that name the version: how each component registered itself."""
-        newest = max((self.data / "logs").glob("standalone*.log"), key=lambda p: int(p.stem.rpartition("-")[2]))
-        with newest.open(encoding="utf-8", errors="replace") as lines:
-            head = [line for _, line in zip(range(3000), lines, strict=False)]
-        return "".join(line for line in head if "starting running Milvus" in line or "put session key into etcd" in line)
-
     def log_between(self, start: float, end: float) -> str:
-        """The log entries written from `start` to `end` (unix seconds), continuation lines with the entry that they follow."""
+        """The log entries from `start` to `end` (unix seconds), continuation lines with the entry that they follow."""
         kept: list[str] = []
         for path in sorted((self.data / "logs").glob("standalone*.log"), key=lambda p: p.stat().st_mtime):
             inside = False
@@ -111,8 +137,10 @@ class Lab:
 
     def metrics_between(self, start: float, end: float) -> dict[str, object]:
         """Raw series as Prometheus scraped them, in the form of the contract's metrics file."""
-        query = urllib.parse.urlencode({"query": f'{{__name__=~"{SERIES}"}}', "start": start, "end": end, "step": SCRAPE_S})
-        with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query_range?{query}", timeout=120) as answer:
+        query = urllib.parse.urlencode(
+            {"query": f'{{__name__=~"{SERIES}"}}', "start": start, "end": end, "step": SCRAPE_S}
+        )
+        with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query_range?{query}", timeout=120) as answer:  # noqa: S310 - our own loopback URL
             result = json.load(answer)["data"]["result"]
         return {"start": start, "end": end, "step": SCRAPE_S, "series": result}
 
@@ -122,7 +150,7 @@ class Lab:
         for share, name in ((0.5, "p50_s"), (0.99, "p99_s")):
             rate = f'rate(milvus_proxy_sq_latency_bucket{{query_type="search"}}[{max(10, int(end - start))}s])'
             query = urllib.parse.urlencode({"query": f"histogram_quantile({share}, sum by (le) ({rate}))", "time": end})
-            with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query?{query}", timeout=30) as answer:
+            with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query?{query}", timeout=30) as answer:  # noqa: S310 - our own loopback URL
                 result = json.load(answer)["data"]["result"]
             figures[name] = round(float(result[0]["value"][1]) / 1000, 4) if result else None
         return figures
@@ -151,10 +179,22 @@ def _unix(stamp: str) -> float:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
+        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310 - our own loopback URL
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _wait_until_free(port: int, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                time.sleep(1)
+            else:
+                return
 
 
 def _wait_for(url: str, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """Clients that send one kind of request each, and what they saw.
 
-A group of clients is spread over a few processes (Python's lock would otherwise be the bottleneck), one thread a client; every client waits for its
-answer before it sends the next request, so `count` is also the number of requests in flight.
+A group of clients is spread over a few processes (Python's lock would otherwise be the bottleneck), one thread a client;
+every client waits for its answer before it sends the next request, so `count` is also the number of requests in flight.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import grpc
+from pymilvus import Collection, MilvusException, connections
 
 CLIENTS_PER_PROCESS = 60
 CLIENT_TIMEOUT_S = 150.0
@@ -37,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Clients:
-    """`count` clients that send `request` from `from_s` to `until_s` of the recording, with a pause after each answer."""
+    """`count` clients that send `request` from `from_s` to `until_s` of the load, with a pause after each answer."""
 
     name: str
     count: int
@@ -45,7 +48,9 @@ class Clients:
     pause_s: float = 0.0
     from_s: float = 0.0
     until_s: float | None = None
-    work_s: float = 0.0  # what the client itself does with an answer, outside of Milvus but inside of what its user waits for
+    work_s: float = (
+        0.0  # what the client itself does with an answer, outside of Milvus but inside of what its user waits for
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,10 @@ def drive(groups: Sequence[Clients], seconds: float) -> list[Answer]:
     answers: Any = context.Queue()
     parts = [(group, part) for group in groups for part in _parts(group.count)]
     ready, go = context.Semaphore(0), context.Event()
-    workers = [context.Process(target=_work, args=(group, part, seconds, ready, go, answers), daemon=True) for group, part in parts]
+    workers = [
+        context.Process(target=_work, args=(group, part, seconds, ready, go, answers), daemon=True)
+        for group, part in parts
+    ]
     for worker in workers:
         worker.start()
     for _ in workers:
@@ -79,8 +87,6 @@ def _parts(count: int) -> list[int]:
 
 
 def _work(group: Clients, count: int, seconds: float, ready: Any, go: Any, answers: Any) -> None:
-    from pymilvus import Collection, connections
-
     connections.connect(host="127.0.0.1", port="19530")
     collection = Collection(group.request.collection)
     seen: list[Answer] = []
@@ -99,7 +105,7 @@ def _work(group: Clients, count: int, seconds: float, ready: Any, go: Any, answe
             try:
                 _send(collection, group.request, data, dice)
                 time.sleep(group.work_s)
-            except Exception as failure:  # whatever a client may see belongs to the record
+            except (MilvusException, grpc.RpcError) as failure:
                 error = str(failure)[:300]
             seen.append(Answer(group.name, time.monotonic() - sent, error))
             time.sleep(group.pause_s if error is None else max(0.5, group.pause_s))
@@ -121,8 +127,21 @@ def vectors(dice: random.Random, request: Request) -> list[Any]:
 def _send(collection: Any, request: Request, data: list[Any], dice: random.Random) -> None:
     expr = request.expr.replace("$N", str(dice.randrange(1000))) if request.expr else request.expr
     if request.kind == "query":
-        collection.query(expr, output_fields=list(request.output_fields), limit=request.top_k, consistency_level=request.consistency,
-                         timeout=request.timeout_s)
+        collection.query(
+            expr,
+            output_fields=list(request.output_fields),
+            limit=request.top_k,
+            consistency_level=request.consistency,
+            timeout=request.timeout_s,
+        )
         return
-    collection.search(data, "vec", {"metric_type": request.metric, "params": request.params}, request.top_k, expr=expr,
-                      output_fields=list(request.output_fields), consistency_level=request.consistency, timeout=request.timeout_s)
+    collection.search(
+        data,
+        "vec",
+        {"metric_type": request.metric, "params": request.params},
+        request.top_k,
+        expr=expr,
+        output_fields=list(request.output_fields),
+        consistency_level=request.consistency,
+        timeout=request.timeout_s,
+    )

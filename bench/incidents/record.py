@@ -6,11 +6,13 @@ Needs, for this driver only and in an environment of its own:
 
     pip install milvus==2.3.5 pymilvus==2.3.7 'setuptools<70' 'marshmallow<4' 'environs<10' 'numpy<2'
 
-and the program `prometheus`. It starts what does not run yet and ends what it started (`--keep` leaves it, so that the next recording finds its
-collections loaded); the first recordings take minutes longer, since they build the collections. All traffic is on the loopback address.
+and the program `prometheus`. It starts what does not run yet and ends what it started (`--keep` leaves it, so that the
+next recording finds its collections loaded); the first recordings take minutes longer, since they build the
+collections. All traffic is on the loopback address.
 
-The folder then holds `logs/standalone.log` (`.gz` when large), `prometheus_range.json.gz`, `truth.json`, `NOTES.md` and, where the log alone cannot
-decide, `context.yaml`. The log and the metrics are what Milvus wrote, cut to the time of the incident; nothing in them is edited.
+The folder then holds `logs/standalone.log` (`.gz` when large), `prometheus_range.json.gz`, `truth.json`, `NOTES.md` and,
+where the log alone cannot decide, `context.yaml`. The log and the metrics are what Milvus wrote, cut to the time of the
+incident; nothing in them is edited.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any, cast
+
+from pymilvus import MilvusException, connections
 
 from lab import SLOW_LINE, Lab, write_log, write_metrics
 from load import Answer, drive
@@ -61,7 +66,7 @@ def record(lab: Lab, name: str, scenario: Scenario, out: Path) -> None:
 
     log = lab.log_between(start, end)
     slow = sum(bool(SLOW_LINE.search(line)) for line in log.splitlines())
-    write_log(out / "logs", lab.banner() + log)
+    write_log(out / "logs", log)
     write_metrics(out / "prometheus_range.json.gz", lab.metrics_between(start - BEFORE_S, end))
     truth = {
         "case": name,
@@ -88,7 +93,7 @@ def _run_fault(scenario: Scenario, stop: threading.Event, happened: list[str]) -
     if scenario.fault is not None:
         try:
             scenario.fault(stop, happened)
-        except Exception as failure:  # the recording goes on; the notes say what went wrong
+        except (MilvusException, OSError) as failure:  # the recording goes on; the notes say what went wrong
             happened.append(f"The disturbance ended early: {str(failure)[:200]}")
 
 
@@ -98,7 +103,12 @@ def _figures(answers: list[Answer]) -> dict[str, object]:
     if not took:
         return {"requests": len(answers), "errors": errors, "p50_s": None, "p99_s": None}
     p99 = took[min(len(took) - 1, int(len(took) * 0.99))]
-    return {"requests": len(answers), "errors": errors, "p50_s": round(statistics.median(took), 3), "p99_s": round(p99, 3)}
+    return {
+        "requests": len(answers),
+        "errors": errors,
+        "p50_s": round(statistics.median(took), 3),
+        "p99_s": round(p99, 3),
+    }
 
 
 def _with_figures(lab: Lab, scenario: Scenario, answers: list[Answer], start: float, end: float) -> dict[str, object]:
@@ -107,7 +117,13 @@ def _with_figures(lab: Lab, scenario: Scenario, answers: list[Answer], start: fl
         return scenario.context
     seen = _figures(answers)
     server = lab.search_latency(start, end)
-    client = {"p50_s": seen["p50_s"], "p99_s": seen["p99_s"], "sdk": "pymilvus 2.3.7", "language": "python", "where": "same_host"}
+    client = {
+        "p50_s": seen["p50_s"],
+        "p99_s": seen["p99_s"],
+        "sdk": "pymilvus 2.3.7",
+        "language": "python",
+        "where": "same_host",
+    }
     return {**scenario.context, "client": client, "server": server}
 
 
@@ -116,10 +132,13 @@ def _notes(scenario: Scenario, answers: list[Answer], happened: list[str], slow:
     if happened:
         lines += [*happened, ""]
     lines += [
-        "It was recorded on a real Milvus 2.3.5 standalone (embedded etcd, RocksMQ, local disk) on a machine with 2 cores and 24 GiB of memory, which it "
-        "shared with the clients and with Prometheus; Prometheus scraped it every 2 s. The log is as Milvus wrote it, at level "
-        f"{scenario.log_level.upper()}, cut to the time of the incident and preceded by the lines of its start that name the version; its slow threshold of "
-        f"5 s is fixed in this version. The whole lasted {seconds:.0f} s, the log holds {slow} slow lines.",
+        (
+            "It was recorded on a real Milvus 2.3.5 standalone (embedded etcd, RocksMQ, local disk) on a machine with "
+            "2 cores and 24 GiB of memory, which it shared with the clients and with Prometheus; Prometheus scraped it "
+            f"every 2 s. The log is as Milvus wrote it, at level {scenario.log_level.upper()}, cut to the time of the "
+            "incident; its slow threshold of 5 s is fixed in this version. "
+            f"The whole lasted {seconds:.0f} s, the log holds {slow} slow lines."
+        ),
         "",
         "What the clients saw:",
         "",
@@ -128,7 +147,10 @@ def _notes(scenario: Scenario, answers: list[Answer], happened: list[str], slow:
     ]
     for group in scenario.clients:
         seen = _figures([answer for answer in answers if answer.clients == group.name])
-        lines.append(f"| {group.count} × {group.name} | {seen['requests']} | {seen['errors']} | {seen['p50_s']} | {seen['p99_s']} |")
+        lines.append(
+            f"| {group.count} x {group.name} | {seen['requests']} | {seen['errors']} "
+            f"| {seen['p50_s']} | {seen['p99_s']} |"
+        )
     messages = {answer.error for answer in answers if answer.error}
     if messages:
         lines += ["", f"One of the errors: `{min(messages)}`"]
@@ -136,15 +158,14 @@ def _notes(scenario: Scenario, answers: list[Answer], happened: list[str], slow:
 
 
 def _yaml(value: dict[str, object]) -> str:
-    """The context file: one line for a key, and one for each collection and field. JSON is YAML, so the inner values are JSON."""
+    """The context file, one line for a key, a property of a collection and a field; the values are JSON, which is YAML."""
     lines = []
     for key, inner in value.items():
         if key != "collections":
             lines.append(f"{key}: {json.dumps(inner)}")
             continue
         lines.append("collections:")
-        assert isinstance(inner, list)
-        for collection in inner:
+        for collection in cast("list[dict[str, Any]]", inner):
             first, *rest = ((k, v) for k, v in collection.items() if k != "fields")
             lines.append(f"  - {first[0]}: {json.dumps(first[1])}")
             lines += [f"    {k}: {json.dumps(v)}" for k, v in rest]
@@ -154,8 +175,6 @@ def _yaml(value: dict[str, object]) -> str:
 
 
 def _connect() -> None:
-    from pymilvus import connections
-
     connections.connect(host="127.0.0.1", port="19530")
 
 
@@ -164,9 +183,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scenario", required=True, choices=sorted(SCENARIOS))
     parser.add_argument("--out", required=True, type=Path, help="the folder to write, e.g. sample_logs/NAME")
     parser.add_argument("--strength", type=float, default=1.0, help="more or fewer clients; 1.0 suits two cores")
-    parser.add_argument("--data", type=Path, default=Path("/var/lib/milvus"), help="where Milvus keeps its data, and where the collections stay")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("/var/lib/milvus"),
+        help="where Milvus keeps its data, and where the collections stay",
+    )
     parser.add_argument("--prometheus", default="http://127.0.0.1:9095")
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="a setting of milvus.yaml, when Milvus is started here")
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of milvus.yaml, when Milvus is started here",
+    )
     parser.add_argument("--rest", type=float, default=10, help="quiet seconds before the recording")
     parser.add_argument("--keep", action="store_true", help="leave Milvus and Prometheus running")
     return parser.parse_args()

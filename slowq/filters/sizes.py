@@ -14,6 +14,11 @@ def size_class(count: int) -> str:
     return _NAMES[bisect_right(_FROM, count) - 1]
 
 
+def times(count: int) -> str:
+    """How skeletons and normal forms write a size class: a multiplication sign and its name."""
+    return f"\u00d7{size_class(count)}"
+
+
 def class_floor(count: int) -> int:
     """The smallest size of the same class: 0, 1, 2, 11, 101, 1001 or 10001."""
     return _FROM[bisect_right(_FROM, count) - 1]

@@ -72,6 +72,8 @@ SPECS: dict[bytes, Spec] = {
     b"Balance check too slow": Spec("balance", duration=b"duration"),
     # Index building.
     b"index builder task schedule": Spec("index_queue", duration=b"task num"),
+    b"task scheduler": Spec("index_queue", duration=b"task num"),
+    b"query task index info successfully": Spec("index_build", "start", b"taskID"),
     b"IndexNode building index ...": Spec("index_build", "start", b"indexBuildID"),
     b"Begin to prepare indexBuildTask": Spec("index_build", "start", b"buildID", b"Collection"),
     b"Successfully build index": Spec("index_build", "done", b"buildID", b"Collection"),
@@ -130,9 +132,8 @@ KINDS = frozenset(
 )
 
 # Messages that come once a second or more often, and say the same: the first of every ten seconds is enough.
-STEADY = (b" task schedule", b"h insert msg", b"h delete msg", b"ant growing seg", b"idle for long")
+STEADY = (b" task schedule", b"task scheduler", b"task index info succ", b"h insert msg", b"h delete msg", b"ant growing seg", b"idle for long")
 STEADY_KINDS = frozenset(("index_queue", "insert", "delete", "growing_redundant", "timetick_idle"))
-STEADY_MS = 10_000
 
 # What the scanner looks for: each message above holds one of these, and hardly any other line does. None holds a quote
 # or a backslash, so that they are found inside JSON as well. Each begins with letters that are rare in Milvus logs: the

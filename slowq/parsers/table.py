@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from slowq.facts import SLOW_S
+from slowq.facts import NOT_STATED, SLOW_S, STEADY_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import releases, slow, zap
 from slowq.parsers.access import Access
-from slowq.parsers.evidence import STEADY_KINDS, STEADY_MS
+from slowq.parsers.evidence import STEADY_KINDS
 from slowq.parsers.read import File
 from slowq.sources.paths import node_of
 
@@ -72,7 +72,7 @@ class Table:
         frame = frame.sort_values(["at", "path", "line"], kind="stable", ignore_index=True)
         # Of what says the same every second the first of ten seconds stays, wherever the log was cut into parts.
         steady = frame["what"].isin(STEADY_KINDS)
-        window = frame["at"].astype("int64") // STEADY_MS
+        window = frame["at"].astype("int64") // int(STEADY_S * 1000)
         again = pd.DataFrame({"what": frame["what"], "path": frame["path"], "window": window}).duplicated()
         return frame[~(steady & again)].reset_index(drop=True)
 
@@ -230,6 +230,51 @@ class Table:
         both["duration_per_nq_s"] = both["duration_per_nq_s"].where(both["duration_per_nq_s"].notna(), per_nq)
         both["slow"] = both["slow"].astype(bool)
         return both
+
+
+def from_context(context: Context) -> pd.DataFrame:
+    """The requests that a context file describes, as rows of the same table; their times are not known.
+
+    A described request is slow where it takes a second, or clearly longer than when all is well; one without any
+    duration is there because somebody complained of it.
+    """
+    frame = Table([])._slow_requests(None).drop(columns=["_label"])
+    frame["status"] = pd.Categorical([], categories=_words([]))
+    if not context.requests:
+        return frame
+    rows = [
+        {
+            "kind": request.kind or "search",
+            "slow": _is_slow(request.duration_s, request.fast_duration_s),
+            "status": "timeout" if request.timeout else None,
+            "collection": context.collections[0].name if len(context.collections) == 1 else None,
+            "partitions": _json(list(request.partitions)) if request.partitions else None,
+            "filter": request.filter if request.filter != NOT_STATED else None,
+            "nq": request.nq,
+            "top_k": request.top_k,
+            "output_fields": _json(list(request.output_fields)) if request.output_fields else None,
+            "search_params": _json(dict(request.search_params)),
+            "duration_s": request.duration_s,
+            "consistency": request.consistency,
+            "path": context.path or "context",
+            "line": context.cite(request.key).line,
+        }
+        for request in context.requests
+    ]
+    described = pd.DataFrame(rows).reindex(columns=frame.columns)
+    for name in frame.columns:
+        dtype = frame[name].dtype
+        if isinstance(dtype, pd.CategoricalDtype):
+            described[name] = pd.Categorical(described[name], categories=_words(described[name].dropna().astype(str)))
+        else:
+            described[name] = described[name].astype(dtype)
+    return described
+
+
+def _is_slow(duration_s: float | None, fast_s: float | None) -> bool:
+    if duration_s is None:
+        return True
+    return duration_s >= SLOW_S or (fast_s is not None and duration_s >= max(WORTH_A_LOOK_S, 3 * fast_s))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

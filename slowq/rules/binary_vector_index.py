@@ -30,8 +30,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from slowq import workload
+from slowq.blame import count, finding, percent
+from slowq.confidence import confidence
+from slowq.workload import seen, stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -138,6 +143,9 @@ client.load_collection(collection_name=$collection)
     ),
 )
 
+# Metrics that only binary vectors have (Knowhere; the last three up to 2.2, MHJACCARD from 2.6).
+BINARY_METRICS = ("HAMMING", "JACCARD", "MHJACCARD", "TANIMOTO", "SUPERSTRUCTURE", "SUBSTRUCTURE")
+
 ABOUT = About(
     id="binary_vector_index",
     title="Searches on binary vectors or MinHash signatures are slow.",
@@ -171,10 +179,48 @@ class BinaryVectorIndex:
         "binary vectors from which a scan of all is worth an index: they are 32 times smaller than float "
         "vectors and cheaper to compare",
     )
-    nprobe_share: float = threshold(
-        0.25,
-        "nprobe / nlist from which BIN_IVF_FLAT comes close to a scan",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        fields = [(c, key, one) for c, key, one in workload.vector_fields(case) if "BINARY" in (one.type or "").upper()]
+        binary = work.is_any("metric_type", list(BINARY_METRICS))
+        for c, _, _ in fields:
+            if c.name:
+                binary |= work.is_any("collection", [c.name])
+        if not fields and not binary.any():
+            if work.count and work.slow["metric_type"].notna().any():
+                return Clear("no slow request compares binary vectors")
+            return Skipped(self.about.needs)
+        if work.count and not binary.any():
+            return Clear("no slow request asks a collection of binary vectors")
+        scanned = [(c, key, one) for c, key, one in fields if one.index is not None and (one.index.type or "").upper() in ("", "BIN_FLAT")]
+        large = [(c, key, one) for c, key, one in scanned if (c.rows or 0) >= self.too_many_rows]
+        evidence = []
+        if binary.any():
+            evidence.append(
+                seen(work, f"{int(binary.sum()):,} of {count(work.count, 'slow request')} compare binary vectors ({percent(work.share(binary))} of the slow time).", binary)
+            )
+        evidence += [
+            stated(case, f"{key}.index", f"{one.name or 'The binary field'} is scanned whole: {(one.index.type if one.index else '') or 'no index'} on {c.rows or 0:,} rows.", c.rows, self.too_many_rows)
+            for c, key, one in scanned
+        ]
+        culprits = binary if binary.any() else np.ones(work.count, dtype=bool)
+        victims = work.victims(culprits)
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.4,
+                signs=[
+                    (bool(scanned), 0.4),
+                    (bool(large), 0.4),
+                    (work.share(binary) > 0.8, 0.25),
+                    (bool(victims.any()), 0.1),
+                ],
+                against=[(bool(fields) and not scanned, 0.5), (0 < work.share(binary) < 0.3, 0.4)],
+            ),
+            summary="Searches compare binary vectors on an index or with a metric that scans them all.",
+            evidence=evidence,
+            names={"dim": next((one.dim for _, _, one in fields if one.dim), None) or "<dim>"},
+        )

@@ -32,8 +32,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import pandas as pd
+from slowq import workload
+from slowq.blame import count, finding
+from slowq.confidence import confidence
+from slowq.heavy import costly_filter
+from slowq.workload import logged, stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -181,19 +188,63 @@ class BruteForce:
         100_000,
         "rows from which a scan of all of them is worth an index; below it takes a few tens of milliseconds",
     )
-    never_indexed_rows: int = threshold(
-        1_024,
-        "rows of a segment below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)",
-    )
-    fallback_filtered_share: float = threshold(
-        0.93,
-        "share of rows removed by the filter from which HNSW scans the rest (Knowhere 2.3+)",
-    )
-    distances_per_s: float = threshold(
-        10000000.0,
-        "distances of 768 dimensions that one core computes a second, in order of magnitude; tells whether "
-        "a scan explains the duration",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        described = [(c, key, one) for c, key, one in workload.vector_fields(case) if one.index is not None]
+        made = flat_indexes_made(case)
+        unindexed = workload.events_of(case, "no_index_search")
+        if not described and not len(made) and not len(unindexed):
+            return Skipped(self.about.needs)
+        scanned = [
+            (c, key, one)
+            for c, key, one in described
+            if one.index is not None and one.index.type is not None and one.index.type.upper() in ("", "FLAT", "GPU_BRUTE_FORCE")
+        ]
+        large = [(c, key, one) for c, key, one in scanned if c.rows is None or c.rows >= self.too_many_rows]
+        names = {c.name for c, _, _ in large} | set(made["collection"].dropna().astype(str))
+        culprits = work.is_any("collection", [name for name in names if name]) if names else np.zeros(work.count, dtype=bool)
+        if large and not culprits.any() and None in names:
+            culprits = np.ones(work.count, dtype=bool)
+        if not large and not culprits.any() and not len(unindexed):
+            return Clear("every vector field of a large collection has an index that is not FLAT")
+        if work.count and (large or len(made)) and not culprits.any():
+            return Clear("no slow request asks a collection without a vector index")
+        evidence = []
+        for c, key, one in large:
+            kind = "a FLAT index" if one.index and one.index.type else "no index"
+            rows = f"{c.rows:,} rows" if c.rows else "an unknown number of rows"
+            evidence.append(
+                stated(case, f"{key}.index", f"{one.name or 'The vector field'} of {c.name or 'the collection'} has {kind} on {rows}.", c.rows, self.too_many_rows)
+            )
+        if len(made):
+            evidence.append(logged(made, "The log shows that its index was created as FLAT."))
+        if len(unindexed):
+            evidence.append(logged(unindexed, f"{count(len(unindexed), 'line')} say that segments without an index were searched.", len(unindexed)))
+        if not culprits.any():
+            culprits = np.ones(work.count, dtype=bool)
+        share = work.share(culprits)
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.4,
+                signs=[
+                    (bool(large), 0.7),
+                    (bool(len(made)), 0.5),
+                    (share > 0.8, 0.2),
+                ],
+                against=[(work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4), (not large and not len(made), 0.3)],
+            ),
+            summary="Each search compares its vectors with every row, because the vector index is FLAT or missing.",
+            evidence=evidence,
+            names={"dim": next((one.dim for _, _, one in large if one.dim), None) or "<dim>"},
+        )
+
+
+def flat_indexes_made(case: Case) -> pd.DataFrame:
+    """Lines that create a FLAT index."""
+    made = case.events[case.events["what"] == "create_index"]
+    flat = made["detail"].str.contains('"(?:FLAT|GPU_BRUTE_FORCE)"', regex=True).to_numpy(dtype=bool)
+    return made[flat]

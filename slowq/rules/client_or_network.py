@@ -31,8 +31,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq import workload
+from slowq.blame import fact, percent, seconds
+from slowq.confidence import confidence
+from slowq.workload import stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -149,4 +153,56 @@ class ClientOrNetwork:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        client, server = case.context.client, case.context.server
+        pairs = [
+            (name, float(client[name]), self._server_s(case, name))
+            for name in ("p50_s", "p99_s")
+            if client.get(name) is not None
+        ]
+        known = [(name, theirs, ours) for name, theirs, ours in pairs if ours is not None]
+        if not known:
+            return Skipped(self.about.needs)
+        outside = [(name, theirs, ours) for name, theirs, ours in known if theirs - ours >= self.outside_share * theirs]
+        felt = [(name, theirs, ours) for name, theirs, ours in outside if theirs >= self.worth_a_look_s]
+        if not felt:
+            return Clear("what the client measures is spent in Milvus, or is too short to matter")
+        name, theirs, ours = max(felt, key=lambda one: one[1] - one[2])
+        where = f"server.{name}" if server.get(name) is not None else f"client.{name}"
+        evidence = [
+            stated(case, f"client.{name}", f"The client measures {seconds(theirs)}.", theirs, self.worth_a_look_s),
+            stated(case, where, f"Milvus takes {seconds(ours)} for the same requests.", ours, self.healthy_s),
+        ]
+        busy = client.get("cpu_share")
+        if busy is not None and busy >= 0.9:
+            evidence.append(stated(case, "client.cpu_share", f"The client's CPU is at {percent(busy)}.", busy))
+        if client.get("connection_per_request"):
+            evidence.append(stated(case, "client.connection_per_request", "The client opens a connection for each request."))
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.55,
+                signs=[
+                    (theirs - ours >= 0.75 * theirs, 0.3),
+                    (ours <= self.worth_a_look_s, 0.25),
+                    (busy is not None and busy >= 0.9, 0.3),
+                    (bool(client.get("connection_per_request")), 0.3),
+                ],
+                against=[(work.count >= 5 and work.has_durations and not case.context.requests, 0.5)],
+            ),
+            summary=f"Milvus answers in {seconds(ours)}; of the {seconds(theirs)} that the client sees, the rest is spent outside.",
+            evidence=evidence,
+            subject="the client or the network",
+        )
+
+    def _server_s(self, case: Case, name: str) -> float | None:
+        """What Milvus itself reports; where the log holds every request (access log), what it shows."""
+        if case.context.server.get(name) is not None:
+            return float(case.context.server[name])
+        requests = case.requests
+        if len(requests) and not requests["slow"].all():
+            return float(requests["duration_s"].quantile(0.5 if name == "p50_s" else 0.99))
+        if case.inputs and not len(requests) and case.coverage.lines:
+            return self.healthy_s  # logs are there and nothing in them is slow
+        return None

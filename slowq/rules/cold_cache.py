@@ -32,8 +32,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq.blame import fact
+from slowq.confidence import confidence
+from slowq.workload import stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -170,14 +173,21 @@ class ColdCache:
     """The first searches after a restart or a load page the index in."""
 
     about: ClassVar[About] = ABOUT
-    warm_after_s: float = threshold(
-        600.0,
-        "time after a restart or load within which slow requests count as the first ones",
-    )
-    slowdown: float = threshold(
-        3.0,
-        "how many times as long the first requests must take as later ones of the same pattern",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        first_only = case.context.pattern.get("only_first_searches")
+        after = case.context.pattern.get("only_after")
+        if first_only is None:
+            return Skipped(self.about.needs)
+        if not first_only:
+            return Clear("later searches are as slow as the first ones")
+        loads = [event for event in case.context.events if event.what in ("restart", "load")]
+        evidence = [stated(case, "pattern.only_first_searches", "Only the first searches are slow.")]
+        evidence += [stated(case, f"{event.key}.what", f"Before them there was a {event.what}.") for event in loads]
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(0.5, signs=[(bool(loads) or after in ("restart", "load"), 0.6)]),
+            summary="The first searches after a restart or a load fetch the index and the vectors from disk or object storage.",
+            evidence=evidence,
+        )

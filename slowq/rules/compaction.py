@@ -31,6 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq.contention import contention_finding
 from slowq.facts import Case, Need
 from slowq.findings import Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
@@ -141,4 +142,15 @@ class Compaction:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        return contention_finding(
+            self.about,
+            case,
+            kinds=("compaction",),
+            triggers=("delete_backlog",),
+            told=("compaction",),
+            while_what="segments were being compacted",
+            what="compactions",
+            base=0.3,
+            overlap_share=self.overlap_share,
+            concentration=self.concentration,
+        )

@@ -33,8 +33,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from slowq import workload
+from slowq.filter_blame import filter_finding
+from slowq.filters import Features
+from slowq.heavy import uses_json, uses_pattern
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -182,10 +187,32 @@ class ComplexExpression:
         8,
         "nesting depth from which an expression counts as deep",
     )
-    slowdown: float = threshold(
-        2.0,
-        "how many times as long as its shorter or missing counterpart the filtered request must take",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        if not work.count:
+            return Skipped(self.about.needs)
+        lists = np.array([request.in_list_length or 0 for request in case.context.requests] or [0])
+        long_list = int(lists.max()) if lists.max() >= self.long_in else 0
+        complex_ones = work.of_filter(self.is_complex) & ~work.of_filter(uses_json) & ~work.of_filter(uses_pattern)
+        if not complex_ones.any() and not long_list:
+            return Clear(
+                f"no filter has {self.long_or:.0f} alternatives, {self.long_in:,.0f} values in a list or {self.deep:.0f} levels"
+            )
+        if long_list and not complex_ones.any():
+            complex_ones = np.ones(work.count, dtype=bool)
+        return filter_finding(
+            self.about,
+            case,
+            complex_ones,
+            what=f"with long OR chains, IN lists of {self.long_in:,.0f} values and more, or deep nesting",
+            base=0.6,
+        )
+
+    def is_complex(self, features: Features) -> bool:
+        """Whether the expression is long or deep enough to cost more than its parts suggest."""
+        return (
+            features.longest_or_chain >= self.long_or
+            or features.longest_in_list >= self.long_in
+            or features.depth >= self.deep
+        )

@@ -34,8 +34,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import pandas as pd
+from slowq import workload
+from slowq.blame import count, finding, percent, seconds
+from slowq.confidence import confidence
+from slowq.heavy import heavy_requests
+from slowq.workload import logged, seen, stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -131,6 +138,9 @@ client.create_collection(
     ),
 )
 
+# proxy.timeTickInterval: how often tSafe advances up to 2.5; a Strong read waits for the next tick.
+TICK_S = 0.2
+
 ABOUT = About(
     id="consistency_wait",
     title="Strong consistency makes each search wait until the newest writes are visible.",
@@ -164,22 +174,101 @@ class ConsistencyWait:
         "guarantee lag up to which a request ran as Strong: the guarantee is the time of its start, give or "
         "take the enqueueing",
     )
-    bounded_lag_s: float = threshold(
-        5.0,
-        "guarantee lag of Bounded: the default of common.gracefulTime since 2.1",
-    )
     usual_strong_wait_s: float = threshold(
         0.4,
         "wait of a Strong read that is normal up to 2.5, where tSafe moves with the time tick of 200 ms",
     )
-    wait_share: float = threshold(
-        0.5,
-        "share of a search's time spent waiting for tSafe from which the wait is to blame",
-    )
-    slowdown: float = threshold(
-        2.0,
-        "how many times as long as weaker levels the Strong requests must take",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        parked = workload.events_of(case, "tsafe_parked")
+        wait_s = case.context.observations.get("wait_tsafe_s")
+        level = work.text("consistency")
+        known = np.array([isinstance(one, str) for one in level], dtype=bool)
+        if not known.any() and not len(parked) and wait_s is None:
+            return Skipped(self.about.needs)
+        strict = work.is_any("consistency", ["Strong"]) | (work.is_any("consistency", ["Session"]) & (self._lag(work) < self.strong_lag_s))
+        if not strict.any() and not len(parked) and not (wait_s or 0) >= self.usual_strong_wait_s:
+            return Clear("no slow request ran with Strong consistency or a fresh session guarantee")
+        weaker = known & ~strict
+        culprits = strict if strict.any() else np.ones(work.count, dtype=bool)
+        share = work.share(strict)
+        late = workload.events_of(case, "timetick_slow", "mq_slow", "tsafe_wait", "tsafe_lag")
+        writes = workload.events_of(case, "insert", "flush")
+        evidence = []
+        if strict.any():
+            evidence.append(
+                seen(
+                    work,
+                    f"{int(strict.sum()):,} of {count(work.count, 'slow request')} ran with Strong or a fresh session "
+                    f"guarantee ({percent(share)} of the slow time).",
+                    strict,
+                    share,
+                )
+            )
+        evidence += self._waits(case, parked, wait_s, late, writes)
+        contrast = [
+            request
+            for request in case.context.requests
+            if request.consistency in ("Strong", None) and request.duration_s and request.fast_duration_s
+        ]
+        jump_s = max([r.duration_s - r.fast_duration_s for r in contrast if r.duration_s and r.fast_duration_s] or [0.0])
+        evidence += [
+            stated(
+                case,
+                f"{r.key}.fast_duration_s",
+                f"The same request takes {seconds(r.fast_duration_s or 0)} at other times and {seconds(r.duration_s or 0)} here.",
+                r.duration_s,
+                r.fast_duration_s,
+            )
+            for r in contrast
+        ]
+        asked_strong = any(request.consistency == "Strong" for request in contrast)
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.4 if strict.any() else 0.3,
+                signs=[
+                    (bool(len(late)), 0.35),
+                    (bool(len(writes)), 0.15),
+                    (bool(strict.any() and weaker.any() and share > 0.8), 0.25),
+                    (bool(len(parked)), 0.7),
+                    ((wait_s or 0) >= self.usual_strong_wait_s, 0.6),
+                    (asked_strong and 0.5 * TICK_S <= jump_s, 0.5),
+                ],
+                against=[
+                    (bool(strict.any()) and share < 0.3, 0.5),
+                    (work.share(heavy_requests(work)) > 0.5, 0.5),
+                    (case.context.observations.get("writes_per_s") == 0 and not len(parked), 0.3),
+                ],
+            ),
+            summary="Searches wait until the newest writes are visible before they begin: "
+            + (f"{percent(share)} of the slow time is spent by requests with Strong consistency." if strict.any() else "the log shows them parked."),
+            evidence=evidence,
+            names={"level": "Strong"},
+            with_victims=False,
+        )
+
+    def _lag(self, work: workload.Workload) -> np.ndarray:
+        return np.nan_to_num(np.abs(work.number("guarantee_lag_s")), nan=np.inf)
+
+    def _waits(
+        self, case: Case, parked: pd.DataFrame, wait_s: float | None, late: pd.DataFrame, writes: pd.DataFrame
+    ) -> list[Evidence]:
+        evidence = []
+        if len(parked):
+            longest = float(np.nan_to_num(parked["duration_s"].max()))
+            evidence.append(
+                logged(parked, f"Requests were parked until the node's time passed their guarantee, up to {seconds(longest)}.", longest)
+            )
+        if wait_s is not None:
+            evidence.append(
+                stated(case, "observations.wait_tsafe_s", f"Searches wait {seconds(wait_s)} for tSafe.", wait_s, self.usual_strong_wait_s)
+            )
+        if len(late):
+            evidence.append(logged(late, f"{count(len(late), 'line')} of the same time say that the time tick or the queue lags.", len(late)))
+        if len(writes):
+            evidence.append(logged(writes, "Data was written at the same time."))
+        return evidence

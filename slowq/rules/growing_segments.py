@@ -35,8 +35,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq import workload
+from slowq.blame import count, fact
+from slowq.confidence import confidence
+from slowq.heavy import heavy_requests
+from slowq.workload import logged, stated
+from slowq.facts import Case, Need, SegmentFacts
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -168,14 +173,56 @@ class GrowingSegments:
         "share of small segments from which a collection counts as fragmented; small is below "
         "dataCoord.segment.smallProportion 0.5 of the maximum size",
     )
-    never_indexed_rows: int = threshold(
-        1_024,
-        "rows of a segment below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)",
-    )
-    slowdown: float = threshold(
-        2.0,
-        "how many times as long as in quiet hours the requests must take while rows are written",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        unindexed = workload.events_of(case, "no_index_search", "interim_index_failed")
+        growing = workload.events_of(case, "growing_redundant", "insert", "flush")
+        counted = [(c, c.segments) for c in case.context.collections if c.segments != SegmentFacts()]
+        told = case.context.pattern.get("only_while_writing")
+        writes = case.context.observations.get("writes_per_s")
+        if not len(unindexed) and not len(growing) and not counted and told is None and not writes:
+            return Skipped(self.about.needs)
+        evidence = []
+        many = False
+        for c, segments in counted:
+            sealed, key = segments.sealed or 0, f"{c.key}.segments"
+            unfinished = sealed - (segments.indexed if segments.indexed is not None else sealed)
+            for number, limit, words in (
+                (segments.growing or 0, float(self.many_growing), "growing segments"),
+                (unfinished, max(self.unindexed_share * sealed, 1.0), "sealed segments without an index"),
+                (segments.small or 0, max(self.small_share * sealed, 2.0), "small segments"),
+            ):
+                if number >= limit:
+                    many = True
+                    evidence.append(stated(case, key, f"{c.name or 'The collection'} has {number:,} {words}.", number, limit))
+        if told:
+            evidence.append(stated(case, "pattern.only_while_writing", "Searches are slow only while data is written."))
+        if writes:
+            evidence.append(stated(case, "observations.writes_per_s", f"{writes:,.0f} rows are written each second.", writes))
+        if len(unindexed):
+            evidence.append(logged(unindexed, f"{count(len(unindexed), 'line')} say that segments without an index were searched.", len(unindexed)))
+        if len(growing):
+            evidence.append(logged(growing, f"{count(len(growing), 'line')} of the same time show rows being written or growing segments.", len(growing)))
+        imported = [event for event in case.context.events if event.what == "import"]
+        evidence += [stated(case, f"{event.key}.what", "Data was imported.") for event in imported]
+        if not many and not told and not len(unindexed) and not len(growing) and not writes:
+            return Clear("segments are few, large and indexed, and nothing is written")
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.2,
+                signs=[
+                    (bool(len(unindexed)), 0.45),
+                    (many, 0.5),
+                    (bool(told), 0.35),
+                    (len(growing) >= 5, 0.15),
+                    (bool(imported and case.context.pattern.get("only_after")), 0.2),
+                    ((writes or 0) > 0, 0.1),
+                ],
+                against=[(told is False, 0.6), (work.share(heavy_requests(work)) > 0.5, 0.5)],
+            ),
+            summary="Rows that are newly written lie in segments without an index, and every search scans them.",
+            evidence=evidence,
+        )

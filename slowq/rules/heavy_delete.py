@@ -31,8 +31,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq import workload
+from slowq.blame import count, fact
+from slowq.confidence import confidence
+from slowq.heavy import heavy_requests
+from slowq.workload import logged, stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -140,14 +145,42 @@ class HeavyDelete:
         "rows deleted or upserted a second from which a backlog is likely; a starting point, as the rate "
         "that a cluster sustains depends on its data nodes",
     )
-    fallback_filtered_share: float = threshold(
-        0.93,
-        "share of deleted rows from which HNSW scans the rest of a segment (Knowhere 2.3+)",
-    )
-    slowdown: float = threshold(
-        2.0,
-        "how many times as long as before the deletes the requests must take",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        backlog = workload.events_of(case, "delete_backlog")
+        deletes = workload.events_of(case, "delete")
+        rate = case.context.observations.get("deletes_per_s")
+        told = [event for event in case.context.events if event.what == "delete"]
+        if not len(backlog) and not len(deletes) and rate is None and not told:
+            return Skipped(self.about.needs)
+        rows = float(deletes["duration_s"].median()) if len(deletes) else 0.0
+        much = rows >= self.deletes_per_s
+        if not len(backlog) and not much and not (rate or 0) >= self.deletes_per_s and not told:
+            return Clear("few rows were deleted while requests were slow")
+        after = case.context.pattern.get("only_after")
+        evidence = [stated(case, f"{event.key}.what", "Rows were deleted.") for event in told]
+        if rate:
+            evidence.append(stated(case, "observations.deletes_per_s", f"{rate:,.0f} rows are deleted each second.", rate, self.deletes_per_s))
+        if len(deletes):
+            evidence.append(logged(deletes, f"The query node took in deletes of {rows:,.0f} rows at a time.", rows, self.deletes_per_s))
+        if len(backlog):
+            evidence.append(logged(backlog, f"{count(len(backlog), 'time')} a segment had gathered so many deletes that it had to be compacted.", len(backlog)))
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.25,
+                signs=[
+                    (bool(len(backlog)), 0.3),
+                    (rows >= 10 * self.deletes_per_s, 0.45),
+                    (much and bool(len(backlog)), 0.15),
+                    ((rate or 0) >= self.deletes_per_s, 0.5),
+                    (bool(told) and after in ("delete", "import", "compaction"), 0.5),
+                    (bool(told), 0.15),
+                ],
+                against=[(work.share(heavy_requests(work)) > 0.5, 0.5)],
+            ),
+            summary="Rows are deleted faster than the deletes are applied and compacted, and each search checks them all.",
+            evidence=evidence,
+        )

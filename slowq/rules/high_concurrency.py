@@ -34,8 +34,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq import workload
+from slowq.blame import count, finding
+from slowq.confidence import confidence
+from slowq.heavy import heavy_requests
+from slowq.workload import logged, seen, stated
+from slowq.facts import WORTH_A_LOOK_S, Case, Need
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -167,10 +172,6 @@ class HighConcurrency:
     """More small requests at once than the nodes have cores for."""
 
     about: ClassVar[About] = ABOUT
-    small_nq: int = threshold(
-        16,
-        "query vectors up to which a request counts as small; the merge limit of 2.6.18 (queryNode.grouping.maxNQ)",
-    )
     at_once_per_core: float = threshold(
         2.0,
         "requests that run at the same time, for each core, from which the scheduler queues: it runs one "
@@ -180,10 +181,55 @@ class HighConcurrency:
         16,
         "the same where the number of cores is not known",
     )
-    slowdown: float = threshold(
-        3.0,
-        "how many times as long the crowded requests must take as the lonely ones of the same pattern",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        full = workload.events_of(case, "queue_full")
+        seen_by_others = case.context.observations
+        at_once = work.at_once or float(seen_by_others.get("concurrency") or 0)
+        if not at_once and not len(full):
+            return Skipped(self.about.needs)
+        cores = float(case.context.hardware.get("cpus_per_node") or 0) * float(case.context.hardware.get("query_nodes") or 1)
+        limit = self.at_once_per_core * cores if cores else self.many_at_once
+        heavy = heavy_requests(work)
+        if at_once < limit and not len(full):
+            return Clear(f"on average {at_once:.0f} slow requests ran at the same time, fewer than {limit:.0f}")
+        if work.share(heavy) > 0.5:
+            return Clear("most of the slow requests are costly by themselves; the queue is what they cause")
+        light = ~heavy
+        evidence = []
+        if work.at_once:
+            evidence.append(
+                seen(
+                    work,
+                    f"On average {work.at_once:.0f} slow requests ran at the same time, and {work.per_second:.1f} "
+                    "finished each second.",
+                    light,
+                    work.at_once,
+                    limit,
+                )
+            )
+        elif "concurrency" in seen_by_others:
+            evidence.append(
+                stated(case, "observations.concurrency", f"{at_once:.0f} requests run at the same time.", at_once, limit)
+            )
+        if len(full):
+            evidence.append(logged(full, f"{count(len(full), 'request')} found the queue of a query node full.", len(full)))
+        return finding(
+            self.about,
+            case,
+            light,
+            confidence=confidence(
+                0.3,
+                signs=[
+                    (len(full) > 0, 0.5),
+                    (at_once >= 4 * limit, 0.3),
+                    (work.per_second >= 1 / WORTH_A_LOOK_S, 0.3),  # each takes little of the node's time
+                    (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
+                ],
+                against=[(work.per_second < 1 and work.window_s > 0, 0.3)],
+            ),
+            summary=f"About {at_once:.0f} small requests at a time queue for the query nodes.",
+            evidence=evidence,
+            with_victims=False,
+        )

@@ -31,6 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq.contention import contention_finding
 from slowq.facts import Case, Need
 from slowq.findings import Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
@@ -145,4 +146,15 @@ class IndexBuild:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        return contention_finding(
+            self.about,
+            case,
+            kinds=("index_build", "index_queue"),
+            triggers=("create_index",),
+            told=("index_build",),
+            while_what="an index was being built",
+            what="index builds",
+            base=0.4,
+            overlap_share=self.overlap_share,
+            concentration=self.concentration,
+        )

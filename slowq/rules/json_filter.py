@@ -34,8 +34,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq import workload
+from slowq.blame import fact
+from slowq.confidence import confidence
+from slowq.filter_blame import filter_finding, scalar_fields
+from slowq.filters import Shapes
+from slowq.heavy import uses_json
+from slowq.workload import stated
+from slowq.facts import Case, FieldFacts, Need
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -161,14 +168,44 @@ class JsonFilter:
     """Predicates on JSON paths parse documents row by row."""
 
     about: ClassVar[About] = ABOUT
-    slowdown: float = threshold(
-        2.0,
-        "how many times as long as the search without a JSON predicate the filtered one must take",
-    )
-    filter_share: float = threshold(
-        0.5,
-        "share of a search's time that scalar filtering takes, from which the filter is to blame",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        if not work.count:
+            return Skipped(self.about.needs)
+        fields = [(key, one) for key, one in scalar_fields(case) if (one.type or "").upper() == "JSON"]
+        paths = work.of_filter(uses_json)
+        if not paths.any():
+            if case.context.pattern.get("only_with_filter") and fields and not work.has_filter.any():
+                return self._by_schema(case, fields)
+            return Clear("no slow request filters on a JSON path")
+        return filter_finding(
+            self.about,
+            case,
+            paths,
+            what="on JSON paths",
+            base=0.55,
+            names=self._names(work.main("filter", paths)),
+        )
+
+    def _by_schema(self, case: Case, fields: list[tuple[str, FieldFacts]]) -> Outcome:
+        """Only filtered searches are slow, and the collection has a JSON field: what the filter is on is likely."""
+        key, one = fields[0]
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(0.5, signs=[(one.index is None or one.index.type == "", 0.3)]),
+            summary="Searches are slow only with a filter, and the collection has a JSON field without a path index.",
+            evidence=[
+                stated(case, "pattern.only_with_filter", "Only filtered searches are slow."),
+                stated(case, f"{key}.type", f"The field {one.name or ''} is JSON and has no index that is known."),
+            ],
+            names={"field": one.name or "meta"},
+        )
+
+    def _names(self, text: str | None) -> dict[str, object]:
+        shape = Shapes().of(text or "")
+        if not shape.features.json_paths:
+            return {}
+        path = shape.features.json_paths[0]
+        return {"json_path": path, "field": path.split("[", 1)[0], "suggested": "VARCHAR"}

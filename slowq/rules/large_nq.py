@@ -32,8 +32,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+import numpy as np
+from slowq import workload
+from slowq.blame import count, finding, seconds
+from slowq.confidence import confidence
+from slowq.workload import seen
+from slowq.facts import HEALTHY_S, Case, Need
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -151,4 +156,59 @@ class LargeNq:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        nq, slow_s = work.nq, work.weight_s
+        if not work.count or np.isnan(nq[~work.is_any("kind", ["query"])]).all():
+            return Skipped(self.about.needs)
+        per_nq_s = np.where(work.slow["duration_s"].notna(), slow_s / nq, 0.0)
+        large = nq >= self.large_nq
+        culprits = large & (per_nq_s <= self.cheap_per_nq_s)
+        if not culprits.any():
+            most = np.nanmax(nq)
+            if large.any():
+                return Clear(f"requests of up to nq={most:,.0f} take {seconds(work.middle(per_nq_s, large))} for each vector")
+            return Clear(f"no slow request carries {self.large_nq} query vectors; the most is {most:,.0f}")
+        victims = work.victims(culprits)
+        usual = work.middle(per_nq_s, culprits)
+        waited = work.middle(per_nq_s, victims)
+        evidence = [
+            seen(
+                work,
+                f"{count(int(culprits.sum()), 'request')} of nq={work.middle(nq, culprits):,.0f} took "
+                f"{seconds(work.middle(slow_s, culprits))}, but only {seconds(usual)} for each query vector.",
+                culprits,
+                float(np.nanmax(nq[culprits])),
+                self.large_nq,
+            )
+        ]
+        if victims.any():
+            evidence.append(
+                seen(
+                    work,
+                    f"{count(int(victims.sum()), 'smaller request')} ran beside them for most of the time and took "
+                    f"{seconds(waited)} for each query vector.",
+                    victims,
+                    waited,
+                    usual,
+                )
+            )
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.5,
+                signs=[
+                    (usual <= HEALTHY_S and work.has_durations, 0.4),  # the vectors themselves are cheap
+                    (victims.any() and waited >= 10 * usual, 0.5),  # others waited that are cheap otherwise
+                    (bool(np.nanmax(nq[culprits]) >= 10 * self.large_nq), 0.2),
+                ],
+                against=[(work.share(culprits | victims) < 0.5, 0.4)],
+            ),
+            summary=(
+                f"Requests of nq={work.middle(nq, culprits):,.0f} hold the query node"
+                + (f", and {count(int(victims.sum()), 'smaller request')} waited for them." if victims.any() else ".")
+            ),
+            evidence=evidence,
+            names={"nq": int(work.middle(nq, culprits)), "batch_nq": self.large_nq},
+        )

@@ -33,8 +33,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from slowq import workload
+from slowq.blame import count, finding, percent, seconds
+from slowq.confidence import confidence
+from slowq.workload import seen, stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -181,14 +186,64 @@ class LargeResult:
         1_000,
         "top-k from which the reduce over segments and shards is a cost of its own",
     )
-    most_rows: int = threshold(
-        16_384,
-        "limit of Milvus for offset + limit (quotaAndLimits.limits.maxQueryResultWindow)",
-    )
     requery_share: float = threshold(
         0.3,
         "share of a search's duration that its requery takes, from which the output fields are to blame",
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        if not work.count:
+            return Skipped(self.about.needs)
+        top_k = work.number("top_k")
+        large = top_k >= self.large_top_k
+        requeried = work.number("requery_s") >= self.requery_share * work.weight_s
+        rows = {request.key: request.rows_returned for request in case.context.requests if request.rows_returned}
+        many_rows = np.array([n >= self.large_top_k for n in rows.values()] or [False])
+        culprits = large | requeried
+        if not culprits.any() and not many_rows.any():
+            return Clear(f"no slow search asks for {self.large_top_k:,} rows, and none spent long on its output fields")
+        evidence = []
+        if large.any():
+            evidence.append(
+                seen(
+                    work,
+                    f"{count(int(large.sum()), 'slow search')} ask for a top-k of {work.middle(top_k, large):,.0f} "
+                    f"({percent(work.share(large))} of the slow time).",
+                    large,
+                    float(np.nanmax(top_k[large])),
+                    self.large_top_k,
+                )
+            )
+        if requeried.any():
+            evidence.append(
+                seen(
+                    work,
+                    f"{count(int(requeried.sum()), 'search')} spent {seconds(work.middle(work.number('requery_s'), requeried))} "
+                    "on a second query for their output fields.",
+                    requeried,
+                )
+            )
+        for key, number in rows.items():
+            if number >= self.large_top_k:
+                evidence.append(stated(case, f"{key}.rows_returned", f"A request returns {number:,} rows.", number))
+                culprits = np.ones(work.count, dtype=bool)
+        smaller = ~culprits & (top_k < self.large_top_k) & ~work.victims(culprits)
+        worst = float(np.nanmax(top_k)) if not np.isnan(top_k).all() else float("nan")
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.4,
+                signs=[
+                    (worst >= 5 * self.large_top_k, 0.45),
+                    (bool(requeried.any()), 0.4),
+                    (work.share(culprits) > 0.8 and work.has_durations, 0.2),
+                ],
+                against=[(work.share(smaller) > 0.3, 0.3)],
+            ),
+            summary="Searches ask for so many rows or such output fields that collecting them is the main work.",
+            evidence=evidence,
+            names={"suggested": 100, "filter": work.main("filter", culprits) or ""},
+        )

@@ -32,8 +32,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq import workload
+from slowq.filter_blame import filter_finding
+from slowq.heavy import uses_json, uses_pattern
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -164,14 +167,18 @@ class PatternFilter:
     """LIKE or text predicates without an index that can serve them."""
 
     about: ClassVar[About] = ABOUT
-    slowdown: float = threshold(
-        2.0,
-        "how many times as long as the search without the pattern the filtered one must take",
-    )
-    filter_share: float = threshold(
-        0.5,
-        "share of a search's time that scalar filtering takes, from which the filter is to blame",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        if not work.count:
+            return Skipped(self.about.needs)
+        patterns = work.of_filter(uses_pattern) & ~work.of_filter(uses_json)
+        if not patterns.any():
+            return Clear("no slow request filters with LIKE or a text predicate")
+        return filter_finding(
+            self.about,
+            case,
+            patterns,
+            what="with LIKE or text predicates",
+            base=0.5,
+        )

@@ -31,8 +31,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from slowq import workload
+from slowq.blame import count, finding
+from slowq.confidence import confidence
+from slowq.workload import seen, stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -180,4 +185,49 @@ class SearchFanout:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        if not work.count:
+            return Skipped(self.about.needs)
+        kinds = {
+            "hybrid searches": work.is_any("kind", ["hybrid_search"]),
+            "group-by searches": work.has_param("group_by_field"),
+            "range searches": work.has_param("radius"),
+            "iterators": work.has_param("iterator") | work.has_param("search_iter_v2"),
+        }
+        culprits = np.any(list(kinds.values()), axis=0)
+        if not culprits.any():
+            return Clear("no slow request is a hybrid, group-by, range or iterator search")
+        evidence = [
+            seen(work, f"{int(mask.sum()):,} of {count(work.count, 'slow request')} are {name}.", mask)
+            for name, mask in kinds.items()
+            if mask.any()
+        ]
+        parts = max([request.sub_requests or 0 for request in case.context.requests] or [0])
+        for request in case.context.requests:
+            if request.sub_requests:
+                evidence.append(
+                    stated(case, f"{request.key}.sub_requests", f"A hybrid search has {request.sub_requests} sub-requests.")
+                )
+        plain = ~culprits & work.is_any("kind", ["search"]) & ~work.victims(culprits)
+        contrast = work.middle(work.weight_s, culprits) / work.middle(work.weight_s, plain) if plain.any() else np.nan
+        if contrast >= self.multiple_of_plain:
+            evidence.append(
+                seen(work, f"Plain searches that ran apart from them took 1/{contrast:.0f} of the time.", plain, contrast)
+            )
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.4,
+                signs=[
+                    (bool(contrast >= self.multiple_of_plain), 0.5),
+                    (parts >= self.many_sub_requests, 0.35),
+                    (work.share(culprits) > 0.8 and work.count >= 5, 0.25),
+                ],
+                against=[(bool(contrast < self.multiple_of_plain), 0.4)],
+            ),
+            summary=f"Slow requests are {' and '.join(name for name, mask in kinds.items() if mask.any())}, which do the "
+            "work of several searches each.",
+            evidence=evidence,
+        )

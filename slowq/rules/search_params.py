@@ -31,8 +31,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from slowq import workload
+from slowq.blame import count, finding, percent
+from slowq.confidence import confidence
+from slowq.heavy import costly_filter
+from slowq.workload import seen
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -191,4 +197,70 @@ class SearchParams:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        if not work.count or work.slow["search_params"].isna().all():
+            return Skipped(self.about.needs)
+        top_k = np.nan_to_num(work.number("top_k"), nan=1.0)
+        ef, nprobe, search_list = work.param("ef"), work.param("nprobe"), work.param("search_list")
+        nlist = self._nlist(case)
+        limit = np.full(work.count, self.high_nprobe if nlist is None else max(self.nprobe_share * nlist, 8.0))
+        excess = {
+            "ef": (ef >= self.high_ef) & (ef >= self.ef_per_top_k * top_k),
+            "nprobe": nprobe >= limit,
+            "search_list": (search_list >= self.high_ef) & (search_list >= self.search_list_per_top_k * top_k),
+        }
+        culprits = np.any(list(excess.values()), axis=0)
+        if not culprits.any():
+            return Clear("ef, nprobe and search_list of the slow requests are in proportion to their top-k")
+        evidence, names, factor = [], {}, 1.0
+        for (name, mask), values in zip(excess.items(), (ef, nprobe, search_list), strict=True):
+            if not mask.any():
+                continue
+            value = work.middle(values, mask)
+            enough = float(self.high_nprobe / 4 if name == "nprobe" and nlist is None else limit[0] / 2 if name == "nprobe" else max(64.0, 2 * work.middle(top_k, mask)))
+            factor = max(factor, value / enough)
+            names |= {name: int(value), "suggested": int(enough), "param": name, "value": int(value)}
+            evidence.append(
+                seen(
+                    work,
+                    f"{count(int(mask.sum()), 'slow request')} ask with {name}={value:,.0f} for a top-k of "
+                    f"{work.middle(top_k, mask):,.0f} ({percent(work.share(mask))} of the slow time).",
+                    mask,
+                    value,
+                    enough,
+                )
+            )
+        victims = work.victims(culprits)
+        if victims.any():
+            evidence.append(
+                seen(work, f"{count(int(victims.sum()), 'request')} with lower params are slow only beside them.", victims)
+            )
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.45,
+                signs=[
+                    (factor >= 10, 0.5),
+                    (factor >= 4, 0.2),
+                    (work.share(culprits) > 0.8 and work.count >= 5, 0.2),
+                    (bool(victims.any()), 0.15),
+                ],
+                against=[
+                    (work.share(culprits) < 0.3, 0.4),
+                    (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.3),
+                    (bool(len(workload.events_of(case, "index_build", "compaction"))) and factor < 4, 0.3),
+                ],
+            ),
+            summary=f"Searches use {', '.join(name for name, mask in excess.items() if mask.any())} far above what their top-k needs.",
+            evidence=evidence,
+            names=names,
+            keys=[f"lower_{name}" for name, mask in excess.items() if mask.any()] + ["better_index", "fewer_segments"],
+        )
+
+    def _nlist(self, case: Case) -> float | None:
+        for _, _, one in workload.vector_fields(case):
+            if one.index is not None and isinstance(one.index.params.get("nlist"), int | float):
+                return float(one.index.params["nlist"])
+        return None

@@ -32,6 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq.contention import contention_finding
 from slowq.facts import Case, Need
 from slowq.findings import Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
@@ -152,4 +153,15 @@ class SegmentLoad:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        return contention_finding(
+            self.about,
+            case,
+            kinds=("segment_load", "segment_release", "load", "release"),
+            triggers=("load", "release", "balance"),
+            told=("load", "release", "balance", "scale"),
+            while_what="segments were being loaded or moved",
+            what="segment loads",
+            base=0.3,
+            overlap_share=self.overlap_share,
+            concentration=self.concentration,
+        )

@@ -36,8 +36,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+from slowq import workload
+from slowq.blame import count, fact, seconds
+from slowq.confidence import confidence
+from slowq.heavy import heavy_requests
+from slowq.workload import logged, stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -148,11 +154,6 @@ class TimetickStall:
     """The message queue, the WAL or the time tick lags, and every consistent read waits."""
 
     about: ClassVar[About] = ABOUT
-    bounded_lag_s: float = threshold(
-        5.0,
-        "staleness that Bounded allows (common.gracefulTime); a wait in spite of it means that the stream "
-        "is further behind",
-    )
     stall_s: float = threshold(
         3.0,
         "time without progress after which Milvus 2.6.15+ itself calls a channel stalled "
@@ -164,4 +165,40 @@ class TimetickStall:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        lag = workload.events_of(case, "tsafe_lag", "tsafe_wait")
+        slow_queue = workload.events_of(case, "mq_slow", "timetick_slow", "timetick_idle")
+        state = (case.context.dependencies.get("state") or {}).get("message_queue")
+        wait_s = case.context.observations.get("wait_tsafe_s")
+        if not len(case.events) and state is None and wait_s is None:
+            return Skipped(self.about.needs)
+        weak_waits = (wait_s or 0) >= self.usual_strong_wait_s and not work.is_any("consistency", ["Strong"]).any()
+        if not len(lag) and not len(slow_queue) and state is None and not weak_waits:
+            return Clear("no line says that the message queue, the WAL or the time tick lags")
+        longest = float(np.nan_to_num(slow_queue["duration_s"].max())) if len(slow_queue) else 0.0
+        evidence = []
+        if state:
+            evidence.append(stated(case, "dependencies.state", f"The message queue is {state}."))
+        if weak_waits:
+            evidence.append(stated(case, "observations.wait_tsafe_s", f"Searches wait {seconds(wait_s)} for tSafe.", wait_s, self.usual_strong_wait_s))
+        if len(lag):
+            evidence.append(logged(lag, f"{count(len(lag), 'line')} say that a wait for tSafe failed or that it lags too far behind.", len(lag)))
+        if len(slow_queue):
+            evidence.append(logged(slow_queue, f"{count(len(slow_queue), 'line')} say that the queue or the time tick is slow, by up to {seconds(longest)}.", longest, self.stall_s))
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.15,
+                signs=[
+                    (bool(len(lag)), 0.65),
+                    (bool(state), 0.7),
+                    (weak_waits, 0.5),
+                    (longest >= self.stall_s, 0.4),
+                    (len(slow_queue) >= 10, 0.15),
+                ],
+                against=[(work.share(heavy_requests(work)) > 0.5, 0.4)],
+            ),
+            summary="The message queue or the time tick lags, so that reads wait whatever their consistency level.",
+            evidence=evidence,
+        )

@@ -31,8 +31,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq.blame import fact
+from slowq.confidence import confidence
+from slowq.workload import stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -149,11 +152,29 @@ class TooManyCollections:
         10_000,
         "partitions of a cluster from which their number is worth a look",
     )
-    few_rows_per_segment: int = threshold(
-        1_024,
-        "rows per segment below which segments are not even indexed "
-        "(indexCoord.segment.minSegmentNumRowsToEnableIndex)",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        totals = case.context.totals
+        limits = {"collections": self.many_collections, "partitions": self.many_partitions}
+        known = {name: totals[name] for name in limits if totals.get(name) is not None}
+        if not known:
+            return Skipped(self.about.needs)
+        many = {name: number for name, number in known.items() if number >= limits[name]}
+        if not many:
+            return Clear("the cluster has " + " and ".join(f"{number:,} {name}" for name, number in known.items()))
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.45,
+                signs=[
+                    (any(number >= 4 * limits[name] for name, number in many.items()), 0.3),
+                    (bool(case.context.pattern.get("all_collections")), 0.3),
+                ],
+            ),
+            summary="The cluster carries " + " and ".join(f"{number:,} {name}" for name, number in many.items())
+            + ", and every one of them costs channels, tasks and memory.",
+            evidence=[
+                stated(case, f"totals.{name}", f"There are {number:,} {name}.", number, limits[name]) for name, number in many.items()
+            ],
+        )

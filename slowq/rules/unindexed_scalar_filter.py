@@ -33,8 +33,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from slowq import workload
+from slowq.filter_blame import filter_finding, scalar_fields
+from slowq.heavy import uses_json, uses_pattern
+from slowq.rules.complex_expression import ComplexExpression
+from slowq.workload import stated
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -172,23 +177,25 @@ class UnindexedScalarFilter:
     """The filter scans every row because its field has no fitting scalar index."""
 
     about: ClassVar[About] = ABOUT
-    slowdown: float = threshold(
-        2.0,
-        "how many times as long as the unfiltered search of the same collection the filtered one must take",
-    )
-    filter_share: float = threshold(
-        0.5,
-        "share of a search's time that scalar filtering takes, from which the filter is to blame rather "
-        "than the vector index",
-    )
-    never_indexed_rows: int = threshold(
-        1_024,
-        "rows of a segment below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)",
-    )
-    low_cardinality: int = threshold(
-        500,
-        "distinct values up to which the Milvus documentation advises BITMAP",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        if not work.count:
+            return Skipped(self.about.needs)
+        indexed = {one.name for _, one in scalar_fields(case) if one.index and one.index.type}
+        primary = {one.name for _, one in scalar_fields(case) if one.primary}
+        scanned = work.of_filter(lambda features: bool(set(features.fields) - indexed - primary))
+        costly = work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(ComplexExpression().is_complex)
+        scanned &= ~costly
+        if not scanned.any():
+            return Clear("no slow request filters on a plain scalar field without an index")
+        without = [(key, one) for key, one in scalar_fields(case) if one.index is not None and one.index.type == ""]
+        return filter_finding(
+            self.about,
+            case,
+            scanned,
+            what="on scalar fields",
+            base=0.45,
+            more=[stated(case, f"{key}.index", f"The field {one.name} has no index.") for key, one in without[:3]],
+            more_weight=0.3,
+        )

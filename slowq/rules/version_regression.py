@@ -32,8 +32,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+import numpy as np
+from slowq import regressions, workload
+from slowq.blame import fact
+from slowq.confidence import confidence
+from slowq.heavy import heavy_requests
+from slowq.workload import seen, stated
+from slowq.facts import Case, Need, Version
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -101,10 +107,60 @@ class VersionRegression:
     """A known slowdown of the running Milvus version fits the symptom."""
 
     about: ClassVar[About] = ABOUT
-    slowdown: float = threshold(
-        1.5,
-        "how many times as long as before the upgrade the same patterns must take; less is noise between two days",
-    )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work = workload.of(case)
+        upgrades = [event for event in case.context.events if event.what == "upgrade"]
+        after_upgrade = case.context.pattern.get("only_after") == "upgrade"
+        known = [one for one in regressions.known_for(case.milvus) if one.nature != "improvement"]
+        fitting = [one for one in known if one.kind in self._symptoms(case)]
+        if not upgrades and not after_upgrade and case.milvus.version is None:
+            return Skipped(self.about.needs)
+        if not upgrades and not after_upgrade and not fitting:
+            return Clear(f"no known slowdown of Milvus {case.milvus.version} fits what is slow")
+        evidence = [
+            stated(case, f"{event.key}.what", f"Milvus was upgraded{': ' + event.detail if event.detail else ''}.") for event in upgrades
+        ]
+        if after_upgrade:
+            evidence.append(stated(case, "pattern.only_after", "It is slow only since the upgrade."))
+        everything = np.ones(work.count, dtype=bool)
+        for one in fitting[:3]:
+            fix = f"; fixed in {version_text(one.fixed_in)}" if one.fixed_in else ""
+            says = f"Known of Milvus {case.milvus.version}: {one.says}{fix} ({one.url})."
+            evidence.append(seen(work, says, everything) if work.count else stated(case, "milvus.version", says))
+        fixed = min((one.fixed_in for one in fitting if one.fixed_in), default=None)
+        moved = [event for event in case.context.events if event.what in ("import", "scale")]
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.1,
+                signs=[
+                    (bool(upgrades) and after_upgrade, 0.6),
+                    (bool(fitting), 0.15),
+                    (bool(fitting) and bool(upgrades or after_upgrade), 0.3),
+                ],
+                against=[(bool(moved), 0.4), (work.share(heavy_requests(work)) > 0.5 and not upgrades, 0.5)],
+            ),
+            summary="It is slow since an upgrade." if after_upgrade or upgrades else f"A slowdown that is known of Milvus {case.milvus.version} fits.",
+            evidence=evidence,
+            names={"fixed_in": version_text(fixed)} if fixed else None,
+        )
+
+    def _symptoms(self, case: Case) -> set[str]:
+        """The kinds of known regressions that the case can have met."""
+        work = workload.of(case)
+        kinds = set()
+        if work.of_filter(lambda features: bool(features.like_prefix)).any():
+            kinds |= {"prefix_like"}
+        if work.is_any("kind", ["hybrid_search"]).any():
+            kinds |= {"hybrid"}
+        if len(workload.events_of(case, "tsafe_wait", "tsafe_lag")):
+            kinds |= {"tsafe", "delete/tsafe"}
+        if work.has_param("iterator").any():
+            kinds |= {"iterator"}
+        return kinds
+
+
+def version_text(version: Version | None) -> str:
+    return ".".join(map(str, version)) if version else ""

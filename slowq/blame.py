@@ -1,0 +1,141 @@
+"""From a rule's judgement to a finding: the seconds it explains, who waited for whom, and the remedies in the incident's
+own names and for its version of Milvus.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from slowq import workload
+from slowq.facts import Case, Milvus
+from slowq.findings import Evidence, Finding, Remedy, Severity
+from slowq.rule import About
+from slowq.workload import Mask
+
+_UNFILLED = re.compile(r"<[a-z_]+>")
+# A cause of more than this share of the slow time is critical, of less than the second no more than a remark.
+_CRITICAL_SHARE, _REMARK_SHARE = 0.3, 0.05
+
+
+def finding(
+    about: About,
+    case: Case,
+    culprits: Mask,
+    *,
+    confidence: float,
+    summary: str,
+    evidence: Sequence[Evidence],
+    subject: str | None = None,
+    names: Mapping[str, object] | None = None,
+    with_victims: bool = True,
+    explains_share: float | None = None,
+    keys: Sequence[str] | None = None,
+) -> Finding:
+    """A finding that accounts for the culprits' seconds and, if asked, for those of their victims.
+
+    `explains_share` overrides the share where a rule knows better; `keys` picks the remedies that fit.
+    """
+    work = workload.of(case)
+    victims = work.victims(culprits) if with_victims else np.zeros_like(culprits)
+    share = work.share(culprits | victims) if explains_share is None else explains_share
+    known = {**work.names(culprits), **(names or {})}
+    return Finding(
+        cause=about.cause,
+        sub_cause=about.id,
+        severity=_severity(share),
+        confidence=confidence,
+        explains_s=share * work.total_s if work.has_durations else None,
+        explains_share=share,
+        subject=subject or work.main("collection", culprits) or "the cluster",
+        summary=summary,
+        evidence=tuple(evidence),
+        remedies=remedies(about, case.milvus, known, keys),
+        culprits=work.patterns(culprits),
+        victims=work.patterns(victims),
+    )
+
+
+def fact(
+    about: About,
+    case: Case,
+    *,
+    confidence: float,
+    summary: str,
+    evidence: Sequence[Evidence],
+    subject: str = "the cluster",
+    names: Mapping[str, object] | None = None,
+    keys: Sequence[str] | None = None,
+) -> Finding:
+    """A finding about the whole incident: what slow requests there are, all of them suffer from it."""
+    work = workload.of(case)
+    everything = np.ones(work.count, dtype=bool)
+    found = finding(
+        about,
+        case,
+        everything,
+        confidence=confidence,
+        summary=summary,
+        evidence=evidence,
+        subject=subject,
+        names=names,
+        with_victims=False,
+        explains_share=1.0,
+        keys=keys,
+    )
+    return found
+
+
+def remedies(
+    about: About, milvus: Milvus, names: Mapping[str, object], keys: Sequence[str] | None = None
+) -> tuple[Remedy, ...]:
+    """The remedies that hold for this version, in the incident's own names, in the rule's order.
+
+    One whose prose has a gap is left out, and a snippet with a gap is: half an instruction is none.
+    """
+    filled = []
+    for remedy in about.remedies:
+        if keys is not None and remedy.key not in keys:
+            continue
+        if remedy.before is not None and milvus.surely_from(remedy.before):
+            continue
+        if remedy.since is not None and milvus.surely_before(remedy.since) and remedy.key != "upgrade":
+            continue
+        one = remedy.filled(names)
+        if _UNFILLED.search(one.do):
+            continue
+        filled.append(one)
+    return tuple(filled)
+
+
+def _severity(share: float) -> Severity:
+    return "critical" if share >= _CRITICAL_SHARE else "warning" if share >= _REMARK_SHARE else "info"
+
+
+def percent(share: float) -> str:
+    """A share in words: "92 %", and not "100 %" or "0 %" where it is not."""
+    if 0 < share < 0.01:
+        return "less than 1 %"
+    if 0.99 < share < 1:
+        return "more than 99 %"
+    return f"{share * 100:.0f} %"
+
+
+def seconds(value: float) -> str:
+    """Seconds as people say them: "840 ms", "12.3 s", "5 m 12 s"."""
+    if value != value:
+        return "unknown"
+    if value < 1:
+        return f"{value * 1e3:.0f} ms" if value >= 0.001 else f"{value * 1e3:.2g} ms"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} m {rest:02d} s"
+
+
+def count(number: int, what: str) -> str:
+    """ "1 request", "3,200 requests"."""
+    plural = what[:-1] + "ies" if what.endswith("y") else what + ("es" if what.endswith(("ch", "x")) else "s")
+    return f"{number:,} {what if number == 1 else plural}"

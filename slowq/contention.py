@@ -1,0 +1,125 @@
+"""What the rules about background work have in common: slow requests beside builds, compactions and loads.
+
+Overlap alone proves little, because a busy cluster always builds something. What counts for it: the work covers most of
+the slow time, slow requests are denser within it than outside, somebody started it meanwhile, and the requests are not
+costly by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from slowq import workload
+from slowq.blame import count, fact, percent
+from slowq.confidence import confidence
+from slowq.facts import STEADY_S, Case
+from slowq.findings import Clear, Outcome, Skipped
+from slowq.heavy import heavy_requests
+from slowq.rule import About
+from slowq.workload import Workload, logged, stated
+
+
+def contention_finding(
+    about: About,
+    case: Case,
+    *,
+    kinds: Sequence[str],
+    triggers: Sequence[str],
+    told: Sequence[str],
+    while_what: str,
+    what: str,
+    base: float,
+    overlap_share: float,
+    concentration: float,
+) -> Outcome:
+    """Blame background work of these kinds, where the log or the context file shows it beside slow requests.
+
+    `triggers` are events that start such work, `told` the words of the context file for it.
+    """
+    work = workload.of(case)
+    stated_events = [event for event in case.context.events if event.what in told]
+    after = case.context.pattern.get("only_after")
+    events = workload.events_of(case, *kinds)
+    if not len(case.events) and not stated_events and after is None:
+        return Skipped(about.needs)
+    if not len(events) and not stated_events and after not in told:
+        return Clear(f"no {what} in the time of the slow requests")
+    starts, ends = _times(case, kinds)
+    covered = work.covered_share(starts, ends)
+    inside = covered >= workload.VICTIM_SHARE
+    share = work.share(inside)
+    if len(events) and not stated_events and after not in told and share < overlap_share and work.window_s:
+        return Clear(f"only {percent(share)} of the slow time has {what} beside it")
+    density = _density(work, inside, starts, ends)
+    started = workload.events_of(case, *triggers)
+    evidence = []
+    if len(events):
+        evidence.append(
+            logged(events, f"{percent(share)} of the slow time lies where {while_what} ({count(len(events), 'line')}).", share, overlap_share)
+        )
+    if len(started):
+        evidence.append(logged(started, f"{count(len(started), 'line')} of the same time show what started it."))
+    evidence += [stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.") for event in stated_events]
+    if after in told:
+        evidence.append(stated(case, "pattern.only_after", f"It is slow only after {_with_article(after)}."))
+    cpu = case.context.observations.get("cpu_share")
+    if cpu is not None and cpu >= 0.9 and len(events):
+        evidence.append(stated(case, "observations.cpu_share", f"The CPU is at {percent(cpu)}.", cpu))
+    heavy = work.share(heavy_requests(work))
+    return fact(
+        about,
+        case,
+        confidence=confidence(
+            base,
+            signs=[
+                (share >= 0.9, 0.15),
+                (density >= concentration, 0.3),
+                (bool(len(started)), 0.2),
+                (work.count >= 5 and heavy < 0.2, 0.1),
+                (bool(stated_events) and after in told, 0.5),
+                (after in told, 0.2),
+                (cpu is not None and cpu >= 0.9 and bool(len(events)), 0.5),
+            ],
+            against=[(heavy > 0.5, 0.5), (bool(len(events)) and not stated_events and work.count > 0 and share < overlap_share, 0.4)],
+        ),
+        summary=f"Searches compete with {what} for the same machine: {percent(share)} of the slow time lies beside them."
+        if len(events)
+        else f"Searches are slow since {_with_article(stated_events[0].what or after or what if stated_events else after or what)}.",
+        evidence=evidence,
+    )
+
+
+def _with_article(what: str) -> str:
+    words = what.replace("_", " ")
+    return ("an " if words[:1] in "aeiou" else "a ") + words
+
+
+def _times(case: Case, kinds: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """When such work ran: from start and end lines, and ten seconds from each line that says it waits or goes on."""
+    starts, ends = [], []
+    for kind in kinds:
+        one = workload.spans(case, kind)
+        starts.append(one[0])
+        ends.append(one[1])
+    points = case.events[case.events["what"].isin(kinds) & (case.events["state"] == "point")]
+    moments = points["at"].to_numpy(dtype="datetime64[ms]").astype("int64") / 1e3
+    return np.concatenate([*starts, moments]), np.concatenate([*ends, moments + STEADY_S])
+
+
+def _density(work: Workload, inside: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> float:
+    """Slow requests per second within the work over those outside it; 1 where there is no outside to compare with."""
+    if not work.window_s or not len(starts) or inside.all():
+        return 1.0
+    first, last = float(np.nanmin(work.started_s)), float(np.nanmax(work.ended_s))
+    grid = pd.interval_range(first, last, periods=200).mid.to_numpy()
+    within = np.zeros(len(grid), dtype=bool)
+    for start, end in zip(starts, ends, strict=True):
+        within |= (grid >= start) & (grid <= end)
+    time_inside = float(within.mean())
+    if time_inside in (0.0, 1.0):
+        return 1.0
+    share = float(inside.mean())
+    return (share / time_inside) / max((1 - share) / (1 - time_inside), 1e-3)

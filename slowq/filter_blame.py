@@ -1,0 +1,120 @@
+"""What the filter rules have in common: filtered against unfiltered requests of the same case.
+
+The slow log holds slow requests only, and in a queue everybody is as slow as the slowest. So durations tell little, and
+what counts is who is in the log: where filtered requests make up nearly all of it, and the unfiltered ones that are in
+it ran beside filtered ones, the filters did it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from slowq import workload
+from slowq.blame import count, finding, percent, seconds
+from slowq.confidence import confidence
+from slowq.facts import Case, FieldFacts
+from slowq.findings import Evidence, Finding
+from slowq.rule import About
+from slowq.workload import Mask, seen, stated
+
+# Filtered requests that are fewer than this share of the slow seconds stand beside the trouble, not behind it.
+_MOST, _FEW = 0.8, 0.3
+_MUCH_SLOWER = 2.0
+
+
+def filter_finding(
+    about: About,
+    case: Case,
+    culprits: Mask,
+    *,
+    what: str,
+    base: float,
+    names: dict[str, object] | None = None,
+    more: Sequence[Evidence] = (),
+    more_weight: float = 0.0,
+) -> Finding:
+    """A finding that blames the filters of the masked requests."""
+    work = workload.of(case)
+    victims = work.victims(culprits)
+    others = ~culprits & ~victims
+    share = work.share(culprits)
+    evidence = [
+        seen(
+            work,
+            f"{int(culprits.sum()):,} of {count(work.count, 'slow request')} filter {what} "
+            f"({percent(share)} of the slow time): {_example(case, culprits)}",
+            culprits,
+            share,
+        )
+    ]
+    unfiltered = ~work.has_filter
+    waited = victims & unfiltered
+    apart = others & unfiltered
+    slower = work.middle(work.weight_s, culprits) / work.middle(work.weight_s, apart) if apart.any() else float("nan")
+    if waited.any():
+        evidence.append(
+            seen(work, f"{count(int(waited.sum()), 'request')} without a filter are slow only beside them.", waited)
+        )
+    if slower >= _MUCH_SLOWER:
+        evidence.append(
+            seen(
+                work,
+                f"Requests without a filter that ran apart from them took {seconds(work.middle(work.weight_s, apart))}.",
+                apart,
+                slower,
+                _MUCH_SLOWER,
+            )
+        )
+    only = bool(case.context.pattern.get("only_with_filter"))
+    if only:
+        evidence.append(stated(case, "pattern.only_with_filter", "Only filtered searches are slow."))
+    return finding(
+        about,
+        case,
+        culprits,
+        confidence=confidence(
+            base,
+            signs=[
+                (share >= _MOST and work.count >= 5, 0.3),
+                (bool(waited.any()), 0.15),
+                (bool(slower >= _MUCH_SLOWER), 0.3),
+                (only, 0.5),
+                (bool(more), more_weight),
+            ],
+            against=[(share < _FEW, 0.5), (work.share(apart) > share, 0.3)],
+        ),
+        summary=f"{percent(share)} of the slow time is spent by requests that filter {what}"
+        + (f", and {count(int(victims.sum()), 'other request')} waited for them." if victims.any() else "."),
+        evidence=[*evidence, *more],
+        names={"filter": work.main("filter", culprits) or "", **_field(case, culprits), **(names or {})},
+    )
+
+
+def _example(case: Case, culprits: Mask) -> str:
+    """The shape of the filter that most of the masked seconds have, cut to a line."""
+    text = workload.of(case).main("filter_shape", culprits) or ""
+    return text if len(text) <= 120 else text[:80] + " … " + text[-36:]
+
+
+def _field(case: Case, culprits: Mask) -> dict[str, object]:
+    """The field that the commonest shape filters on."""
+    work = workload.of(case)
+    shapes = work.slow["shape"].to_numpy()[culprits]
+    shapes = shapes[shapes >= 0]
+    if not len(shapes):
+        return {}
+    features = case.shapes[int(np.bincount(shapes).argmax())].features
+    fields: tuple[Any, ...] = features.fields
+    return {"field": fields[0]} if fields else {}
+
+
+def scalar_fields(case: Case) -> list[tuple[str, FieldFacts]]:
+    """Scalar fields of the context, each with the key under which it stands."""
+    return [
+        (f"{collection.key}.fields[{position}]", one)
+        for collection, position, one in case.context.fields()
+        if not one.is_vector
+    ]

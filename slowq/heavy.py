@@ -1,0 +1,63 @@
+"""Which requests are costly by themselves: what their own text says, before anything else is asked.
+
+Rules that blame a crowd or a neighbour (high_concurrency, index_build, …) look here first, so that a queue is not called
+a cause where the requests in it are each a day's work.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slowq.facts import SLOW_S
+from slowq.filters import Features
+from slowq.workload import Mask, Workload
+
+# The numbers of the rules search_params, large_result and large_nq; theirs say where they come from.
+_HIGH_EF, _HIGH_NPROBE, _EF_PER_TOP_K, _LARGE_TOP_K, _LARGE_NQ = 512, 128, 10, 1_000, 100
+_LONG_OR, _LONG_IN = 10, 1_000
+
+
+def uses_json(features: Features) -> bool:
+    return bool(features.json_paths or features.json_functions)
+
+
+def uses_pattern(features: Features) -> bool:
+    return bool(features.like_prefix or features.like_infix or features.like_suffix or features.text_functions)
+
+
+def costly_filter(features: Features) -> bool:
+    """JSON paths, patterns, long chains and lists: what is evaluated row by row at more than a comparison's price."""
+    return (
+        uses_json(features)
+        or uses_pattern(features)
+        or features.longest_or_chain >= _LONG_OR
+        or features.longest_in_list >= _LONG_IN
+    )
+
+
+def thorough(work: Workload) -> Mask:
+    """Requests whose search params ask for far more than their top-k needs."""
+    ef, top_k, nprobe = work.param("ef"), work.number("top_k"), work.param("nprobe")
+    at_least = np.where(np.isnan(top_k), 1.0, top_k)
+    too_much_ef = (ef >= _HIGH_EF) & (ef >= _EF_PER_TOP_K * at_least)
+    return np.asarray(too_much_ef | (nprobe >= _HIGH_NPROBE))
+
+
+def heavy_requests(work: Workload) -> Mask:
+    """Requests that are costly by themselves: by filter, search params, top-k, nq, fan-out or metric."""
+    if not work.count:
+        return np.zeros(0, dtype=bool)
+    return np.asarray(
+        work.of_filter(costly_filter)
+        | thorough(work)
+        | (work.number("top_k") >= _LARGE_TOP_K)
+        | (work.nq >= _LARGE_NQ)
+        | work.is_any("kind", ["hybrid_search"])
+        | work.has_param("group_by_field")
+        | work.has_param("radius")
+    )
+
+
+def crowded(work: Workload) -> bool:
+    """Whether so many slow requests end each second that the queue, not the request, makes them slow."""
+    return work.per_second >= 1 / SLOW_S and work.at_once >= 2

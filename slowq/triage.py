@@ -1,0 +1,143 @@
+"""From a case to a diagnosis: run the rules, keep failures apart, rank, and say the verdict or why there is none.
+
+Findings are ranked by the seconds that they can be expected to explain: explained seconds times confidence. So a sure
+cause of half of the trouble stands before a guess at all of it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+from slowq import rules, workload
+from slowq.blame import percent
+from slowq.confidence import ENOUGH
+from slowq.facts import Case
+from slowq.findings import Broken, Clear, Diagnosis, Finding, Skipped, Verdict
+from slowq.rule import Rule
+
+# Where a rival of another cause can be expected to explain nearly as much, neither is the answer yet.
+CLEAR_LEAD = 1.1
+# A verdict with less than this behind it explains too little of the trouble to be acted on first.
+ENOUGH_SHARE = 0.2
+
+
+def diagnose(case: Case, catalogue: Sequence[Rule] = rules.ALL) -> Diagnosis:
+    """Ask every rule, and draw the conclusion. A rule that fails is reported, and ends nothing."""
+    findings: list[Finding] = []
+    ruled_out: list[tuple[str, Clear]] = []
+    skipped: list[tuple[str, Skipped]] = []
+    broken: list[tuple[str, Broken]] = []
+    quiet = _nothing_slow(case)
+    for rule in catalogue:
+        try:
+            outcome = rule.check(case)
+        except Exception as error:  # noqa: BLE001 - one of the two borders: a broken rule is shown, and the rest go on
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            said = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
+            broken.append((rule.about.id, Broken(said)))
+            continue
+        match outcome:
+            case Finding():
+                if quiet and outcome.cause != "outside_milvus":
+                    ruled_out.append((rule.about.id, Clear("no request was slow")))
+                else:
+                    findings.append(outcome)
+            case Clear():
+                ruled_out.append((rule.about.id, outcome))
+            case Skipped():
+                skipped.append((rule.about.id, outcome))
+    findings.sort(key=lambda one: (-expected_share(one), one.sub_cause))
+    return Diagnosis(
+        _verdict(case, findings, skipped),
+        tuple(findings),
+        tuple(ruled_out),
+        tuple(skipped),
+        tuple(broken),
+        blind_spots(case),
+    )
+
+
+def expected_share(finding: Finding) -> float:
+    """The share of the slow time that a finding can be expected to explain."""
+    return finding.explains_share * finding.confidence
+
+
+def _nothing_slow(case: Case) -> bool:
+    """Whether logs are there and show no slow request, and the context file does not say otherwise."""
+    context = case.context
+    complaint = context.requests or context.pattern or context.client or context.observations or context.events
+    return bool(case.inputs) and not workload.of(case).count and not complaint
+
+
+def _verdict(case: Case, findings: Sequence[Finding], skipped: Sequence[tuple[str, Skipped]]) -> Verdict:
+    work = workload.of(case)
+    first = findings[0] if findings else None
+    if case.inputs and not work.count and (first is None or first.confidence < ENOUGH):
+        threshold = _threshold(case)
+        return Verdict("nothing_slow", f"No slow request in {case.coverage.lines:,} lines; {threshold}.")
+    if first is None or first.confidence < ENOUGH or first.explains_share < ENOUGH_SHARE:
+        candidates = " or ".join(one.sub_cause for one in findings[:2])
+        lead = f"The evidence does not decide; the likeliest is {candidates}. " if candidates else "No rule fits what is there. "
+        return Verdict("undetermined", lead + _next_question(findings, skipped))
+    rival = next((one for one in findings[1:] if one.cause != first.cause), None)
+    if rival is not None and expected_share(rival) * CLEAR_LEAD > expected_share(first):
+        return Verdict(
+            "undetermined",
+            f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well. "
+            + _next_question(findings, skipped),
+        )
+    return Verdict("diagnosed", first.summary, first.cause, first.sub_cause, first.confidence)
+
+
+def _next_question(findings: Sequence[Finding], skipped: Sequence[tuple[str, Skipped]]) -> str:
+    """What would decide between the candidates: the first thing that a rule of theirs, or any rule, asks for."""
+    wanted = {one.cause for one in findings[:2]}
+    for name, outcome in sorted(skipped, key=lambda one: rules.by_id(one[0]).about.cause not in wanted):
+        if outcome.needs:
+            return f"To decide {name}, supply {outcome.needs[0].what}."
+    return "Phase latencies from Prometheus would tell where the time goes."
+
+
+def _threshold(case: Case) -> str:
+    """From when on this Milvus calls a request slow."""
+    milvus = case.milvus
+    if milvus.low is None:
+        return "Milvus logs requests over 5 s, from 2.6.10 over 1 s a query vector"
+    if milvus.surely_from((2, 6, 10)):
+        return f"Milvus {milvus.version} logs successful requests over 1 s for each query vector"
+    if milvus.surely_before((2, 2, 6)):
+        return f"Milvus {milvus.version} logs no slow requests at all"
+    return f"Milvus {milvus.version} logs requests over 5 s"
+
+
+def blind_spots(case: Case) -> tuple[str, ...]:
+    """What these inputs cannot show, whatever the rules say."""
+    if not case.inputs:
+        return ()
+    milvus, spots = case.milvus, []
+    if milvus.surely_before((2, 2, 6)):
+        return ("Milvus before 2.2.6 writes no slow log; only the access log or metrics show slow requests.",)
+    if milvus.surely_from((2, 6, 10)):
+        spots.append("The slow log holds requests over 1 s (proxy.slowQuerySpanInSeconds); faster ones may matter too.")
+        spots.append("Failed and timed-out requests are not in the slow log of this version.")
+    else:
+        spots.append(
+            "The slow log holds requests over 5 s "
+            + (
+                "(fixed in this version)"
+                if milvus.surely_before((2, 3, 13))
+                else "(proxy.slowQuerySpanInSeconds, unless configured otherwise)"
+            )
+            + "; faster ones may be slow as well."
+        )
+    if milvus.surely_from((2, 6, 0)) or (milvus.surely_from((2, 5, 13)) and milvus.surely_before((2, 6, 0))):
+        spots.append("Searches are held against the threshold per query vector, so large-nq requests drop out of the slow log.")
+    if milvus.surely_from((3, 0, 0)):
+        spots.append("Slow lines of 3.0 name no collection, filter or search params; the access log does.")
+    if milvus.surely_from((2, 6, 7)):
+        spots.append("The asynchronous log writer may drop INFO lines under pressure, slow lines too.")
+    unknown = 1 - (case.coverage.share_understood or 0)
+    if unknown > 0.05:
+        spots.append(f"{percent(unknown)} of the lines were not understood.")
+    return tuple(spots)

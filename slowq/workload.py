@@ -1,0 +1,316 @@
+"""What the slow requests of a case have in common, and who waited for whom: the questions that rules ask.
+
+All masks are boolean arrays over `Workload.slow`, the slow requests. A slow request ran in `[at - duration, at]`, so
+overlap in time is known from the log alone: requests that ran beside a culprit for most of their life are its victims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from slowq.facts import Case, CollectionFacts, FieldFacts, Place
+from slowq.findings import Evidence
+
+if TYPE_CHECKING:
+    from slowq.filters import Features
+
+Mask = np.ndarray
+
+# A request is a victim when culprits ran during at least this share of its life: less is chance.
+VICTIM_SHARE = 0.5
+_MAX_CITES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """The slow requests, and arithmetic over them."""
+
+    case: Case
+
+    @cached_property
+    def slow(self) -> pd.DataFrame:
+        requests = self.case.requests
+        return requests[requests["slow"].to_numpy(dtype=bool)].reset_index(drop=True)
+
+    @property
+    def count(self) -> int:
+        return len(self.slow)
+
+    @cached_property
+    def weight_s(self) -> np.ndarray:
+        """Seconds of each request; of one whose duration is not known, those of a usual one."""
+        seconds = self.slow["duration_s"].to_numpy(dtype="float64")
+        known = seconds[~np.isnan(seconds)]
+        return np.where(np.isnan(seconds), np.median(known) if len(known) else 1.0, seconds)
+
+    @cached_property
+    def has_durations(self) -> bool:
+        return bool(self.slow["duration_s"].notna().any())
+
+    @cached_property
+    def total_s(self) -> float:
+        return float(self.weight_s.sum())
+
+    def share(self, mask: Mask) -> float:
+        """Share of the slow seconds."""
+        return float(self.weight_s[mask].sum() / self.total_s) if self.total_s else 0.0
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Time.
+
+    @cached_property
+    def ended_s(self) -> np.ndarray:
+        return _unix_s(self.slow["at"])
+
+    @cached_property
+    def started_s(self) -> np.ndarray:
+        return _unix_s(self.slow["started"])
+
+    @cached_property
+    def window_s(self) -> float:
+        """From the start of the first slow request to the end of the last; 0 where times are unknown."""
+        if not self.count or np.isnan(self.ended_s).all():
+            return 0.0
+        return float(np.nanmax(self.ended_s) - np.nanmin(self.started_s))
+
+    @cached_property
+    def at_once(self) -> float:
+        """How many slow requests ran at the same time, on average (Little's law); 0 where times are unknown."""
+        return self.total_s / self.window_s if self.window_s else 0.0
+
+    @cached_property
+    def per_second(self) -> float:
+        return self.count / self.window_s if self.window_s else 0.0
+
+    def covered_share(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """For each slow request the share of its life during which at least one of the intervals ran."""
+        if not len(starts) or not self.count:
+            return np.zeros(self.count)
+        merged = _merged(starts, ends)
+        # Total covered length up to any moment, so that a request's covered part is a difference of two look-ups.
+        lengths = np.concatenate([[0.0], np.cumsum(merged[:, 1] - merged[:, 0])])
+
+        def covered_until(moments: np.ndarray) -> np.ndarray:
+            i = np.searchsorted(merged[:, 0], moments, side="right") - 1
+            inside = np.where(i >= 0, np.minimum(moments, merged[np.maximum(i, 0), 1]) - merged[np.maximum(i, 0), 0], 0.0)
+            return np.asarray(np.where(i >= 0, lengths[np.maximum(i, 0)] + inside, 0.0))
+
+        life = np.maximum(self.ended_s - self.started_s, 1e-3)
+        return np.asarray(np.nan_to_num((covered_until(self.ended_s) - covered_until(self.started_s)) / life))
+
+    def victims(self, culprits: Mask) -> Mask:
+        """Slow requests that are no culprits, and beside which culprits ran for most of their life."""
+        if not culprits.any():
+            return culprits.copy()
+        covered = self.covered_share(self.started_s[culprits], self.ended_s[culprits])
+        return np.asarray(~culprits & (covered >= VICTIM_SHARE))
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Columns.
+
+    def number(self, name: str) -> np.ndarray:
+        return self.slow[name].to_numpy(dtype="float64")
+
+    def text(self, name: str) -> np.ndarray:
+        return self.slow[name].astype(object).to_numpy()
+
+    def is_any(self, name: str, values: Sequence[str]) -> Mask:
+        return np.asarray(self.slow[name].isin(values).to_numpy())
+
+    def of_filter(self, question: Callable[[Features], bool]) -> Mask:
+        """Requests whose filter's features answer yes. Each shape is asked once."""
+        answers = np.array([question(shape.features) for shape in self.case.shapes] + [False], dtype=bool)
+        return np.asarray(answers[self.slow["shape"].to_numpy()])
+
+    @cached_property
+    def has_filter(self) -> Mask:
+        return self.of_filter(lambda features: features.comparisons > 0)
+
+    def param(self, name: str) -> np.ndarray:
+        """A number among the search params, also inside their `params`; NaN where it is not there."""
+        return self._of_params(lambda flat: _as_float(flat.get(name)))
+
+    def has_param(self, name: str) -> Mask:
+        return np.asarray(self._of_params(lambda flat: float(flat.get(name) not in (None, "", False, "false"))) == 1.0)
+
+    def _of_params(self, of: Callable[[dict[str, Any]], float]) -> np.ndarray:
+        column = self.slow["search_params"]
+        if not len(column):
+            return np.array([])
+        values = np.array([of(flat_params(text)) for text in column.cat.categories] + [np.nan])
+        return np.asarray(values[column.cat.codes.to_numpy()])
+
+    @cached_property
+    def nq(self) -> np.ndarray:
+        """nq; where Milvus does not log it (before 2.3.4), vector bytes over the smallest of the same collection."""
+        nq = self.number("nq")
+        size = self.number("vector_bytes")
+        if not np.isnan(nq).any() or np.isnan(size).all():
+            return nq
+        keys = [self.slow[name].astype(object).fillna("") for name in ("collection", "anns_field")]
+        smallest = pd.Series(size).groupby(keys, dropna=False).transform("min").to_numpy()
+        return np.where(np.isnan(nq), np.floor(size / smallest), nq)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # What a finding shows.
+
+    def cites(self, mask: Mask, most: int = _MAX_CITES) -> tuple[Place, ...]:
+        """The slowest of the masked requests."""
+        rows = np.flatnonzero(mask)
+        rows = rows[np.argsort(-self.weight_s[rows], kind="stable")][:most]
+        return tuple(Place(str(self.slow["path"].iloc[row]), int(self.slow["line"].iloc[row])) for row in rows)
+
+    def patterns(self, mask: Mask) -> tuple[str, ...]:
+        """Ids of the masked requests' patterns, dearest first."""
+        if not mask.any():
+            return ()
+        sums = pd.Series(self.weight_s[mask]).groupby(self.slow["pattern"].astype(object).to_numpy()[mask]).sum()
+        return tuple(sums.sort_index().sort_values(ascending=False, kind="stable").index)
+
+    def main(self, name: str, mask: Mask) -> str | None:
+        """The value of a text column that most of the masked seconds have."""
+        values = pd.Series(self.weight_s[mask]).groupby(self.text(name)[mask]).sum()
+        return str(values.idxmax()) if len(values) else None
+
+    def middle(self, values: np.ndarray, mask: Mask) -> float:
+        """The median over the masked requests; NaN for none."""
+        chosen = values[mask]
+        chosen = chosen[~np.isnan(chosen)]
+        return float(np.median(chosen)) if len(chosen) else float("nan")
+
+    def names(self, mask: Mask) -> dict[str, object]:
+        """The incident's own names, for remedies."""
+        found: dict[str, object] = {}
+        for key, column in (("collection", "collection"), ("database", "database"), ("vector_field", "anns_field"), ("metric_type", "metric_type")):
+            if (value := self.main(column, mask)) is not None:
+                found[key] = value
+        top_k = self.middle(self.number("top_k"), mask)
+        if top_k == top_k:
+            found["top_k"] = int(top_k)
+        if self.case.milvus.version:
+            found["version"] = self.case.milvus.version
+        return found
+
+    def collection(self, mask: Mask) -> CollectionFacts | None:
+        """What the context says of the collection that most of the masked requests ask."""
+        return self.case.context.collection(self.main("collection", mask))
+
+
+@lru_cache(maxsize=4)
+def of(case: Case) -> Workload:
+    """The workload of a case; worked out once, whoever asks."""
+    return Workload(case)
+
+
+def seen(workload: Workload, says: str, mask: Mask, value: float | None = None, limit: float | None = None) -> Evidence:
+    """Evidence that the masked requests give, cited with the slowest of them."""
+    return Evidence(says, workload.cites(mask), value, limit)
+
+
+def stated(case: Case, key: str, says: str, value: float | None = None, limit: float | None = None) -> Evidence:
+    """Evidence that the context file gives, cited with its line."""
+    return Evidence(says, (case.context.cite(key),), value, limit)
+
+
+def logged(events: pd.DataFrame, says: str, value: float | None = None, limit: float | None = None) -> Evidence:
+    """Evidence that other lines of the log give, cited with the first of them."""
+    first = events.head(_MAX_CITES)
+    cites = tuple(Place(str(path), int(line)) for path, line in zip(first["path"], first["line"], strict=True))
+    return Evidence(says, cites, value, limit)
+
+
+def events_of(case: Case, *kinds: str) -> pd.DataFrame:
+    """The events of these kinds that lie in the time of the slow requests; all of them where no time is known."""
+    events = case.events
+    chosen = events[events["what"].isin(kinds)]
+    work = of(case)
+    if not work.window_s:
+        return chosen
+    at = _unix_s(chosen["at"])
+    return chosen[(at >= np.nanmin(work.started_s)) & (at <= np.nanmax(work.ended_s))]
+
+
+def spans(case: Case, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends (Unix seconds) of what went on, from the lines that begin and end it.
+
+    A start without an end lasts to the end of the log; an end without a start, from the duration it states, or from the
+    log's beginning.
+    """
+    events = case.events
+    chosen = events[events["what"] == what]
+    if not len(chosen):
+        return np.array([]), np.array([])
+    at = _unix_s(chosen["at"])
+    everything = _unix_s(events["at"])
+    first, last = float(everything.min()), float(everything.max())
+    frame = pd.DataFrame(
+        {
+            "subject": chosen["subject"].astype(object).to_numpy(),
+            "start": np.where((chosen["state"] == "start").to_numpy(), at, np.nan),
+            "done": np.where((chosen["state"] == "done").to_numpy(), at, np.nan),
+            "took": chosen["duration_s"].to_numpy(dtype="float64"),
+        }
+    )
+    each = frame.groupby("subject").agg(start=("start", "min"), done=("done", "max"), took=("took", "max"))
+    ends = each["done"].fillna(last).to_numpy()
+    starts = np.where(each["start"].isna(), np.where(each["took"].isna(), first, ends - each["took"]), each["start"])
+    real = ends >= starts
+    return starts[real], ends[real]
+
+
+@lru_cache(maxsize=65536)
+def _flat(text: str) -> dict[str, Any]:
+    import json
+
+    params = json.loads(text)
+    inner = params.get("params")
+    return {**params, **inner} if isinstance(inner, dict) else params
+
+
+def flat_params(text: str) -> dict[str, Any]:
+    """Search params and those inside their `params` in one mapping."""
+    return _flat(text)
+
+
+def _as_float(value: Any) -> float:
+    if isinstance(value, bool):
+        return float("nan")
+    if isinstance(value, int | float):
+        return float(value)
+    try:
+        return float(value) if isinstance(value, str) else float("nan")
+    except ValueError:
+        return float("nan")
+
+
+def _unix_s(column: pd.Series) -> np.ndarray:
+    moments = column.to_numpy(dtype="datetime64[ms]")
+    return np.where(np.isnat(moments), np.nan, moments.astype("int64") / 1e3)
+
+
+def _merged(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Overlapping intervals as disjoint ones, sorted; shape (n, 2)."""
+    known = ~(np.isnan(starts) | np.isnan(ends))
+    starts, ends = starts[known], ends[known]
+    if not len(starts):
+        return np.zeros((1, 2))
+    order = np.argsort(starts, kind="stable")
+    starts, reach = starts[order], np.maximum.accumulate(ends[order])
+    begins = np.concatenate([[True], starts[1:] > reach[:-1]])
+    stops = np.concatenate([np.flatnonzero(begins)[1:] - 1, [len(starts) - 1]])
+    return np.column_stack([starts[begins], reach[stops]])
+
+
+def vector_fields(case: Case) -> list[tuple[CollectionFacts, str, FieldFacts]]:
+    """Vector fields of the context, each with the key under which it stands."""
+    return [
+        (collection, f"{collection.key}.fields[{position}]", one)
+        for collection, position, one in case.context.fields()
+        if one.is_vector
+    ]
