@@ -40,7 +40,8 @@ def finding(
     """
     work = workload.of(case)
     victims = work.victims(culprits) if with_victims else np.zeros_like(culprits)
-    share = work.share(culprits | victims) if explains_share is None else explains_share
+    # Where no single request is known, what is said is said of all of them.
+    share = explains_share if explains_share is not None else work.share(culprits | victims) if work.count else 1.0
     known = {**work.names(culprits), **(names or {})}
     return Finding(
         cause=about.cause,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from slowq import workload
 from slowq.blame import count, fact, percent
@@ -19,7 +18,7 @@ from slowq.facts import STEADY_S, Case
 from slowq.findings import Clear, Outcome, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About
-from slowq.workload import Workload, logged, stated
+from slowq.workload import logged, stated
 
 
 def contention_finding(
@@ -53,12 +52,19 @@ def contention_finding(
     share = work.share(inside)
     if len(events) and not stated_events and after not in told and share < overlap_share and work.window_s:
         return Clear(f"only {percent(share)} of the slow time has {what} beside it")
-    density = _density(work, inside, starts, ends)
+    density = _density(case, inside, starts, ends)
     started = workload.events_of(case, *triggers)
     evidence = []
     if len(events):
         evidence.append(
-            logged(events, f"{percent(share)} of the slow time lies where {while_what} ({count(len(events), 'line')}).", share, overlap_share)
+            logged(
+                events,
+                f"{percent(share)} of the slow time lies where {while_what} ({count(len(events), 'line')})."
+                if work.window_s
+                else f"{count(len(events), 'line')} say that {while_what}.",
+                share if work.window_s else None,
+                overlap_share if work.window_s else None,
+            )
         )
     if len(started):
         evidence.append(logged(started, f"{count(len(started), 'line')} of the same time show what started it."))
@@ -83,9 +89,10 @@ def contention_finding(
                 (after in told, 0.2),
                 (cpu is not None and cpu >= 0.9 and bool(len(events)), 0.5),
             ],
-            against=[(heavy > 0.5, 0.5), (bool(len(events)) and not stated_events and work.count > 0 and share < overlap_share, 0.4)],
+            against=[(heavy > 0.5, 0.5), (bool(len(events)) and not stated_events and work.window_s > 0 and share < overlap_share, 0.4)],
         ),
-        summary=f"Searches compete with {what} for the same machine: {percent(share)} of the slow time lies beside them."
+        summary=f"Searches compete with {what} for the same machine"
+        + (f": {percent(share)} of the slow time lies beside them." if work.window_s else ".")
         if len(events)
         else f"Searches are slow since {_with_article(stated_events[0].what or after or what if stated_events else after or what)}.",
         evidence=evidence,
@@ -109,17 +116,23 @@ def _times(case: Case, kinds: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([*starts, moments]), np.concatenate([*ends, moments + STEADY_S])
 
 
-def _density(work: Workload, inside: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> float:
-    """Slow requests per second within the work over those outside it; 1 where there is no outside to compare with."""
-    if not work.window_s or not len(starts) or inside.all():
+def _density(case: Case, inside: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> float:
+    """Slow requests per second within the work over those outside it, in the whole time of the log.
+
+    1 where there is no outside to compare with.
+    """
+    work = workload.of(case)
+    if not work.window_s or not len(starts):
         return 1.0
-    first, last = float(np.nanmin(work.started_s)), float(np.nanmax(work.ended_s))
-    grid = pd.interval_range(first, last, periods=200).mid.to_numpy()
-    within = np.zeros(len(grid), dtype=bool)
+    logged_s = case.events["at"].to_numpy(dtype="datetime64[ms]").astype("int64") / 1e3
+    first = min(float(np.nanmin(work.started_s)), float(logged_s.min(initial=np.inf)))
+    last = max(float(np.nanmax(work.ended_s)), float(logged_s.max(initial=-np.inf)))
+    moments = np.linspace(first, last, 400)
+    within = np.zeros(len(moments), dtype=bool)
     for start, end in zip(starts, ends, strict=True):
-        within |= (grid >= start) & (grid <= end)
+        within |= (moments >= start) & (moments <= end)
     time_inside = float(within.mean())
-    if time_inside in (0.0, 1.0):
+    if time_inside > 0.95 or not within.any():
         return 1.0
     share = float(inside.mean())
     return (share / time_inside) / max((1 - share) / (1 - time_inside), 1e-3)

@@ -8,7 +8,6 @@ it ran beside filtered ones, the filters did it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -107,8 +106,7 @@ def _field(case: Case, culprits: Mask) -> dict[str, object]:
     if not len(shapes):
         return {}
     features = case.shapes[int(np.bincount(shapes).argmax())].features
-    fields: tuple[Any, ...] = features.fields
-    return {"field": fields[0]} if fields else {}
+    return {"field": min(features.fields)} if features.fields else {}
 
 
 def scalar_fields(case: Case) -> list[tuple[str, FieldFacts]]:

@@ -87,7 +87,9 @@ def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
     table = Table(files)
     events = table.events()
     said = _version_said(files, events, context)
-    requests = table.requests(events, said[0] if said else None) if files else from_context(context)
+    requests = table.requests(events, said[0] if said else None)
+    if not len(requests):
+        requests = from_context(context)
     requests = _kept(requests, only)
     requests, shapes, patterns = add_patterns(requests)
     return Case(
@@ -104,7 +106,7 @@ def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
 
 
 def _kept(requests, only: Only):  # type: ignore[no-untyped-def]
-    keep = requests["duration_s"] >= only.min_duration_s
+    keep = ~(requests["duration_s"] < only.min_duration_s)  # one of unknown duration stays
     if only.since is not None:
         keep &= requests["at"] >= only.since
     if only.until is not None:

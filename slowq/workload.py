@@ -59,7 +59,7 @@ class Workload:
 
     def share(self, mask: Mask) -> float:
         """Share of the slow seconds."""
-        return float(self.weight_s[mask].sum() / self.total_s) if self.total_s else 0.0
+        return float(min(1.0, self.weight_s[mask].sum() / self.total_s)) if self.total_s else 0.0
 
     # ----------------------------------------------------------------------------------------------------------------
     # Time.
@@ -121,7 +121,7 @@ class Workload:
         return self.slow[name].astype(object).to_numpy()
 
     def is_any(self, name: str, values: Sequence[str]) -> Mask:
-        return np.asarray(self.slow[name].isin(values).to_numpy())
+        return np.array(self.slow[name].isin(values), dtype=bool)
 
     def of_filter(self, question: Callable[[Features], bool]) -> Mask:
         """Requests whose filter's features answer yes. Each shape is asked once."""

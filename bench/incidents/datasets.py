@@ -73,7 +73,7 @@ def ready(spec: Spec, load: bool = True) -> Collection:
 
 
 def _load(collection: Collection, attempts: int = 12) -> None:
-    """Load it. For half a minute after a start this may fail (`unrecoverable error`): the last run is still registered."""
+    """Load it. This may fail (`unrecoverable error`) for half a minute after a start: the last run lingers."""
     for _ in range(attempts):
         try:
             collection.load()
@@ -116,7 +116,7 @@ def fill(collection: Collection, spec: Spec, ids: range, go_on: Callable[[], boo
 
 
 def rows(spec: Spec, ids: range) -> list[Any]:
-    """Columns for these ids: 5,000 tenants, 100 kinds, prices 0…100, 100,000 users, random vectors seeded by the first id."""
+    """Columns for these ids: 5,000 tenants, 100 kinds, prices 0…100, 100,000 users, seeded random vectors."""
     dice = np.random.default_rng(ids.start)
     columns: list[Any] = [list(ids)]
     if spec.scalars:

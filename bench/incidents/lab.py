@@ -1,7 +1,8 @@
 """A Milvus standalone and a Prometheus on this machine: start them, read their log and their metrics, stop them.
 
-Both are used when they already run (Milvus on 19530 with its metrics on 9091, Prometheus where `--prometheus` says) and
-started otherwise; what was started here is stopped by `stop()`, nothing else is. All traffic is on the loopback address.
+Both are used when they already run (Milvus on 19530 with its metrics on 9091, Prometheus where `--prometheus`
+says) and started otherwise; what was started
+here is stopped by `stop()`, nothing else is. All traffic is on the loopback address.
 """
 
 from __future__ import annotations
@@ -122,6 +123,14 @@ class Lab:
         with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own loopback URL
             pass
 
+    def settle(self, seconds: float = 400) -> None:
+        """Wait until no index is built any more: what an earlier recording left behind must not become a cause."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            time.sleep(4)
+            if "index builder task schedule" not in self.log_between(time.time() - 4, time.time()):
+                return
+
     def log_between(self, start: float, end: float) -> str:
         """The log entries from `start` to `end` (unix seconds), continuation lines with the entry that they follow."""
         kept: list[str] = []
@@ -160,6 +169,8 @@ def write_log(folder: Path, text: str) -> Path:
     """`standalone.log`, or `.log.gz` from 200 kB on."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = text.encode()
+    for old in folder.glob("standalone.log*"):
+        old.unlink()
     if len(raw) < 200_000:
         path = folder / "standalone.log"
         path.write_bytes(raw)

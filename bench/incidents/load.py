@@ -1,7 +1,8 @@
 """Clients that send one kind of request each, and what they saw.
 
-A group of clients is spread over a few processes (Python's lock would otherwise be the bottleneck), one thread a client;
-every client waits for its answer before it sends the next request, so `count` is also the number of requests in flight.
+A group of clients is spread over a few processes (Python's lock would otherwise be the bottleneck), one thread a
+client; every client waits for its answer before it sends the next request, so `count` is also the number of
+requests in flight.
 """
 
 from __future__ import annotations

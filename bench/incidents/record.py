@@ -10,9 +10,9 @@ and the program `prometheus`. It starts what does not run yet and ends what it s
 next recording finds its collections loaded); the first recordings take minutes longer, since they build the
 collections. All traffic is on the loopback address.
 
-The folder then holds `logs/standalone.log` (`.gz` when large), `prometheus_range.json.gz`, `truth.json`, `NOTES.md` and,
-where the log alone cannot decide, `context.yaml`. The log and the metrics are what Milvus wrote, cut to the time of the
-incident; nothing in them is edited.
+The folder then holds `logs/standalone.log` (`.gz` when large), `prometheus_range.json.gz`, `truth.json`, `NOTES.md`
+and, where the log alone cannot decide, `context.yaml`. The log and the metrics are what Milvus wrote, cut to the time
+of the incident; nothing in them is edited.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from pymilvus import MilvusException, connections
-
 from lab import SLOW_LINE, Lab, write_log, write_metrics
 from load import Answer, drive
+from pymilvus import MilvusException, connections
 from scenarios import SCENARIOS, Scenario
 
 BEFORE_S = 30  # metrics of the quiet time before, to compare with
@@ -42,6 +41,7 @@ def main() -> None:
     try:
         _connect()
         scenario = SCENARIOS[options.scenario](lab, options.strength)
+        lab.settle()
         time.sleep(options.rest)
         record(lab, options.scenario, scenario, options.out)
     finally:
@@ -158,7 +158,7 @@ def _notes(scenario: Scenario, answers: list[Answer], happened: list[str], slow:
 
 
 def _yaml(value: dict[str, object]) -> str:
-    """The context file, one line for a key, a property of a collection and a field; the values are JSON, which is YAML."""
+    """The context file: one line for each key, collection property and field; the values are JSON, which is YAML."""
     lines = []
     for key, inner in value.items():
         if key != "collections":

@@ -427,7 +427,7 @@ def client_or_network(lab: Lab, strength: float) -> Scenario:
         "12 clients search a collection of 400,000 rows x 128 dimensions (HNSW), return the vectors as well, and "
         "work for 6 s on each answer before they report it as "
         "done. The log holds no slow line; context.yaml gives what the clients and what Milvus measured.",
-        (Clients("clients", 12, replace(PLAIN, top_k=100, output_fields=("vec",)), work_s=6.0),),
+        (Clients("clients", 12, replace(PLAIN, top_k=100, params={"ef": 128}, output_fields=("vec",)), work_s=6.0),),
         seconds=40,
         context=about(CATALOG.describe()),
     )
@@ -479,6 +479,25 @@ def restart(lab: Lab, strength: float) -> Scenario:
         ),
         seconds=100,
         fault=kill_and_start,
+    )
+
+
+def large_nq_debug(lab: Lab, strength: float) -> Scenario:
+    datasets.ready(CATALOG)
+    return Scenario(
+        "heavy_workload",
+        "large_nq",
+        "two clients send nq=6000 batches; small requests queue behind them; the log level is DEBUG",
+        "Oversized batches, logged at DEBUG",
+        "Two clients send batches of nq=6000 with top_k=100 and ef=400 to an HNSW collection of 400,000 rows x 128 "
+        "dimensions; 3 clients send single searches with a pause of a second. The log level was raised to DEBUG while "
+        "the server ran (`/log/level`), so that the log also holds the steps of each request.",
+        (
+            Clients("batches", 2, replace(PLAIN, nq=6000, top_k=100, params={"ef": 400})),
+            Clients("small", 3, PLAIN, pause_s=1),
+        ),
+        seconds=25,
+        log_level="debug",
     )
 
 
@@ -547,6 +566,7 @@ SCENARIOS: dict[str, Callable[[Lab, float], Scenario]] = {
         restart,
         too_deep_expression,
         mixed_large_nq_and_filter,
+        large_nq_debug,
         healthy_with_filters,
     )
 }

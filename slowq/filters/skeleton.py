@@ -36,13 +36,13 @@ _MASKED = re.compile(
     rf"(?:(?<=0)|(?<=[1-9])[0-9]{{0,99}}+)(?![\w.])|[0-9]{{0,98}}+{tokens.PLAIN_FRACTION})"
     rf"|(?<=[\w\]]\[)(?:{tokens.STRING}|{tokens.INDEX})\]"
     rf"|(?<=\[)({tokens.FLAT_LIST})"
-    rf"|(?<=[lL])((?:ike|IKE)[ \t\r\n(]*+)({tokens.STRING})"
+    rf"|(?<=[lL])(?:ike|IKE)[ \t\r\n(]*+({tokens.STRING})"
     r"|(?<=[?\\])[\s\S]?"
     r"""|(?<=["'])([\s\S]*+)"""
     r")",
     re.ASCII,
 )
-_DOUBLE, _SINGLE, _NUMBER, _LIST, _PATTERN, _UNCLOSED = 1, 2, 3, 4, 6, 7
+_DOUBLE, _SINGLE, _NUMBER, _LIST, _PATTERN, _UNCLOSED = range(1, 7)
 
 
 def skeleton(text: str) -> str:
@@ -66,7 +66,8 @@ def _mask(match: re.Match[str]) -> str:
     if group == _LIST:
         return f"[?{times(tokens.list_length(token))}]"
     if group == _PATTERN:
-        return token[0] + match[5] + LIKE_MASKS[like_kind(tokens.string_value(match[6]))]
+        prefix = token[: token.find(token[-1])]  # with the r of a raw string, or it would be lost from `liker"x"`
+        return prefix + LIKE_MASKS[like_kind(tokens.string_value(match[5]))]
     if group == _UNCLOSED:
         return '"…'
     return token if token[0] == "[" else f"\\{token}"

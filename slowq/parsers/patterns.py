@@ -156,7 +156,7 @@ def _patterns(
     found = []
     for i, one in enumerate(ids):
         rows = order[bounds[i] : bounds[i + 1]]
-        slowest = requests.iloc[rows[np.argmax(durations[rows])]]
+        slowest = requests.iloc[rows[np.argmax(np.nan_to_num(durations[rows]))]]
         text = lambda name, row=slowest: row[name] if isinstance(row[name], str) else None  # noqa: E731
         found.append(
             Pattern(
@@ -172,7 +172,7 @@ def _patterns(
                 text("trace_id"),
             )
         )
-    return tuple(sorted(found, key=lambda pattern: (-pattern.duration_s["sum"], pattern.id)))
+    return tuple(sorted(found, key=lambda pattern: (-pattern.duration_s.get("sum", 0.0), pattern.id)))
 
 
 def summary(values: np.ndarray) -> dict[str, float]:

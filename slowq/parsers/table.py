@@ -235,17 +235,18 @@ class Table:
 def from_context(context: Context) -> pd.DataFrame:
     """The requests that a context file describes, as rows of the same table; their times are not known.
 
-    A described request is slow where it takes a second, or clearly longer than when all is well; one without any
-    duration is there because somebody complained of it.
+    A described request is slow where it takes a second, or clearly longer than when all is well. Where no request has a
+    duration, all of them are there because somebody complained of them.
     """
     frame = Table([])._slow_requests(None).drop(columns=["_label"])
     frame["status"] = pd.Categorical([], categories=_words([]))
     if not context.requests:
         return frame
+    timed = any(request.duration_s is not None for request in context.requests)
     rows = [
         {
             "kind": request.kind or "search",
-            "slow": _is_slow(request.duration_s, request.fast_duration_s),
+            "slow": _is_slow(request.duration_s, request.fast_duration_s) if timed else True,
             "status": "timeout" if request.timeout else None,
             "collection": context.collections[0].name if len(context.collections) == 1 else None,
             "partitions": _json(list(request.partitions)) if request.partitions else None,
@@ -273,7 +274,7 @@ def from_context(context: Context) -> pd.DataFrame:
 
 def _is_slow(duration_s: float | None, fast_s: float | None) -> bool:
     if duration_s is None:
-        return True
+        return False
     return duration_s >= SLOW_S or (fast_s is not None and duration_s >= max(WORTH_A_LOOK_S, 3 * fast_s))
 
 

@@ -197,6 +197,7 @@ class HighConcurrency:
         if work.share(heavy) > 0.5:
             return Clear("most of the slow requests are costly by themselves; the queue is what they cause")
         light = ~heavy
+        background = workload.events_of(case, "index_build", "compaction", "segment_load", "delete_backlog", "no_index_search", "insert")
         evidence = []
         if work.at_once:
             evidence.append(
@@ -220,14 +221,18 @@ class HighConcurrency:
             case,
             light,
             confidence=confidence(
-                0.3,
+                0.35,
                 signs=[
                     (len(full) > 0, 0.5),
                     (at_once >= 4 * limit, 0.3),
-                    (work.per_second >= 1 / WORTH_A_LOOK_S, 0.3),  # each takes little of the node's time
+                    (work.per_second >= 1 / WORTH_A_LOOK_S, 0.35),  # each takes little of the node's time
                     (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
                 ],
-                against=[(work.per_second < 1 and work.window_s > 0, 0.3)],
+                against=[
+                    (work.per_second < 1 and work.window_s > 0, 0.3),
+                    (bool(len(background)), 0.2),  # something else took part of the machine
+                    (work.share(work.has_filter) > 0.5, 0.3),  # the filters may be the work
+                ],
             ),
             summary=f"About {at_once:.0f} small requests at a time queue for the query nodes.",
             evidence=evidence,

@@ -154,7 +154,7 @@ class IndexBuild:
             told=("index_build",),
             while_what="an index was being built",
             what="index builds",
-            base=0.4,
+            base=0.3,
             overlap_share=self.overlap_share,
             concentration=self.concentration,
         )

@@ -156,7 +156,7 @@ class SegmentLoad:
         return contention_finding(
             self.about,
             case,
-            kinds=("segment_load", "segment_release", "load", "release"),
+            kinds=("segment_load", "segment_release"),
             triggers=("load", "release", "balance"),
             told=("load", "release", "balance", "scale"),
             while_what="segments were being loaded or moved",
