@@ -106,13 +106,14 @@ def create(spec: Spec) -> Collection:
     return collection
 
 
-def fill(collection: Collection, spec: Spec, ids: range, go_on: Callable[[], bool] = lambda: True) -> None:
-    """Insert rows with these ids in batches, until done or told to stop."""
+def fill(collection: Collection, spec: Spec, ids: range, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Insert rows with these ids in batches, until done or told to stop; says how many."""
     batch = min(50_000, BATCH_BYTES // (spec.dim * (1 if spec.binary else 4) + 40))
     for first in range(ids.start, ids.stop, batch):
         if not go_on():
-            return
+            return first - ids.start
         collection.insert(rows(spec, range(first, min(ids.stop, first + batch))))
+    return len(ids)
 
 
 def rows(spec: Spec, ids: range) -> list[Any]:

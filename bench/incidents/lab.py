@@ -1,8 +1,8 @@
 """A Milvus standalone and a Prometheus on this machine: start them, read their log and their metrics, stop them.
 
 Both are used when they already run (Milvus on 19530 with its metrics on 9091, Prometheus where `--prometheus`
-says) and started otherwise; what was started
-here is stopped by `stop()`, nothing else is. All traffic is on the loopback address.
+says) and started otherwise; what was started here is stopped by `stop()`, nothing else is. All traffic is on
+the loopback address.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Features:
     """Names of functions are in lower case; tuples are sorted and without doubles."""
 
     comparisons: int = 0  # leaf predicates: what is evaluated for rows
-    depth: int = 0  # levels of and, or, not, plus one for the predicate
+    depth: int = 0  # levels of and, or, not, one for the predicate, more where predicates hold predicates
     longest_or_chain: int = 0  # operands of the widest OR
     same_field_or_chain: OrChain | None = None  # the longest one
     longest_in_list: int = 0  # floor of the size class; also lists in function arguments

@@ -59,8 +59,8 @@ class Chain:
         return self.node(tuple(flat))
 
 
-class Unbuildable(Exception):  # noqa: N818 - it never leaves the parser
-    """An operand that the operator at `at` does not take."""
+class OperandError(Exception):
+    """An operand that the operator at `at` does not take. It never leaves the parser."""
 
     def __init__(self, expected: str, at: int) -> None:
         super().__init__(expected)
@@ -148,7 +148,7 @@ def _like(operands: Operands, at: int) -> None:
     if isinstance(pattern, Template) or (isinstance(pattern, Literal) and isinstance(pattern.value, str)):
         operands.append(Like(operand, pattern, at))
     else:
-        raise Unbuildable("a string or a {template} on the right of like", at)
+        raise OperandError("a string or a {template} on the right of like", at)
 
 
 def _regex(*, negated: bool) -> Build:

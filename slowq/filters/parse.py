@@ -10,7 +10,7 @@ how many arguments a function takes is not asked. Words that came with later ver
 Precedence, loose to tight (the order of alternatives in `Plan.g4`, ANTLR): `or`, `and`, `|`, `^`, `&`, `== !=`,
 `< <= > >=`, range, `in`, `<< >>`, `+ -`, `* / %`, unary `+ - ~ not`, `**`, `like =~ !~`, `exists`. So
 `not a == 1` is `(not a) == 1`, and `a & 1 == 1` is `a & (1 == 1)`. `x is null` takes a bare field or JSON path and
-exactly one blank between its tokens.
+exactly one blank between its words.
 """
 
 from __future__ import annotations
@@ -85,9 +85,10 @@ _OPERANDS = {
 }
 _OPERAND = re.compile(f"{_SP}(?:{'|'.join(f'(?P<{kind}>{word})' for kind, word in _OPERANDS.items())})", re.ASCII)
 # A word that runs on into `[key]` or `[name]` is a path to the longest-match lexer of Milvus, even `in["a"]`.
+_WORD_ENDS = rf"(?!\w|{tokens.KEY}|\[{tokens.NAME}\])"
 _OPERATOR = re.compile(
     rf"{_SP}((?:is null|IS NULL|is not null|IS NOT NULL)(?!\w)"
-    rf"|{tokens.NAME}(?!{tokens.KEY}|\[{tokens.NAME}\])"
+    rf"|{tokens.NAME}{_WORD_ENDS}"
     r"|&&|\|\||[=!<>]=|[=!]~|<<|>>|\*\*|[<>+\-*/%&|^!,)\]=])",
     re.ASCII,
 )
@@ -105,7 +106,7 @@ _RANGE_MIDDLE = re.compile(
 )
 _FLAT_LIST = re.compile(rf"\[{tokens.FLAT_LIST}", re.ASCII)
 _BLANKS = re.compile(_SP)
-_IN_WORD = re.compile(rf"{_SP}(?:in|IN)(?!\w)", re.ASCII)
+_IN_WORD = re.compile(rf"{_SP}(?:in|IN){_WORD_ENDS}", re.ASCII)
 _NEXT_STRING = re.compile(_SP + tokens.STRING)
 
 # Those that Milvus also takes in upper case.
@@ -153,7 +154,7 @@ class _Parser:
         self.text = text
         self.position = 0
         self.operands: operators.Operands = []
-        self.operators: list[tuple[int, operators.Build, int]] = []
+        self.waiting: list[tuple[int, operators.Build, int]] = []
         self.groups: list[_Group] = []
         self.needs_operand = True
         self.subjects: dict[str, Subject] = {}  # long chains name the same few
@@ -177,22 +178,22 @@ class _Parser:
 
     def wait(self, precedence: int, build: operators.Build, at: int) -> None:
         """Leave an operator until its right side is complete."""
-        self.operators.append((precedence, build, at))
+        self.waiting.append((precedence, build, at))
         self.needs_operand = True
 
     def reduce(self, precedence: int) -> None:
         """Complete the waiting operators that bind at least as tight."""
-        while self.operators[-1][0] >= precedence:
-            _, build, at = self.operators.pop()
+        while self.waiting[-1][0] >= precedence:
+            _, build, at = self.waiting.pop()
             try:
                 build(self.operands, at)
-            except operators.Unbuildable as error:
+            except operators.OperandError as error:
                 self.fail(error.expected, error.at)
 
     # Operands
 
     def read_operand(self) -> None:
-        if self.operators[-1][0] <= operators.AND:
+        if self.waiting[-1][0] <= operators.AND:
             self.read_simple_comparisons()
             if not self.needs_operand:
                 return
@@ -235,13 +236,13 @@ class _Parser:
                 return
             precedence, build = operators.BINARY[connective]
             self.reduce(precedence)
-            self.operators.append((precedence, build, match.start(5)))
+            self.waiting.append((precedence, build, match.start(5)))
 
     def read_literal(self, kind: str, word: str, start: int) -> None:
         try:
             self.push(Literal(_VALUES[kind](word)))
         except ValueError:
-            self.fail("a number that fits in 64 bits", start)
+            self.fail("a number of fewer digits", start)
 
     def read_name(self, name: str, start: int) -> None:
         following = _BLANKS.match(self.text, self.position)
@@ -271,7 +272,7 @@ class _Parser:
             and not self.text.startswith(("==", "=~"), ahead)
             and self.groups[-1].is_call
             and self.groups[-1].keyword is None
-            and self.operators[-1][0] == operators.BOTTOM
+            and self.waiting[-1][0] == operators.BOTTOM
         )
 
     def read_time(self, word: str) -> None:
@@ -372,7 +373,7 @@ class _Parser:
     def close_without_operand(self, word: str, at: int) -> None:
         """`f()` and the comma before a closing `)` or `]`."""
         group = self.groups[-1]
-        waits = self.operators[-1][0] != operators.BOTTOM or group.keyword is not None
+        waits = self.waiting[-1][0] != operators.BOTTOM or group.keyword is not None
         if waits or group.opener in ("", "("):
             self.fail("a field, a value, not or (", at)
         self.close(word, at)
@@ -382,7 +383,7 @@ class _Parser:
         if group.opener == "" or word != group.closer:
             self.fail(group.closer if group.opener else "an operator or the end", at)
         self.groups.pop()
-        self.operators.pop()
+        self.waiting.pop()
         self.needs_operand = False
         if group.opener != "(":
             members = operators.take_from(self.operands, group.first)

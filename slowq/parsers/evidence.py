@@ -8,8 +8,9 @@ that is not listed is no evidence, and is merely counted.
 """
 
 import re
+from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -197,18 +198,23 @@ NEEDLES: tuple[bytes, ...] = (
 )
 
 
-class Event(NamedTuple):
-    """One observation of the log. Bytes as logged; empty where the line says nothing."""
+@dataclass(slots=True)
+class Events:
+    """What the log says beside requests, in columns. `spec` numbers into KNOWN; bytes as logged, empty where unknown.
 
-    time_ms: int
-    line: int
-    what: str
-    state: str
-    subject: bytes
-    collection: bytes
-    duration_s: float
-    detail: bytes
-    trace: bytes
+    `more` holds (collection, detail, trace) of the few rows that have any of these; the detail of all others is their
+    message.
+    """
+
+    time_ms: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
+    line: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
+    spec: array = field(default_factory=lambda: array("H"))  # type: ignore[type-arg]
+    duration_s: array = field(default_factory=lambda: array("d"))  # type: ignore[type-arg]
+    subject: list[bytes] = field(default_factory=list)
+    more: dict[int, tuple[bytes, bytes, bytes]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.line)
 
 
 class Phase(NamedTuple):
@@ -224,36 +230,134 @@ class Phase(NamedTuple):
 NAN = float("nan")
 _MAX_DETAIL = 400
 
+# Message and meaning of everything that can be an event, so that a row needs no more than a number.
+KNOWN: tuple[tuple[bytes, Spec], ...] = (
+    *SPECS.items(),
+    *_PREFIXES,
+    (b"a request timed out", Spec("request_timeout", subject=b"collection", collection=b"collection")),
+    (b"the queue is full", Spec("queue_full", collection=b"collection")),
+    (b"fail to generate binlog index", Spec("interim_index_failed")),
+)
+_NUMBER = {message: number for number, (message, _) in enumerate(KNOWN)}
+_TIMED_OUT, _FULL = _NUMBER[b"a request timed out"], _NUMBER[b"the queue is full"]
+INTERIM_FAILED = _NUMBER[b"fail to generate binlog index"]
 
+
+def _key(name: bytes) -> bytes:
+    """How a field begins in a line; a name with a blank in it stands in quotes."""
+    return b'["' + name + b'"=' if b" " in name else b"[" + name + b"="
+
+
+# Messages of which a subject and a duration are all that is wanted: nearly all evidence of a busy log.
+_PLAIN = {
+    message: (_NUMBER[message], _key(spec.subject) if spec.subject else b"", _key(spec.duration), spec.unit_s)
+    if spec.duration
+    else (_NUMBER[message], _key(spec.subject) if spec.subject else b"", b"", 1.0)
+    for message, spec in SPECS.items()
+    if not spec.detail and spec.what not in ("tsafe_parked", "tsafe_wait", "tsafe_lag")
+}
+_OTHERS = (b"tr/", b"Slow ", b"loadBalance", b"[CGO", b"load segment")
 Fields = Callable[[bytes], bytes]  # name → value, empty where the line lacks it
 
 
-def read(line: bytes, number: int) -> Event | Phase | None:
-    """What a zap text line says; None where it is no evidence.
+class EvidenceLines:
+    """Reads lines of evidence into `events` and `phases`; one reader for one file, or for one part of it."""
 
-    Only the few fields that a message is listed with are looked for: a busy log holds hundreds of thousands of these
-    lines, and parsing them whole would cost more than all the rest.
-    """
-    message = message_of(line)
-    time_ms = zap.stamp_ms(line)
-    if message is None or time_ms is None:
-        return None
-    return _read(message, time_ms, number, partial(_field, line))
+    def __init__(self) -> None:
+        self.events = Events()
+        self.phases: list[Phase] = []
+        self._second, self._zone = b"none yet", b""
+        self._second_ms: int | None = None
 
+    def read(self, line: bytes, number: int) -> None:
+        """Take a zap text line, if it is evidence.
 
-def read_entry(entry: zap.Entry, number: int) -> Event | Phase | None:
-    """What an entry says; None where it is no evidence."""
-    return _read(entry.message, entry.time_ms, number, lambda name: entry.fields.get(name, b""))
+        Only the few fields that a message is listed with are looked for: a busy log holds hundreds of thousands of
+        these lines, and parsing them whole would cost more than all the rest.
+        """
+        message = message_of(line)
+        if message is None:
+            return
+        if not (line.startswith(self._second) and line.startswith(self._zone, 24)):
+            self._second, self._zone, self._second_ms = zap.second_ms(line)
+        milliseconds = line[21:24]
+        if self._second_ms is None or not milliseconds.isdigit():
+            return
+        time_ms = self._second_ms + int(milliseconds)
+        plain = _PLAIN.get(message)
+        if plain is None:
+            if message in SPECS or message.startswith(_OTHERS) or _QUEUE_FULL in line:
+                self._read(message, time_ms, number, partial(_field, line))
+            return
+        spec, subject, duration, unit_s = plain
+        events = self.events
+        events.time_ms.append(time_ms)
+        events.line.append(number)
+        events.spec.append(spec)
+        events.subject.append(_value(line, subject)[:_MAX_DETAIL] if subject else b"")
+        events.duration_s.append(_duration_s(_value(line, duration), unit_s) if duration else NAN)
+
+    def read_entry(self, entry: zap.Entry, number: int) -> None:
+        """Take an entry that is parsed already, if it is evidence."""
+        self._read(entry.message, entry.time_ms, number, lambda name: entry.fields.get(name, b""))
+
+    def add(self, spec: int, time_ms: int, number: int, detail: bytes) -> None:
+        """Note something that no zap line says."""
+        self._add(spec, time_ms, number, b"", NAN, (b"", detail[:_MAX_DETAIL], b""))
+
+    def _read(self, message: bytes, time_ms: int, number: int, field: Fields) -> None:
+        trace = field(b"traceID")
+        if message.startswith(b"tr/"):
+            duration_s = go_duration_s(field(b"duration"))
+            if duration_s is not None:
+                what = message[3:].split(b" ")[0] + b": " + field(b"msg")
+                self.phases.append(Phase(time_ms, number, trace, what[:120], duration_s))
+            return
+        known = message if message in SPECS else next((p for p, _ in _PREFIXES if message.startswith(p)), None)
+        if known is None:
+            if _QUEUE_FULL in message or _QUEUE_FULL in field(b"error"):
+                self._add(_FULL, time_ms, number, b"", NAN, (field(b"collection"), message[:_MAX_DETAIL], trace))
+            return
+        spec = KNOWN[_NUMBER[known]][1]
+        detail = next((value for name in spec.detail if (value := field(name))), b"") or message
+        kind = _NUMBER[known]
+        if spec.what in ("request_failed", "node_failed") and _QUEUE_FULL in detail:
+            kind = _FULL
+        elif spec.what == "request_failed" and any(sign in detail for sign in _TIMEOUTS):
+            kind = _TIMED_OUT
+        if spec.what == "tsafe_parked" and spec.state == "point":
+            duration_s = _parked_s(field)
+        else:
+            duration_s = _duration_s(field(spec.duration), spec.unit_s) if spec.duration else NAN
+        subject = field(spec.subject)[:_MAX_DETAIL] if spec.subject else b""
+        if spec.what not in _LONG_DETAILS:
+            detail = detail[:_MAX_DETAIL]
+        self._add(kind, time_ms, number, subject, duration_s, (field(spec.collection), detail, trace))
+
+    def _add(
+        self, spec: int, time_ms: int, number: int, subject: bytes, duration_s: float, more: tuple[bytes, bytes, bytes]
+    ) -> None:
+        events = self.events
+        events.more[len(events)] = more
+        events.time_ms.append(time_ms)
+        events.line.append(number)
+        events.spec.append(spec)
+        events.subject.append(subject)
+        events.duration_s.append(duration_s)
 
 
 def _field(line: bytes, name: bytes) -> bytes:
-    """The value of a field in a text line. A name with a blank in it stands in quotes."""
-    key = b'["' + name + b'"=' if b" " in name else b"[" + name + b"="
+    """The value of a field in a text line."""
+    return _value(line, _key(name))
+
+
+def _value(line: bytes, key: bytes) -> bytes:
+    """What follows a key such as `[taskID=`; empty where the line lacks it."""
     at = line.find(key, zap.STAMP_LENGTH)
     if at < 0:
         return b""
     at += len(key)
-    if line[at : at + 1] == b'"':
+    if line.startswith(b'"', at):
         quoted = _QUOTED.match(line, at)
         return zap.unescape(quoted[1]) if quoted else line[at + 1 :]
     end = line.find(b"]", at)
@@ -271,42 +375,6 @@ def message_of(line: bytes) -> bytes | None:
         return zap.unescape(line[start + 1 : end]) if end > 0 else None
     end = line.find(b"]", start)
     return line[start:end] if end > 0 else None
-
-
-def _read(message: bytes, time_ms: int, number: int, field: Fields) -> Event | Phase | None:
-    if message.startswith(b"tr/"):
-        duration_s = go_duration_s(field(b"duration"))
-        what = message[3:].split(b" ")[0] + b": " + field(b"msg")
-        return None if duration_s is None else Phase(time_ms, number, field(b"traceID"), what[:120], duration_s)
-    spec = SPECS.get(message) or next((spec for prefix, spec in _PREFIXES if message.startswith(prefix)), None)
-    if spec is None:
-        full = _QUEUE_FULL in field(b"error") or _QUEUE_FULL in message
-        return _event(Spec("queue_full"), time_ms, number, field, message) if full else None
-    detail = next((value for name in spec.detail if (value := field(name))), b"")
-    if spec.what in ("request_failed", "node_failed"):
-        if _QUEUE_FULL in detail:
-            spec = Spec("queue_full", collection=spec.collection)
-        elif spec.what == "request_failed" and any(sign in detail for sign in _TIMEOUTS):
-            spec = Spec("request_timeout", subject=spec.subject, collection=spec.collection)
-    return _event(spec, time_ms, number, field, detail or message)
-
-
-def _event(spec: Spec, time_ms: int, number: int, field: Fields, detail: bytes) -> Event:
-    if spec.what == "tsafe_parked" and spec.state == "point":
-        duration_s = _parked_s(field)
-    else:
-        duration_s = _duration_s(field(spec.duration), spec.unit_s) if spec.duration else NAN
-    return Event(
-        time_ms,
-        number,
-        spec.what,
-        spec.state,
-        field(spec.subject)[:_MAX_DETAIL] if spec.subject else b"",
-        field(spec.collection) if spec.collection else b"",
-        duration_s,
-        detail if spec.what in _LONG_DETAILS else detail[:_MAX_DETAIL],
-        field(b"traceID"),
-    )
 
 
 def _duration_s(text: bytes, unit_s: float) -> float:

@@ -18,7 +18,7 @@ import stringzilla
 
 from slowq.parsers import access, envelopes, evidence, foreign, slow, zap
 from slowq.parsers.access import Access
-from slowq.parsers.evidence import Event, Phase
+from slowq.parsers.evidence import Events, Phase
 
 BLOCK = 1 << 20
 MAX_LINE = 16 << 20  # of a longer line the rest is passed over; Milvus itself cuts at 1 MiB from 2.6.7
@@ -26,6 +26,7 @@ MAX_KEPT = 50  # malformed and unrecognised lines that are quoted, out of all th
 _EXCERPT = 160
 
 _NEEDLES = (b"Search slow", b"Query slow", access.MARK[3:], *evidence.NEEDLES)
+_SLOW_NEEDLES = 2  # the first ones
 _STEADY = frozenset(_NEEDLES.index(needle) for needle in evidence.STEADY)
 _TENS = len("[2025/08/23 19:22:1")
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(_NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
@@ -46,7 +47,7 @@ class Batch:
     unrecognised: int = 0
     malformed: int = 0
     rows: slow.Rows = field(default_factory=slow.Rows)
-    events: list[Event] = field(default_factory=list)
+    events: Events = field(default_factory=Events)
     phases: list[Phase] = field(default_factory=list)
     accesses: list[Access] = field(default_factory=list)
     access_lines: int = 0  # of any method; they are among `milvus`
@@ -64,7 +65,9 @@ class Scanner:
     def __init__(self) -> None:
         self.batch = Batch()
         self._slow = slow.SlowLines()
+        self._evidence = evidence.EvidenceLines()
         self.batch.rows = self._slow.rows
+        self.batch.events, self.batch.phases = self._evidence.events, self._evidence.phases
         self._zap_start = b"\n[2025/"  # line feed, bracket and year; learnt from each block's first line
         self._pieces: dict[str, tuple[int, list[bytes]]] = {}
         self._lately: dict[int, bytes] = {}
@@ -137,7 +140,7 @@ class Scanner:
             number += stringzilla.count(view[counted_to:line_start], b"\n")
             counted_to = line_start
             line = bytes(view[line_start:line_end])
-            if b'slow"]' in line[:_SLOW_WITHIN]:
+            if needle < _SLOW_NEEDLES and line.find(b'slow"]', 0, _SLOW_WITHIN) > 0:
                 slow_lines.append(line)
                 slow_numbers.append(number)
             else:
@@ -153,20 +156,17 @@ class Scanner:
 
     def _read_slow(self, lines: list[bytes], numbers: list[int]) -> None:
         """Lines with a slow message, or with something that looks like one; all are counted as Milvus' already."""
-        kept_lines, kept_numbers = lines, numbers
-        if lines and not all(_is_slow(line) for line in lines):
-            kept_lines, kept_numbers = [], []
-            for line, number in zip(lines, numbers, strict=True):
-                if _is_slow(line):
-                    kept_lines.append(line)
-                    kept_numbers.append(number)
-                else:
-                    self._read_evidence(line, number, None)
-        refused = self._slow.read([_without_return(line) for line in kept_lines], kept_numbers)
-        self.batch.milvus -= len(kept_lines)
-        self.batch.slow_lines += len(kept_lines) - len(refused)
+        if not lines:
+            return
+        refused = self._slow.read([line.rstrip(b"\r") for line in lines], numbers)
+        self.batch.milvus -= len(lines)
+        self.batch.slow_lines += len(lines) - len(refused)
         for number, line, reason in refused:
-            self._malformed(number, reason, line)
+            if _is_slow(line):
+                self._malformed(number, reason, line)
+            else:
+                self.batch.milvus += 1
+                self._read_evidence(line, number, None)
 
     def _read_evidence(self, line: bytes, number: int, node: str | None) -> None:
         batch = self.batch
@@ -177,15 +177,9 @@ class Scanner:
             if found is not None:
                 batch.accesses.append(found)
         else:
-            self._keep(evidence.read(line, number))
+            self._evidence.read(line, number)
         if node is not None:
             batch.nodes[number] = node
-
-    def _keep(self, found: Event | Phase | None) -> None:
-        if isinstance(found, Phase):
-            self.batch.phases.append(found)
-        elif found is not None:
-            self.batch.events.append(found)
 
     # ----------------------------------------------------------------------------------------------------------------
     # A block with other lines in it: each line is classed by itself.
@@ -208,7 +202,7 @@ class Scanner:
             if line.startswith(zap_start) or zap.TEXT_PREFIX.match(line):
                 batch.milvus += 1
                 text_lines += 1
-                if has_hit and b'slow"]' in line[:_SLOW_WITHIN]:
+                if has_hit and line.find(b'slow"]', 0, _SLOW_WITHIN) > 0:
                     slow_lines.append(line)
                     slow_numbers.append(number)
                 elif has_hit:
@@ -273,7 +267,7 @@ class Scanner:
             batch.nodes[number] = node
         if entry.message not in slow.KINDS:
             batch.milvus += 1
-            self._keep(evidence.read_entry(entry, number))
+            self._evidence.read_entry(entry, number)
             return
         reason = self._slow.read_entry(entry, number)
         if reason is None:

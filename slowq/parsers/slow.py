@@ -101,7 +101,7 @@ NAN = float("nan")
 _MARK = b'slow"] [traceID='
 _GUARANTEE_MARK = b"] [guarantee_timestamp="
 _SLOW_AFTER = 200  # a level, a caller and a message end well before this
-_FILTER = re.compile(rb'\[(?:dsls?|expr)=(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\[\]="]*+))\] ', re.DOTALL)
+_FILTER = re.compile(rb'\[(?:dsls?|expr)=(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\[\]="]*+))\](?: |$)', re.DOTALL)
 
 
 class SlowLines:
@@ -190,7 +190,7 @@ class SlowLines:
         entry = zap.parse(line)
         if entry is None:
             return "cut before its message ends" if zap.stamp_ms(line) is not None else "its time stamp is not a time"
-        return self.read_entry(entry, number)
+        return self.read_entry(entry, number) if entry.message in KINDS else "is no slow line"
 
     def read_entry(self, entry: zap.Entry, number: int) -> str | None:
         """Take one slow entry in any form, or say what is wrong with it."""

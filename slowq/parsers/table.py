@@ -17,8 +17,9 @@ import pyarrow as pa
 from slowq.facts import NOT_STATED, SLOW_S, STEADY_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import releases, slow, zap
 from slowq.parsers.access import Access
-from slowq.parsers.evidence import STEADY_KINDS
+from slowq.parsers.evidence import KNOWN, STEADY_KINDS
 from slowq.parsers.read import File
+from slowq.parsers.scan import Batch
 from slowq.sources.paths import node_of
 
 # Hybrid timestamp: physical milliseconds << 18 | logical (18 bits).
@@ -32,6 +33,7 @@ GRACEFUL_S = 5.0
 TOLERANCE_S = 0.5
 _COMPUTED_SINCE = (2, 4, 7)  # from here the proxy logs the timestamp it computed, before it the raw request value
 _RAW_LEVELS = {0: "Strong", 1: "Eventually", 2: "Bounded"}
+_STATES = ("start", "done", "point")
 _INTERNAL_LABELS = ("requery", "upsert_query", "delete_query")
 _ONLY_SUCCESSFUL_SINCE = (2, 6, 10)
 
@@ -54,27 +56,41 @@ class Table:
     # ----------------------------------------------------------------------------------------------------------------
 
     def events(self) -> pd.DataFrame:
-        rows = [(number, offset, event) for number, offset, batch in self._parts for event in batch.events]
+        parts = [part for part in self._parts if len(part[2].events)]
+        events = [batch.events for _, _, batch in parts]
+        spec = _joined((one.spec for one in events), "uint16")
+        whats = pd.Index(sorted({known.what for _, known in KNOWN}), dtype="str")
+        what = np.array([whats.get_loc(known.what) for _, known in KNOWN])[spec]
+        state = np.array([_STATES.index(known.state) for _, known in KNOWN])[spec]
+        messages = np.array([message.decode() for message, _ in KNOWN], dtype=object)
+        detail = messages[spec]
+        collection, trace = np.full((2, len(spec)), None, dtype=object)
+        at = 0
+        for one in events:
+            for row, (of, said, by) in one.more.items():
+                collection[at + row], detail[at + row], trace[at + row] = _text(of) or None, _text(said), _text(by) or None
+            at += len(one)
+        files = _of_files(parts, lambda batch: len(batch.events))
         frame = pd.DataFrame(
             {
-                "at": _times([event.time_ms for _, _, event in rows]),
-                "what": pd.Categorical([event.what for _, _, event in rows]),
-                "state": pd.Categorical([event.state for _, _, event in rows], categories=["start", "done", "point"]),
-                "subject": _strings(event.subject for _, _, event in rows),
-                "collection": _strings((event.collection or None) for _, _, event in rows),
-                "duration_s": np.array([event.duration_s for _, _, event in rows], dtype="float64"),
-                "detail": _strings(event.detail for _, _, event in rows),
-                "trace_id": _strings((event.trace or None) for _, _, event in rows),
-                "path": pd.Categorical.from_codes([number for number, _, _ in rows], categories=_unique(self.paths)),
-                "line": np.array([offset + event.line for _, offset, event in rows], dtype="int64"),
+                "at": _times(_joined((one.time_ms for one in events), "int64")),
+                "what": pd.Categorical.from_codes(what, categories=whats),
+                "state": pd.Categorical.from_codes(state, categories=pd.Index(_STATES, dtype="str")),
+                "subject": _strings(subject for one in events for subject in one.subject),
+                "collection": pd.array(collection, dtype="str"),
+                "duration_s": _joined((one.duration_s for one in events), "float64"),
+                "detail": pd.array(detail, dtype="str"),
+                "trace_id": pd.array(trace, dtype="str"),
+                "path": pd.Categorical.from_codes(files, categories=_unique(self.paths)),
+                "line": _joined_lines(parts, lambda batch: batch.events.line),
             }
         )
         frame = frame.sort_values(["at", "path", "line"], kind="stable", ignore_index=True)
         # Of what says the same every second the first of ten seconds stays, wherever the log was cut into parts.
-        steady = frame["what"].isin(STEADY_KINDS)
+        steady = frame["what"].isin(STEADY_KINDS).to_numpy()
         window = frame["at"].astype("int64") // int(STEADY_S * 1000)
-        again = pd.DataFrame({"what": frame["what"], "path": frame["path"], "window": window}).duplicated()
-        return frame[~(steady & again)].reset_index(drop=True)
+        again = pd.DataFrame({"what": frame["what"].cat.codes, "path": frame["path"].cat.codes, "window": window})
+        return frame[~(steady & again.duplicated().to_numpy())].reset_index(drop=True)
 
     def phases(self) -> pd.DataFrame:
         rows = [(number, offset, phase) for number, offset, batch in self._parts for phase in batch.phases]
@@ -116,7 +132,7 @@ class Table:
         of_form = _FormColumns(forms, form_codes)
         versions = [_version_of(form, known_version) for form in forms]
         params = of_form.map(lambda form: form.search_params, _search_params)
-        files = np.concatenate([np.full(len(batch.rows.time_ms), number) for number, _, batch in parts] or [[]]).astype(int)
+        files = _of_files(parts, lambda batch: len(batch.rows.line))
         frame = pd.DataFrame(
             {
                 "at": _times(at_ms),
@@ -149,7 +165,7 @@ class Table:
                 "milvus_version": of_form.categorical([v[0] for v in versions]),
                 "milvus_version_source": of_form.categorical([v[1] for v in versions]),
                 "path": pd.Categorical.from_codes(files, categories=_unique(self.paths)),
-                "line": _joined_lines(parts),
+                "line": _joined_lines(parts, lambda batch: batch.rows.line),
                 "extra": of_form.categorical([_extra(form.extra) for form in forms]),
                 "_label": of_form.categorical([_text(form.label) for form in forms]),
             }
@@ -179,9 +195,11 @@ class Table:
         A search whose output fields cannot be filled from its reduce asks once more, with a Query that has an empty
         `expr` and the search's own trace id; from 2.6.15 `queryLabel` says what a query is for.
         """
-        label = frame["_label"].astype(object)
+        label = frame["_label"]
         queries = (frame["kind"] == "query").to_numpy()
-        empty = queries & (frame["filter"] == "").fillna(False).to_numpy(dtype=bool)
+        empty = queries & (frame["filter"] == "").to_numpy(dtype=bool, na_value=False)
+        if not empty.any() and not label.notna().any():
+            return frame
         traces = frame["trace_id"]
         searches = frame.loc[~queries & traces.notna().to_numpy(), "trace_id"]
         of_a_search = empty & traces.isin(searches).to_numpy() & ~(label == "query").to_numpy()
@@ -318,9 +336,16 @@ def _joined(arrays: Iterable[Any], dtype: str) -> np.ndarray:
     return np.concatenate(found) if found else np.array([], dtype=dtype)
 
 
-def _joined_lines(parts: Sequence[Any]) -> np.ndarray:
-    found = [np.frombuffer(batch.rows.line, dtype="int64") + offset for _, offset, batch in parts]
+def _joined_lines(parts: Sequence[Any], of: Callable[[Batch], Any]) -> np.ndarray:
+    """Line numbers in the whole file."""
+    found = [np.frombuffer(of(batch), dtype="int64") + offset for _, offset, batch in parts]
     return np.concatenate(found) if found else np.array([], dtype="int64")
+
+
+def _of_files(parts: Sequence[Any], size: Callable[[Batch], int]) -> np.ndarray:
+    """The number of the file of each row."""
+    found = [np.full(size(batch), number, dtype="int32") for number, _, batch in parts]
+    return np.concatenate(found) if found else np.array([], dtype="int32")
 
 
 def _offsets(file: File) -> list[int]:

@@ -85,6 +85,68 @@ EXPRESSIONS = st.recursive(
     max_leaves=12,
 )
 
+# What lexers stumble over, put together at random.
+_WORDS = (
+    *(
+        "a",
+        "b1",
+        "5",
+        "07",
+        "08",
+        "0x1F",
+        "7x",
+        "1.5",
+        ".5",
+        "1e5",
+        "true",
+        "'x'",
+        '"y%"',
+        "'a_'",
+        'r"y"',
+        "{t}",
+        "$",
+        "$meta",
+    ),
+    *("[", "]", "(", ")", ",", "[1]", "[2, 3]", '["x", "y"]', 'm["k"]', "m['k'][0]", "s[x]", "f(", "text_match(", "x="),
+    *(
+        " and ",
+        " or ",
+        "not ",
+        "!",
+        " in ",
+        " like ",
+        "like(",
+        "exists ",
+        " is null",
+        " is not null",
+        "iso ",
+        "interval ",
+    ),
+    *(
+        " == ",
+        "=",
+        " < ",
+        " >= ",
+        "=~",
+        "-",
+        "+",
+        "**",
+        "~",
+        "&",
+        "?",
+        "\\",
+        "'",
+        '"',
+        "\n",
+        "\r",
+        "\x1b",
+        "é",
+        "\ud800",
+        " ",
+    ),
+)
+SOUP = st.lists(st.sampled_from(_WORDS), max_size=12).map("".join)
+
 
 class Writer:
     """Writes trees; `draw` decides on every spelling."""

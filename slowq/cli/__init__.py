@@ -1,0 +1,134 @@
+"""The command line. Results go to standard output, everything else to standard error; exit codes are the contract's.
+
+One command a file: options, one call, print, exit code. What takes long to import is imported within the commands, so
+that `slowq --help` answers at once. Errors are turned into messages here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from slowq import __version__
+from slowq.cli import analyze, explain, messages, requests, rules
+from slowq.cli.options import BUG
+from slowq.errors import SlowqError
+
+# What a shell reports of a program that these signals ended.
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+_WRONG_COMMAND_LINE = 2
+
+# The root of typer's errors about the command line; which click it is from depends on typer's version.
+_CommandLineError: Any = typer.BadParameter.__mro__[1]
+
+
+@dataclass(slots=True)
+class _Run:
+    verbose: bool = False
+
+
+class _PipeClosedError(Exception):
+    """Whoever read our output has gone."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # typer itself would exit with 1, which means a failed gate
+            raise _PipeClosedError from error
+
+
+def main() -> int:
+    """Run the command line that `sys.argv` holds; the exit code."""
+    run = _Run()
+    try:
+        code = app()(prog_name="slowq", standalone_mode=False, obj=run)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except SlowqError as error:
+        messages.error(error.message, error.hint)
+        return error.exit_code
+    except _CommandLineError as error:
+        path = error.ctx.command_path if error.ctx else "slowq"
+        said = error.format_message().replace("Value error, ", "").rstrip(".")  # how newer versions of typer begin
+        messages.error(said[:1].lower() + said[1:], f"{path} --help lists what it takes")
+        return _WRONG_COMMAND_LINE
+    except (_PipeClosedError, BrokenPipeError):
+        _let_go_of_closed_pipes()
+        return _PIPE_CLOSED
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - one of the two borders: a crash must not look like a result
+        _report_bug(error, run.verbose)
+        return BUG
+    return code or 0
+
+
+def _report_bug(error: Exception, verbose: bool) -> None:
+    if verbose:
+        import traceback
+
+        messages.error("".join(traceback.format_exception(error)).rstrip())
+    messages.error(
+        f"this is a bug in slowq, and nothing was concluded: {type(error).__name__}: {error}",
+        "please report it" + ("" if verbose else ", with what the same command with -v prints"),
+    )
+
+
+def _let_go_of_closed_pipes() -> None:
+    """Keep the interpreter from flushing into a closed pipe once more, and complaining, when it exits."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def app() -> typer.Typer:
+    """Every command, as typer runs them. Return values are exit codes."""
+    commands = typer.Typer(
+        name="slowq",
+        cls=_Commands,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    commands.callback(invoke_without_command=True)(_root)
+    commands.command("analyze")(analyze.run)
+    commands.command("requests")(requests.run)
+    commands.command("rules")(rules.run)
+    commands.command("explain")(explain.run)
+    return commands
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"slowq {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    ctx: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show the traceback where slowq itself fails.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Why are my Milvus searches slow, and what do I change?
+
+    slowq reads the logs of Milvus, names the cause of slow searches with the lines that show it, and says what to
+    change. Begin with: slowq analyze PATH
+    """
+    ctx.obj.verbose = verbose
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(_WRONG_COMMAND_LINE)

@@ -1,0 +1,209 @@
+"""`slowq analyze`: from logs and facts to the cause and what to change."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from slowq.cli import messages
+from slowq.cli.options import (
+    BUG,
+    Collections,
+    Databases,
+    Filters,
+    Force,
+    Jobs,
+    Kinds,
+    MinDuration,
+    NoProgress,
+    Output,
+    Paths,
+    Since,
+    Until,
+    Verbose,
+    filters,
+    share,
+    suffix,
+)
+from slowq.cli.output import WIDTH, is_stdout, is_terminal, opened, refuse_unwritable, text_console
+from slowq.cli.reading import read_case
+from slowq.errors import InputError, UsageError
+
+_GATE_FAILED = 1
+_SEVERITIES = ("info", "warning", "critical")
+
+Document = Mapping[str, Any]
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+_BY_SUFFIX = {"json": Format.JSON, "md": Format.MARKDOWN, "markdown": Format.MARKDOWN}
+
+
+def _gates(incomplete: str) -> list[str]:
+    return [name for name in _known_gates() if name.startswith(incomplete)]
+
+
+def run(
+    paths: Paths = None,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="What logs cannot show (collections, indexes, hardware, what was observed), as YAML or JSON. "
+            "Enough without any log.",
+        ),
+    ] = None,
+    format_: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="How to say it; if not given, what the name of --output says, else text.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Output = None,
+    force: Force = False,
+    since: Since = None,
+    until: Until = None,
+    collection: Collections = None,
+    database: Databases = None,
+    kind: Kinds = None,
+    min_duration: MinDuration = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Exit with 1 if there is a finding of this cause or sub-cause, or of at least this severity (info, "
+            "warning, critical). May be repeated.",
+            autocompletion=_gates,
+        ),
+    ] = None,
+    min_coverage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE", help="Exit with 3 if less than this share of the lines was understood: 0.95, 95%."
+        ),
+    ] = None,
+    jobs: Jobs = None,
+    no_progress: NoProgress = False,
+    verbose: Verbose = False,
+) -> int:
+    """Find out why searches are slow, and what to change.
+
+    Exit codes: 0 it ran; 1 --fail-on found what it names; 2 the command line or the context file is wrong; 3 the logs
+    are not usable, or were understood less than --min-coverage; 70 a bug in slowq.
+    """
+    if not paths and context is None:
+        raise UsageError(
+            "nothing to analyze: neither PATH nor --context",
+            hint="slowq analyze /var/log/milvus, or slowq analyze --context facts.yaml; '-' reads standard input",
+        )
+    kept = filters(since, until, collection, database, kind, min_duration)
+    gates = [_gate(name) for name in fail_on or ()]
+    least = share(min_coverage) if min_coverage is not None else None
+    refuse_unwritable(output, force=force)
+    document = _document(paths or [], context, kept, jobs, no_progress)
+    report = _rendered(document, format_ or _BY_SUFFIX.get(suffix(output), Format.TEXT), output)
+    with opened(output, force=force) as stream:
+        stream.write(report)
+    return _exit_code(document, gates, least)
+
+
+def _document(
+    paths: Sequence[str], context: str | None, kept: Filters, jobs: int | None, no_progress: bool
+) -> Document:
+    from slowq.context import load
+
+    facts = load(context) if context is not None else None
+    case = read_case(paths, kept, context=facts, jobs=jobs, no_progress=no_progress)
+
+    from slowq.report.document import document
+    from slowq.triage import diagnose
+
+    return document(case, diagnose(case))
+
+
+def _rendered(document: Document, form: Format, output: str | None) -> bytes:
+    match form:
+        case Format.JSON:
+            text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+            # Only a lone surrogate cannot be encoded, and a backslash escape is what JSON has for it.
+            return text.encode("utf-8", "backslashreplace")
+        case Format.MARKDOWN:
+            from slowq.report import markdown
+
+            return markdown.render(document).encode("utf-8", "backslashreplace")
+        case Format.TEXT:
+            return _as_text(document, output)
+
+
+def _as_text(document: Document, output: str | None) -> bytes:
+    from rich.console import Console
+
+    from slowq.report import terminal
+
+    on_screen = is_stdout(output)
+    console = text_console() if on_screen else Console(file=io.StringIO(), width=WIDTH, color_system=None)
+    rows = max(terminal.ROWS, console.height - 2) if on_screen and is_terminal() else None
+    with console.capture() as captured:
+        terminal.render(document, console, rows=rows)
+    return captured.get().encode(console.encoding, "backslashreplace")
+
+
+def _known_gates() -> tuple[str, ...]:
+    from slowq.findings import CAUSES
+
+    return *CAUSES, *(sub_cause for sub_causes in CAUSES.values() for sub_cause in sub_causes), *_SEVERITIES
+
+
+def _gate(name: str) -> str:
+    """The name as the findings write it; UsageError where none has it."""
+    gate, known = name.strip().lower().replace("-", "_"), _known_gates()
+    if gate not in known:
+        close = difflib.get_close_matches(gate, known, n=3, cutoff=0.5)
+        hint = (
+            f"did you mean {' or '.join(close)}?" if close else "name a cause, a sub-cause (slowq rules) or a severity"
+        )
+        raise UsageError(f"--fail-on {name!r}: no cause, sub-cause or severity has this name", hint=hint)
+    return gate
+
+
+def _stopped_by(gate: str, finding: Mapping[str, Any]) -> bool:
+    if gate in _SEVERITIES:
+        return _SEVERITIES.index(finding["severity"]) >= _SEVERITIES.index(gate)
+    return gate in (finding["cause"], finding["sub_cause"])
+
+
+def _exit_code(document: Document, gates: Sequence[str], least: float | None) -> int:
+    """The first that applies of: a bug, a failed gate, too little understood. Each of them is said."""
+    code = 0
+    understood = document["coverage"]["share_understood"]
+    if least is not None and understood is not None and understood < least:
+        # Cut, not rounded: it must not look as if it were enough.
+        messages.error(
+            f"--min-coverage {least:.6g}: only {int(understood * 1e4) / 1e4:.4f} of the lines were understood"
+        )
+        code = InputError.exit_code
+    for gate in gates:
+        found = [finding for finding in document["findings"] if _stopped_by(gate, finding)]
+        if found:
+            said = ", ".join(f"{one['sub_cause']} ({one['severity']})" for one in found)
+            messages.error(f"--fail-on {gate}: found {said}")
+            code = _GATE_FAILED
+    for one in document["broken"]:
+        messages.error(
+            f"the rule {one['sub_cause']} failed, which is a bug in slowq: {one['error']}", "please report it"
+        )
+        code = BUG
+    return code

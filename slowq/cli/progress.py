@@ -1,0 +1,107 @@
+"""How far the reading is: a bar on standard error, where someone sits in front of it and it takes a while."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_WAIT_S = 0.7
+_STEP_S = 0.1
+
+
+class Bar:
+    """Called with the bytes read and the slow requests so far, as often as the reader likes; draws ten times a second.
+
+    It has no thread of its own: the reader forks its workers while the bar is there.
+    """
+
+    def __init__(
+        self,
+        total_bytes: Callable[[], int | None],
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total_bytes = total_bytes
+        self._console = console
+        self._clock = clock
+        self._next = clock() + _WAIT_S
+        self._read_before = self._slow_before = 0  # in the logs that are done
+        self._read = self._slow = 0
+        self._drawn: tuple[Progress, TaskID] | None = None
+
+    def __call__(self, read_bytes: int, slow_requests: int) -> None:
+        if read_bytes < self._read:  # logs that are read one by one each count from zero
+            self._read_before += self._read
+            self._slow_before += self._slow
+        self._read, self._slow = read_bytes, slow_requests
+        now = self._clock()
+        if now >= self._next:
+            self._next = now + _STEP_S
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._drawn is None:
+            self._drawn = self._start()
+        progress, task = self._drawn
+        read = self._read_before + self._read
+        progress.update(task, completed=read, slow=f"{self._slow_before + self._slow:,}")
+        progress.refresh()
+
+    def _start(self) -> tuple[Progress, TaskID]:
+        from rich import progress
+        from rich.console import Console
+
+        bar = progress.Progress(
+            progress.TextColumn("reading", markup=False),
+            progress.BarColumn(24),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TextColumn("{task.fields[slow]} slow requests", markup=False),
+            console=self._console or Console(stderr=True),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        bar.start()
+        return bar, bar.add_task("", total=self._total_bytes(), slow="0")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._drawn is not None:
+            self._drawn[0].stop()
+            self._drawn = None
+
+
+def bar(paths: Sequence[str], *, hidden: bool) -> Bar | None:
+    """A bar for the reading of these paths; None where nobody would see it."""
+    if hidden or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        return None
+    return Bar(lambda: total_bytes(paths))
+
+
+def total_bytes(paths: Sequence[str]) -> int | None:
+    """The bytes to read; None where that is not known before: of what is packed, and of standard input."""
+    from slowq.sources import Member, find, members
+
+    total = 0
+    for source in find(paths):
+        if source.size is None:
+            return None
+        first = next(members(source), None)
+        if not (isinstance(first, Member) and first.plain):
+            return None
+        total += source.size
+    return total

@@ -1,0 +1,85 @@
+"""Reading what the command line names into a case, with a bar, warnings, and a hint where the filters leave nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from slowq.cli import messages
+from slowq.cli.options import Filters
+from slowq.cli.progress import bar
+from slowq.moments import utc_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slowq.facts import Case, Context
+    from slowq.gather import Only
+
+_BACK_FROM_NOW = "; a time such as 2h counts back from now"
+_NAMES = 5  # of collections and the like that a hint lists
+
+
+def read_case(
+    paths: Sequence[str],
+    filters: Filters,
+    *,
+    context: Context | None = None,
+    jobs: int | None = None,
+    no_progress: bool = False,
+) -> Case:
+    case = _read(paths, filters.only(datetime.now(UTC)), context, jobs, no_progress, messages.warning)
+    if filters.are_given and not len(case.requests):
+        _hint_at_what_there_is(paths, filters, context, jobs, no_progress)
+    return case
+
+
+def _read(
+    paths: Sequence[str],
+    only: Only | None,
+    context: Context | None,
+    jobs: int | None,
+    no_progress: bool,
+    warn: Callable[[str], None],
+) -> Case:
+    from slowq.gather import gather
+
+    shown = bar(paths, hidden=no_progress)
+    with shown or nullcontext():
+        return gather(paths, context, only=only, jobs=jobs, progress=shown, warn=warn)
+
+
+def _hint_at_what_there_is(
+    paths: Sequence[str], filters: Filters, context: Context | None, jobs: int | None, no_progress: bool
+) -> None:
+    """Read once more without the filters, and say what they could have kept."""
+    if "-" in paths:  # which cannot be read twice
+        messages.hint("nothing is left; the filters may be too narrow" + _BACK_FROM_NOW * filters.are_relative)
+        return
+    requests = _read(paths, None, context, jobs, no_progress, lambda text: None).requests
+    if len(requests):
+        messages.hint("; ".join(_what_there_is(requests, filters)))
+
+
+def _what_there_is(requests: pd.DataFrame, filters: Filters) -> Iterator[str]:
+    from slowq.report.text import count, duration
+
+    yield f"the filters leave none of {count(len(requests), 'request')}"
+    if filters.since or filters.until:
+        times = requests["at"].dropna()
+        if len(times):
+            newest, oldest = utc_text(times.max().to_pydatetime()), utc_text(times.min().to_pydatetime())
+            yield f"the newest request is of {newest}, the oldest of {oldest}" + _BACK_FROM_NOW * filters.are_relative
+    wanted = {"collection": filters.collections, "database": filters.databases, "kind": filters.kinds}
+    for name in filter(wanted.__getitem__, wanted):
+        seen = requests[name].astype(object).value_counts().index.tolist()
+        more = f" and {len(seen) - _NAMES:,} more" if len(seen) > _NAMES else ""
+        yield (
+            f"the log names {count(len(seen), name)}: {', '.join(map(str, seen[:_NAMES]))}{more}"
+            if seen
+            else (f"the log names no {name}")
+        )
+    if filters.min_duration:
+        yield f"the longest took {duration(requests['duration_s'].max())}"
