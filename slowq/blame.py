@@ -16,7 +16,7 @@ from slowq.rule import About
 from slowq.workload import Mask
 
 _UNFILLED = re.compile(r"<[a-z_]+>")
-# A cause of more than this share of the slow time is critical, of less than the second no more than a remark.
+# What can be expected to explain this share of the slow time is critical, less than the second no more than a remark.
 _CRITICAL_SHARE, _REMARK_SHARE = 0.3, 0.05
 
 
@@ -46,7 +46,7 @@ def finding(
     return Finding(
         cause=about.cause,
         sub_cause=about.id,
-        severity=_severity(share),
+        severity=_severity(share * confidence),
         confidence=confidence,
         explains_s=share * work.total_s if work.has_durations else None,
         explains_share=share,
@@ -73,7 +73,7 @@ def fact(
     """A finding about the whole incident: what slow requests there are, all of them suffer from it."""
     work = workload.of(case)
     everything = np.ones(work.count, dtype=bool)
-    found = finding(
+    return finding(
         about,
         case,
         everything,
@@ -86,7 +86,6 @@ def fact(
         explains_share=1.0,
         keys=keys,
     )
-    return found
 
 
 def remedies(
@@ -111,8 +110,8 @@ def remedies(
     return tuple(filled)
 
 
-def _severity(share: float) -> Severity:
-    return "critical" if share >= _CRITICAL_SHARE else "warning" if share >= _REMARK_SHARE else "info"
+def _severity(expected_share: float) -> Severity:
+    return "critical" if expected_share >= _CRITICAL_SHARE else "warning" if expected_share >= _REMARK_SHARE else "info"
 
 
 def percent(share: float) -> str:

@@ -17,7 +17,9 @@ HIGHEST = 0.95
 ENOUGH = 0.5
 
 
-def confidence(base: float, *, signs: Iterable[tuple[bool, float]] = (), against: Iterable[tuple[bool, float]] = ()) -> float:
+def confidence(
+    base: float, *, signs: Iterable[tuple[bool, float]] = (), against: Iterable[tuple[bool, float]] = ()
+) -> float:
     """The probability that the cause is real. Signs are (is it there, weight 0…1)."""
     p = base
     for there, weight in signs:

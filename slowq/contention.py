@@ -20,6 +20,9 @@ from slowq.heavy import heavy_requests
 from slowq.rule import About
 from slowq.workload import logged, stated
 
+# Beyond this share of the time there is no outside to compare with.
+_NEARLY_ALWAYS = 0.95
+
 
 def contention_finding(
     about: About,
@@ -68,9 +71,11 @@ def contention_finding(
         )
     if len(started):
         evidence.append(logged(started, f"{count(len(started), 'line')} of the same time show what started it."))
-    evidence += [stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.") for event in stated_events]
+    evidence += [
+        stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.") for event in stated_events
+    ]
     if after in told:
-        evidence.append(stated(case, "pattern.only_after", f"It is slow only after {_with_article(after)}."))
+        evidence.append(stated(case, "pattern.only_after", f"It is slow only after {_with_article(str(after))}."))
     cpu = case.context.observations.get("cpu_share")
     if cpu is not None and cpu >= 0.9 and len(events):
         evidence.append(stated(case, "observations.cpu_share", f"The CPU is at {percent(cpu)}.", cpu))
@@ -89,12 +94,16 @@ def contention_finding(
                 (after in told, 0.2),
                 (cpu is not None and cpu >= 0.9 and bool(len(events)), 0.5),
             ],
-            against=[(heavy > 0.5, 0.5), (bool(len(events)) and not stated_events and work.window_s > 0 and share < overlap_share, 0.4)],
+            against=[
+                (heavy > 0.5, 0.5),
+                (bool(len(events)) and not stated_events and work.window_s > 0 and share < overlap_share, 0.4),
+            ],
         ),
         summary=f"Searches compete with {what} for the same machine"
         + (f": {percent(share)} of the slow time lies beside them." if work.window_s else ".")
         if len(events)
-        else f"Searches are slow since {_with_article(stated_events[0].what or after or what if stated_events else after or what)}.",
+        else "Searches are slow since "
+        f"{_with_article(stated_events[0].what or after or what if stated_events else after or what)}.",
         evidence=evidence,
     )
 
@@ -112,7 +121,7 @@ def _times(case: Case, kinds: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         starts.append(one[0])
         ends.append(one[1])
     points = case.events[case.events["what"].isin(kinds) & (case.events["state"] == "point")]
-    moments = points["at"].to_numpy(dtype="datetime64[ms]").astype("int64") / 1e3
+    moments = workload.unix_s(points["at"])
     return np.concatenate([*starts, moments]), np.concatenate([*ends, moments + STEADY_S])
 
 
@@ -124,15 +133,11 @@ def _density(case: Case, inside: np.ndarray, starts: np.ndarray, ends: np.ndarra
     work = workload.of(case)
     if not work.window_s or not len(starts):
         return 1.0
-    logged_s = case.events["at"].to_numpy(dtype="datetime64[ms]").astype("int64") / 1e3
+    logged_s = workload.unix_s(case.events["at"])
     first = min(float(np.nanmin(work.started_s)), float(logged_s.min(initial=np.inf)))
     last = max(float(np.nanmax(work.ended_s)), float(logged_s.max(initial=-np.inf)))
-    moments = np.linspace(first, last, 400)
-    within = np.zeros(len(moments), dtype=bool)
-    for start, end in zip(starts, ends, strict=True):
-        within |= (moments >= start) & (moments <= end)
-    time_inside = float(within.mean())
-    if time_inside > 0.95 or not within.any():
+    time_inside = workload.covered_s(starts, ends, first, last) / (last - first)
+    if not 0 < time_inside <= _NEARLY_ALWAYS:
         return 1.0
     share = float(inside.mean())
     return (share / time_inside) / max((1 - share) / (1 - time_inside), 1e-3)

@@ -61,7 +61,8 @@ def filter_finding(
         evidence.append(
             seen(
                 work,
-                f"Requests without a filter that ran apart from them took {seconds(work.middle(work.weight_s, apart))}.",
+                "Requests without a filter that ran apart from them took "
+                f"{seconds(work.middle(work.weight_s, apart))}.",
                 apart,
                 slower,
                 _MUCH_SLOWER,

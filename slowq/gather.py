@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from slowq import versions
 from slowq.errors import InputError
 from slowq.facts import Case, Context, Coverage, Input, Malformed, Milvus, Place
 from slowq.parsers import read
-from slowq.parsers.foreign import BANNER_VERSION
 from slowq.sources import find
 
 _SESSION_VERSION = re.compile(r'"Version"\s*:\s*"v?(\d+\.\d+\.\d+[\w.-]*)"')
@@ -148,7 +146,7 @@ def _input(file: read.File) -> Input:
     formats: Counter[tuple[str, ...]] = Counter()
     for batch in file.batches:
         formats.update(batch.formats)
-    size, lines = sum(batch.bytes for batch in file.batches), sum(batch.lines for batch in file.batches)
+    size, lines = sum(batch.size_bytes for batch in file.batches), sum(batch.lines for batch in file.batches)
     return Input(file.path, _format(formats, file), file.compressed_bytes, size, lines)
 
 
@@ -195,6 +193,4 @@ def _milvus(requests, said, context: Context) -> Milvus:  # type: ignore[no-unty
         exact = min(known, key=lambda one: (one[1] != (low, high), one[0]))[0]
         return Milvus(exact, low, high, deployment, source)
     text = ", ".join(sorted(seen.index))
-    return Milvus(
-        text, min(f[0] for _, f in known), max(f[1] for _, f in known), deployment, "several: " + source
-    )
+    return Milvus(text, min(f[0] for _, f in known), max(f[1] for _, f in known), deployment, "several: " + source)

@@ -78,7 +78,11 @@ def _verdict(case: Case, findings: Sequence[Finding], skipped: Sequence[tuple[st
         return Verdict("nothing_slow", f"No slow request in {case.coverage.lines:,} lines; {threshold}.")
     if first is None or first.confidence < ENOUGH or first.explains_share < ENOUGH_SHARE:
         candidates = " or ".join(one.sub_cause for one in findings[:2])
-        lead = f"The evidence does not decide; the likeliest is {candidates}. " if candidates else "No rule fits what is there. "
+        lead = (
+            f"The evidence does not decide; the likeliest is {candidates}. "
+            if candidates
+            else "No rule fits what is there. "
+        )
         return Verdict("undetermined", lead + _next_question(findings, skipped))
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
     if rival is not None and expected_share(rival) * CLEAR_LEAD > expected_share(first):
@@ -132,7 +136,9 @@ def blind_spots(case: Case) -> tuple[str, ...]:
             + "; faster ones may be slow as well."
         )
     if milvus.surely_from((2, 6, 0)) or (milvus.surely_from((2, 5, 13)) and milvus.surely_before((2, 6, 0))):
-        spots.append("Searches are held against the threshold per query vector, so large-nq requests drop out of the slow log.")
+        spots.append(
+            "Searches are held against the threshold per query vector, so large-nq requests drop out of the slow log."
+        )
     if milvus.surely_from((3, 0, 0)):
         spots.append("Slow lines of 3.0 name no collection, filter or search params; the access log does.")
     if milvus.surely_from((2, 6, 7)):

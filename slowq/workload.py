@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import Case, CollectionFacts, FieldFacts, Place
+from slowq.facts import STEADY_S, Case, CollectionFacts, FieldFacts, Place
 from slowq.findings import Evidence
 
 if TYPE_CHECKING:
@@ -25,6 +25,13 @@ Mask = np.ndarray
 # A request is a victim when culprits ran during at least this share of its life: less is chance.
 VICTIM_SHARE = 0.5
 _MAX_CITES = 3
+# What remedies call it → the column that holds it.
+_NAMES = {
+    "collection": "collection",
+    "database": "database",
+    "vector_field": "anns_field",
+    "metric_type": "metric_type",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +73,11 @@ class Workload:
 
     @cached_property
     def ended_s(self) -> np.ndarray:
-        return _unix_s(self.slow["at"])
+        return unix_s(self.slow["at"])
 
     @cached_property
     def started_s(self) -> np.ndarray:
-        return _unix_s(self.slow["started"])
+        return unix_s(self.slow["started"])
 
     @cached_property
     def window_s(self) -> float:
@@ -98,7 +105,9 @@ class Workload:
 
         def covered_until(moments: np.ndarray) -> np.ndarray:
             i = np.searchsorted(merged[:, 0], moments, side="right") - 1
-            inside = np.where(i >= 0, np.minimum(moments, merged[np.maximum(i, 0), 1]) - merged[np.maximum(i, 0), 0], 0.0)
+            inside = np.where(
+                i >= 0, np.minimum(moments, merged[np.maximum(i, 0), 1]) - merged[np.maximum(i, 0), 0], 0.0
+            )
             return np.asarray(np.where(i >= 0, lengths[np.maximum(i, 0)] + inside, 0.0))
 
         life = np.maximum(self.ended_s - self.started_s, 1e-3)
@@ -117,8 +126,8 @@ class Workload:
     def number(self, name: str) -> np.ndarray:
         return self.slow[name].to_numpy(dtype="float64")
 
-    def text(self, name: str) -> np.ndarray:
-        return self.slow[name].astype(object).to_numpy()
+    def is_known(self, name: str) -> Mask:
+        return np.asarray(self._numbered(name)[0] >= 0)
 
     def is_any(self, name: str, values: Sequence[str]) -> Mask:
         return np.array(self.slow[name].isin(values), dtype=bool)
@@ -163,20 +172,43 @@ class Workload:
     def cites(self, mask: Mask, most: int = _MAX_CITES) -> tuple[Place, ...]:
         """The slowest of the masked requests."""
         rows = np.flatnonzero(mask)
+        if len(rows) > most:
+            weight_s = self.weight_s[rows]
+            rows = rows[weight_s >= np.partition(weight_s, len(rows) - most)[len(rows) - most]]
         rows = rows[np.argsort(-self.weight_s[rows], kind="stable")][:most]
         return tuple(Place(str(self.slow["path"].iloc[row]), int(self.slow["line"].iloc[row])) for row in rows)
 
     def patterns(self, mask: Mask) -> tuple[str, ...]:
         """Ids of the masked requests' patterns, dearest first."""
-        if not mask.any():
-            return ()
-        sums = pd.Series(self.weight_s[mask]).groupby(self.slow["pattern"].astype(object).to_numpy()[mask]).sum()
-        return tuple(sums.sort_index().sort_values(ascending=False, kind="stable").index)
+        ids, sums = self._sums("pattern", mask)
+        order = sorted(np.flatnonzero(sums > 0), key=lambda i: (-sums[i], ids[i]))
+        return tuple(str(ids[i]) for i in order)
 
     def main(self, name: str, mask: Mask) -> str | None:
         """The value of a text column that most of the masked seconds have."""
-        values = pd.Series(self.weight_s[mask]).groupby(self.text(name)[mask]).sum()
-        return str(values.idxmax()) if len(values) else None
+        values, sums = self._sums(name, mask)
+        return str(values[int(np.argmax(sums))]) if sums.any() else None
+
+    def _sums(self, name: str, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
+        """The values of a text column, sorted, and the masked seconds of each."""
+        codes, values = self._numbered(name)
+        known = mask & (codes >= 0)
+        return values, np.bincount(codes[known], weights=self.weight_s[known], minlength=len(values))
+
+    def _numbered(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Each request's value as a number, -1 where it is unknown, and the values."""
+        if name not in self._numbers:
+            column = self.slow[name]
+            if isinstance(column.dtype, pd.CategoricalDtype):
+                self._numbers[name] = column.cat.codes.to_numpy(), column.cat.categories.to_numpy()
+            else:
+                codes, values = pd.factorize(column)
+                self._numbers[name] = codes, np.asarray(values)
+        return self._numbers[name]
+
+    @cached_property
+    def _numbers(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {}
 
     def middle(self, values: np.ndarray, mask: Mask) -> float:
         """The median over the masked requests; NaN for none."""
@@ -187,7 +219,7 @@ class Workload:
     def names(self, mask: Mask) -> dict[str, object]:
         """The incident's own names, for remedies."""
         found: dict[str, object] = {}
-        for key, column in (("collection", "collection"), ("database", "database"), ("vector_field", "anns_field"), ("metric_type", "metric_type")):
+        for key, column in _NAMES.items():
             if (value := self.main(column, mask)) is not None:
                 found[key] = value
         top_k = self.middle(self.number("top_k"), mask)
@@ -232,36 +264,45 @@ def events_of(case: Case, *kinds: str) -> pd.DataFrame:
     work = of(case)
     if not work.window_s:
         return chosen
-    at = _unix_s(chosen["at"])
-    return chosen[(at >= np.nanmin(work.started_s)) & (at <= np.nanmax(work.ended_s))]
+    at = unix_s(chosen["at"])
+    inside = (at >= np.nanmin(work.started_s)) & (at <= np.nanmax(work.ended_s))
+    found: pd.DataFrame = chosen.loc[inside]
+    return found
 
 
 def spans(case: Case, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Starts and ends (Unix seconds) of what went on, from the lines that begin and end it.
 
-    A start without an end lasts to the end of the log; an end without a start, from the duration it states, or from the
-    log's beginning.
+    Lines get lost, where a log was rotated or cut. So a start without an end says that it ran then, for STEADY_S, and
+    not until the log ends; an end without a start tells the duration that it states, or STEADY_S before it.
     """
     events = case.events
-    chosen = events[events["what"] == what]
-    if not len(chosen):
-        return np.array([]), np.array([])
-    at = _unix_s(chosen["at"])
-    everything = _unix_s(events["at"])
-    first, last = float(everything.min()), float(everything.max())
+    chosen = events[((events["what"] == what) & events["state"].isin(["start", "done"])).to_numpy(dtype=bool)]
+    at = unix_s(chosen["at"])
+    is_start = (chosen["state"] == "start").to_numpy(dtype=bool)
+    subject = pd.factorize(chosen["subject"].fillna(""))[0]
+    # Of one subject a new run begins where a start follows an end: the same collection is loaded again and again.
+    order = np.lexsort((~is_start, at, subject))
+    at, is_start, subject = at[order], is_start[order], subject[order]
+    began = np.concatenate([[True], (subject[1:] != subject[:-1]) | (is_start[1:] & ~is_start[:-1])])[: len(order)]
     frame = pd.DataFrame(
         {
-            "subject": chosen["subject"].astype(object).to_numpy(),
-            "start": np.where((chosen["state"] == "start").to_numpy(), at, np.nan),
-            "done": np.where((chosen["state"] == "done").to_numpy(), at, np.nan),
-            "took": chosen["duration_s"].to_numpy(dtype="float64"),
+            "start": np.where(is_start, at, np.nan),
+            "done": np.where(is_start, np.nan, at),
+            "took": chosen["duration_s"].to_numpy(dtype="float64")[order],
         }
     )
-    each = frame.groupby("subject").agg(start=("start", "min"), done=("done", "max"), took=("took", "max"))
-    ends = each["done"].fillna(last).to_numpy()
-    starts = np.where(each["start"].isna(), np.where(each["took"].isna(), first, ends - each["took"]), each["start"])
-    real = ends >= starts
-    return starts[real], ends[real]
+    each = frame.groupby(np.cumsum(began)).agg(start=("start", "min"), done=("done", "max"), took=("took", "max"))
+    starts, ends, took_s = (each[name].to_numpy(dtype="float64") for name in ("start", "done", "took"))
+    lost_end, lost_start = np.isnan(ends), np.isnan(starts)
+    ends = np.where(lost_end, starts + STEADY_S, ends)
+    return np.where(lost_start, ends - np.where(np.isnan(took_s), STEADY_S, took_s), starts), ends
+
+
+def covered_s(starts: np.ndarray, ends: np.ndarray, first: float, last: float) -> float:
+    """For how long, between two moments, at least one of the intervals ran."""
+    merged = np.clip(_merged(starts, ends), first, last)
+    return float((merged[:, 1] - merged[:, 0]).sum())
 
 
 @lru_cache(maxsize=65536)
@@ -289,7 +330,8 @@ def _as_float(value: Any) -> float:
         return float("nan")
 
 
-def _unix_s(column: pd.Series) -> np.ndarray:
+def unix_s(column: pd.Series) -> np.ndarray:
+    """Unix seconds; NaN for no time."""
     moments = column.to_numpy(dtype="datetime64[ms]")
     return np.where(np.isnat(moments), np.nan, moments.astype("int64") / 1e3)
 
@@ -300,11 +342,10 @@ def _merged(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     starts, ends = starts[known], ends[known]
     if not len(starts):
         return np.zeros((1, 2))
-    order = np.argsort(starts, kind="stable")
-    starts, reach = starts[order], np.maximum.accumulate(ends[order])
-    begins = np.concatenate([[True], starts[1:] > reach[:-1]])
-    stops = np.concatenate([np.flatnonzero(begins)[1:] - 1, [len(starts) - 1]])
-    return np.column_stack([starts[begins], reach[stops]])
+    # With starts and ends each sorted, nothing runs before the i-th start if i intervals have ended by then.
+    starts, ends = np.sort(starts), np.sort(ends)
+    gaps = np.flatnonzero(starts[1:] > ends[:-1])
+    return np.column_stack([starts[np.concatenate([[0], gaps + 1])], ends[np.concatenate([gaps, [len(ends) - 1]])]])
 
 
 def vector_fields(case: Case) -> list[tuple[CollectionFacts, str, FieldFacts]]:

@@ -38,10 +38,18 @@ class _PipeClosedError(Exception):
 
 
 class _Commands(TyperGroup):
+    """Keeps a closed pipe from typer, which would exit with 1 as if a gate had failed."""
+
+    def make_context(self, *given: Any, **named: Any) -> Any:  # where --help and --version print
+        try:
+            return super().make_context(*given, **named)
+        except BrokenPipeError as error:
+            raise _PipeClosedError from error
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as error:  # typer itself would exit with 1, which means a failed gate
+        except BrokenPipeError as error:
             raise _PipeClosedError from error
 
 
@@ -63,6 +71,12 @@ def main() -> int:
     except (_PipeClosedError, BrokenPipeError):
         _let_go_of_closed_pipes()
         return _PIPE_CLOSED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            _report_bug(error, run.verbose)
+            return BUG
+        messages.error(f"cannot write: {error.strerror}")
+        return _WRONG_COMMAND_LINE
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - one of the two borders: a crash must not look like a result

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,9 +30,12 @@ from slowq.cli.options import (
     share,
     suffix,
 )
-from slowq.cli.output import WIDTH, is_stdout, is_terminal, opened, refuse_unwritable, text_console
+from slowq.cli.output import is_stdout, is_terminal, opened, refuse_unwritable, text
 from slowq.cli.reading import read_case
 from slowq.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _GATE_FAILED = 1
 _SEVERITIES = ("info", "warning", "critical")
@@ -137,28 +139,21 @@ def _document(
 def _rendered(document: Document, form: Format, output: str | None) -> bytes:
     match form:
         case Format.JSON:
-            text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+            said = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
             # Only a lone surrogate cannot be encoded, and a backslash escape is what JSON has for it.
-            return text.encode("utf-8", "backslashreplace")
+            return said.encode("utf-8", "backslashreplace")
         case Format.MARKDOWN:
             from slowq.report import markdown
 
             return markdown.render(document).encode("utf-8", "backslashreplace")
         case Format.TEXT:
-            return _as_text(document, output)
+            return text(lambda console: _draw(document, console, on_screen=is_stdout(output) and is_terminal()), output)
 
 
-def _as_text(document: Document, output: str | None) -> bytes:
-    from rich.console import Console
-
+def _draw(document: Document, console: Console, *, on_screen: bool) -> None:
     from slowq.report import terminal
 
-    on_screen = is_stdout(output)
-    console = text_console() if on_screen else Console(file=io.StringIO(), width=WIDTH, color_system=None)
-    rows = max(terminal.ROWS, console.height - 2) if on_screen and is_terminal() else None
-    with console.capture() as captured:
-        terminal.render(document, console, rows=rows)
-    return captured.get().encode(console.encoding, "backslashreplace")
+    terminal.render(document, console, rows=max(terminal.ROWS, console.height - 2) if on_screen else None)
 
 
 def _known_gates() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from slowq.cli.options import Verbose
-from slowq.cli.output import heading, indented, print_lines, text_console
+from slowq.cli.output import heading, indented, write_lines
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from slowq.findings import Remedy
     from slowq.rule import Rule
 
-_MEASURE = 88  # columns that are still easily read
+_MEASURE = 80  # also where it is piped, since it may be into a pager
 _INDENT = "    "
 
 
@@ -39,8 +39,7 @@ def run(
     from slowq.rules import by_id
 
     explained = by_id(rule)
-    console = text_console()
-    print_lines(console, _page(explained, min(console.width, _MEASURE)))
+    write_lines(lambda width: _page(explained, min(width, _MEASURE)))
 
 
 def _page(rule: Rule, width: int) -> Iterator[str | Text]:
@@ -96,7 +95,7 @@ def _remedies(rule: Rule, width: int) -> Iterator[str | Text]:
                 yield from indented(text, width, f"{_INDENT}{label + ':':<10}")
         if remedy.snippet:
             yield ""
-        yield from (2 * _INDENT + line for line in remedy.snippet.rstrip("\n").split("\n") if remedy.snippet)
+        yield from (_INDENT + "  " + line for line in remedy.snippet.rstrip("\n").split("\n") if remedy.snippet)
 
 
 def _versions(remedy: Remedy) -> str:

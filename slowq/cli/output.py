@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
-import secrets
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from slowq.errors import UsageError
 
@@ -91,7 +91,7 @@ def _stdout() -> Iterator[BinaryIO]:
 @contextmanager
 def _replaced(path: str, *, force: bool) -> Iterator[BinaryIO]:
     target = os.path.realpath(path)  # a link stays one
-    being_written = os.path.join(os.path.dirname(target), f".slowq-{secrets.token_hex(6)}.tmp")
+    being_written = os.path.join(os.path.dirname(target), f".slowq-{os.urandom(6).hex()}.tmp")
     try:
         with open(being_written, "xb") as stream:
             yield stream
@@ -103,34 +103,47 @@ def _replaced(path: str, *, force: bool) -> Iterator[BinaryIO]:
         raise
 
 
-def text_console(**options: Any) -> Console:
-    """A console for standard output: as wide as the terminal, WIDTH in a pipe, what COLUMNS says in either.
+def text(draw: Callable[[Console], None], path: str | None = None) -> bytes:
+    """What is drawn on a console that is like the place where it goes.
 
-    rich colours it where it is a terminal and NO_COLOR is not set.
+    As wide as the terminal, or WIDTH in a pipe, or what COLUMNS says in either; WIDTH in a file. Coloured by rich where
+    it goes to a terminal and NO_COLOR is not set. In the encoding of standard output, or UTF-8 in a file.
     """
     from rich.console import Console
 
-    size = shutil.get_terminal_size((WIDTH, 50))
-    return Console(width=size.columns, height=size.lines, highlight=False, markup=False, emoji=False, **options)
+    page = io.BytesIO()
+    if is_stdout(path):
+        width, height = shutil.get_terminal_size((WIDTH, 50))
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        drawn_on = io.TextIOWrapper(page, encoding, "backslashreplace", newline="")
+        console = Console(file=drawn_on, width=width, height=height, force_terminal=is_terminal() or None)
+    else:
+        drawn_on = io.TextIOWrapper(page, "utf-8", "backslashreplace", newline="")
+        console = Console(file=drawn_on, width=WIDTH, color_system=None)
+    draw(console)
+    drawn_on.flush()
+    return page.getvalue()
 
 
-def print_lines(console: Console, lines: Iterable[str | Text]) -> None:
-    """Print lines as they are, on standard output."""
-    with console.capture() as captured:
-        for line in lines:
-            console.print(line, soft_wrap=True)
+def write_lines(lines: Callable[[int], Iterable[str | Text]]) -> None:
+    """Write lines, made for a width, to standard output."""
+
+    def draw(console: Console) -> None:
+        for line in lines(console.width):
+            console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
     with opened(None, force=False) as stream:
-        stream.write(captured.get().encode(console.encoding, "backslashreplace"))
+        stream.write(text(draw))
 
 
-def heading(text: str) -> Text:
+def heading(said: str) -> Text:
     from rich.text import Text
 
-    return Text(text, "bold")
+    return Text(said, "bold")
 
 
-def indented(text: str, width: int, lead: str) -> list[str]:
-    """The text in rows of at most `width`; `lead` stands before the first, and as much space before the others."""
+def indented(said: str, width: int, lead: str) -> list[str]:
+    """What is said in rows of at most `width`; `lead` stands before the first, and as much space before the others."""
     room = max(width - len(lead), 20)
-    rows = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    rows = textwrap.wrap(said, room, break_long_words=False, break_on_hyphens=False) or [""]
     return [(lead if at == 0 else " " * len(lead)) + row for at, row in enumerate(rows)]

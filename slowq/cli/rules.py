@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slowq.cli.options import Verbose
-from slowq.cli.output import heading, indented, is_terminal, opened, print_lines, text_console
+from slowq.cli.output import heading, indented, is_terminal, opened, write_lines
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -34,8 +34,7 @@ def run(
         with opened(None, force=False) as stream:
             stream.write((json.dumps(listed, ensure_ascii=False, indent=1) + "\n").encode())
         return
-    console = text_console()
-    print_lines(console, _table(console.width if is_terminal() else None))
+    write_lines(lambda width: _table(width if is_terminal() else None))
 
 
 def _table(width: int | None) -> Iterator[str | Text]:

@@ -133,7 +133,15 @@ KINDS = frozenset(
 )
 
 # Messages that come once a second or more often, and say the same: the first of every ten seconds is enough.
-STEADY = (b" task schedule", b"task scheduler", b"task index info succ", b"h insert msg", b"h delete msg", b"ant growing seg", b"idle for long")
+STEADY = (
+    b" task schedule",
+    b"task scheduler",
+    b"task index info succ",
+    b"h insert msg",
+    b"h delete msg",
+    b"ant growing seg",
+    b"idle for long",
+)
 STEADY_KINDS = frozenset(("index_queue", "insert", "delete", "growing_redundant", "timetick_idle"))
 
 # What the scanner looks for: each message above holds one of these, and hardly any other line does. None holds a quote

@@ -19,7 +19,8 @@ _MILVUS = re.compile(
 # Go panics and stack traces, C++ backtraces, the start-up banner, and what a line feed inside a value leaves behind.
 _CONTINUATION = re.compile(
     rb"\s|$|panic: |fatal error: |goroutine \d+ |created by |runtime(?:\.|/)|exit status |signal: |\[signal "
-    rb"|SIG[A-Z]{2,6}[:\s]|PC=0x|signal arrived during |#\d+ |@ {1,8}0x|\*\*\* |(?:github\.com|google\.golang\.org|go\.\w+\.\w+|golang\.org|k8s\.io|gopkg\.in)/"
+    rb"|SIG[A-Z]{2,6}[:\s]|PC=0x|signal arrived during |#\d+ |@ {1,8}0x|\*\*\* "
+    rb"|(?:github\.com|google\.golang\.org|go\.\w+\.\w+|golang\.org|k8s\.io|gopkg\.in)/"
     rb"|(?:main|net/http|sync|reflect|syscall|testing|context|io|bufio|os/signal)\.[\w(*.)]+\("
     rb"|/\S+\.(?:go|cpp|cc|h|s):\d+|\[\.\.\.additional frames elided\.\.\.\]|rax |rbx |rcx |rdx |r\d+ |rip |rflags "
     rb"|Welcome to use Milvus|Version: |Built: |GitCommit: |GoVersion: |TotalMem: |UsedMem: |open pid file: |lock pid file: "

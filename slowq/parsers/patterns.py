@@ -72,7 +72,9 @@ def _shapes(requests: pd.DataFrame) -> tuple[np.ndarray, tuple[Shape, ...]]:
     hybrid = np.zeros(len(filters), dtype=bool)
     if len(requests):
         hybrid[codes[(requests["kind"] == "hybrid_search").to_numpy() & (codes >= 0)]] = True
-    memo, numbers, shapes = Shapes(), {}, []
+    memo = Shapes()
+    numbers: dict[int, int] = {}
+    shapes: list[Shape] = []
     of_filter = np.empty(len(filters) + 1, dtype="int32")
     of_filter[-1] = -1
     for i, text in enumerate(filters):
@@ -125,7 +127,7 @@ def _fingerprint(row: pd.Series, shape_texts: list[str]) -> str:
 
 
 def _or_unknown(value: Any) -> str:
-    return value if isinstance(value, str) else "?"
+    return _known(value) or "?"
 
 
 @lru_cache(maxsize=4096)
@@ -157,22 +159,25 @@ def _patterns(
     for i, one in enumerate(ids):
         rows = order[bounds[i] : bounds[i + 1]]
         slowest = requests.iloc[rows[np.argmax(np.nan_to_num(durations[rows]))]]
-        text = lambda name, row=slowest: row[name] if isinstance(row[name], str) else None  # noqa: E731
         found.append(
             Pattern(
                 one,
                 slowest["kind"],
-                text("database"),
-                text("collection"),
-                text("filter_shape"),
+                _known(slowest["database"]),
+                _known(slowest["collection"]),
+                _known(slowest["filter_shape"]),
                 prints[one],
                 len(rows),
                 summary(durations[rows]),
                 Place(slowest["path"], int(slowest["line"])),
-                text("trace_id"),
+                _known(slowest["trace_id"]),
             )
         )
     return tuple(sorted(found, key=lambda pattern: (-pattern.duration_s.get("sum", 0.0), pattern.id)))
+
+
+def _known(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def summary(values: np.ndarray) -> dict[str, float]:

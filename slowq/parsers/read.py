@@ -16,7 +16,7 @@ from typing import BinaryIO
 from slowq.parsers.scan import BLOCK, MAX_LINE, Batch, Scanner
 from slowq.sources import Member, Source, Trouble, members
 from slowq.sources.paths import STDIN
-from slowq.sources.streams import Bomb
+from slowq.sources.streams import DAMAGE
 
 PART = 32 << 20
 _WORTH_A_POOL = 24 << 20  # below this, starting workers costs more than it saves
@@ -66,7 +66,7 @@ def _read_in_parallel(sources: Sequence[Source], jobs: int, progress: Progress |
             whole: list[File] = []
             for future in futures:
                 for piece in future.result():
-                    done_bytes += sum(batch.bytes for batch in piece.batches)
+                    done_bytes += sum(batch.size_bytes for batch in piece.batches)
                     done_slow += sum(batch.slow_lines for batch in piece.batches)
                     if progress is not None:
                         progress(done_bytes, done_slow)
@@ -152,7 +152,7 @@ def _read_source(source: Source, progress: Progress | None) -> Iterator[File]:
             else:
                 path = member.path
                 yield _read_member(member, progress)
-    except (OSError, EOFError, Bomb, ValueError, *_damage()) as error:
+    except DAMAGE as error:
         # Between two members: the archive itself is damaged.
         yield File(path, None, trouble=_reason(error))
 
@@ -163,7 +163,7 @@ def _read_member(member: Member, progress: Progress | None) -> File:
     ahead = None if member.plain or member.path == STDIN else _Ahead(member.stream)
     try:
         _scan(ahead.read_into if ahead else member.stream.readinto, scanner, progress)  # type: ignore[attr-defined]
-    except (OSError, EOFError, Bomb, ValueError, *_damage()) as error:
+    except DAMAGE as error:
         # What came before the damage is kept.
         file.trouble = _reason(error)
     finally:
@@ -171,17 +171,6 @@ def _read_member(member: Member, progress: Progress | None) -> File:
             ahead.close()
     file.batches.append(scanner.finish())
     return file
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What the decompressors raise on damaged data."""
-    import lzma
-    import zlib
-
-    import zstandard
-    from isal import isal_zlib
-
-    return (zlib.error, isal_zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
 
 def _reason(error: Exception) -> str:
@@ -208,7 +197,7 @@ def _scan(read_into: ReadInto, scanner: Scanner, progress: Progress | None) -> N
             scanner.feed(buffer, filled)
             filled = _pass_over_line(read_into, buffer, scanner)
         if progress is not None:
-            progress(scanner.batch.bytes, scanner.batch.slow_lines)
+            progress(scanner.batch.size_bytes, scanner.batch.slow_lines)
         if not n:
             return
 
@@ -219,10 +208,10 @@ def _pass_over_line(read_into: ReadInto, buffer: bytearray, scanner: Scanner) ->
         n = read_into(memoryview(buffer)[:BLOCK])
         line_end = buffer.find(b"\n", 0, n) + 1
         if line_end or not n:
-            scanner.batch.bytes += line_end
+            scanner.batch.size_bytes += line_end
             buffer[: n - line_end] = buffer[line_end:n]
             return n - line_end
-        scanner.batch.bytes += n
+        scanner.batch.size_bytes += n
 
 
 class _Ahead:

@@ -2,7 +2,7 @@
 
 CALLERS is read from the Milvus source: the line of the `Info(` call of each slow message in `internal/proxy/impl.go`, in
 105 released versions. Releases that share a line cannot be told apart, so the answer is a range. Versions that were not
-read (2.2.9–2.2.11, 2.2.13–2.2.15, 2.3.1, 2.4.6, 2.5.25 and later, 2.6.19 and later) lie inside a range or are unknown.
+read (2.2.9 to 2.2.11, 2.2.13 to 2.2.15, 2.3.1, 2.4.6, 2.5.25 and later, 2.6.19 and later) lie inside a range or are unknown.
 """
 
 from functools import lru_cache

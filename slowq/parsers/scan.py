@@ -39,7 +39,7 @@ _SLOW_AS_JSON = re.compile(rb'"message":\s?"(?:Search|Query|HybridSearch) slow"'
 class Batch:
     """What one file, or one part of one, holds. Line numbers count from 1 within it."""
 
-    bytes: int = 0
+    size_bytes: int = 0
     lines: int = 0
     slow_lines: int = 0
     milvus: int = 0
@@ -95,7 +95,7 @@ class Scanner:
         else:
             self._read_line_by_line(bytes(view), hits, batch.lines + 1)
         batch.lines += lines
-        batch.bytes += end
+        batch.size_bytes += end
 
     def finish(self) -> Batch:
         """Close what is still open, and hand over."""
@@ -132,7 +132,7 @@ class Scanner:
             if hit < line_end:
                 continue
             line_start = rfind(b"\n", 0, hit) + 1
-            if needle in _STEADY and self._seen_lately(needle, view[line_start : line_start + _TENS]):
+            if needle in _STEADY and self._seen_lately(needle, bytes(view[line_start : line_start + _TENS])):
                 continue
             line_end = find(b"\n", hit, end)
             if line_end < 0:
@@ -147,11 +147,11 @@ class Scanner:
                 self._read_evidence(line, number, None)
         self._read_slow(slow_lines, slow_numbers)
 
-    def _seen_lately(self, needle: int, ten_seconds: memoryview) -> bool:
+    def _seen_lately(self, needle: int, ten_seconds: bytes) -> bool:
         """Whether a message that says the same all the time has been read in these ten seconds already."""
         if self._lately.get(needle) == ten_seconds:
             return True
-        self._lately[needle] = bytes(ten_seconds)
+        self._lately[needle] = ten_seconds
         return False
 
     def _read_slow(self, lines: list[bytes], numbers: list[int]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
 
 from slowq.facts import NOT_STATED, SLOW_S, STEADY_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import releases, slow, zap
@@ -68,7 +69,11 @@ class Table:
         at = 0
         for one in events:
             for row, (of, said, by) in one.more.items():
-                collection[at + row], detail[at + row], trace[at + row] = _text(of) or None, _text(said), _text(by) or None
+                collection[at + row], detail[at + row], trace[at + row] = (
+                    _text(of) or None,
+                    _text(said),
+                    _text(by) or None,
+                )
             at += len(one)
         files = _of_files(parts, lambda batch: len(batch.events))
         frame = pd.DataFrame(
@@ -90,7 +95,8 @@ class Table:
         steady = frame["what"].isin(STEADY_KINDS).to_numpy()
         window = frame["at"].astype("int64") // int(STEADY_S * 1000)
         again = pd.DataFrame({"what": frame["what"].cat.codes, "path": frame["path"].cat.codes, "window": window})
-        return frame[~(steady & again.duplicated().to_numpy())].reset_index(drop=True)
+        found: pd.DataFrame = frame.loc[~(steady & again.duplicated().to_numpy())].reset_index(drop=True)
+        return found
 
     def phases(self) -> pd.DataFrame:
         rows = [(number, offset, phase) for number, offset, batch in self._parts for phase in batch.phases]
@@ -133,7 +139,7 @@ class Table:
         versions = [_version_of(form, known_version) for form in forms]
         params = of_form.map(lambda form: form.search_params, _search_params)
         files = _of_files(parts, lambda batch: len(batch.rows.line))
-        frame = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "at": _times(at_ms),
                 "started": _times(np.rint(started_ms).astype("int64")),
@@ -170,7 +176,6 @@ class Table:
                 "_label": of_form.categorical([_text(form.label) for form in forms]),
             }
         )
-        return frame
 
     def _node_column(self, parts: Sequence[Any], files: np.ndarray) -> pd.Categorical:
         names = [node for _, _, batch in parts for node in set(batch.nodes.values())] + [n for n in self._nodes if n]
@@ -222,7 +227,8 @@ class Table:
         more = _access_frame(found, self.paths, self._nodes, frame)
         known = frame[frame["trace_id"].notna()].drop_duplicates(["trace_id", "kind"])
         key = [*zip(more["trace_id"], more["kind"].astype(object), strict=True)]
-        position = {pair: i for i, pair in zip(known.index, zip(known["trace_id"], known["kind"].astype(object)), strict=False)}
+        pairs = zip(known["trace_id"], known["kind"].astype(object), strict=True)
+        position = dict(zip(pairs, known.index, strict=True))
         target = np.array([position.get(pair, -1) for pair in key])
         joined = more[target >= 0].assign(_target=target[target >= 0]).drop_duplicates("_target").set_index("_target")
         columns = {name: _plain(frame[name]) for name in frame.columns}
@@ -236,7 +242,9 @@ class Table:
             columns[name] = column
         complete = pd.DataFrame(columns)
         rest = more[target < 0]
-        both = pd.concat([complete, pd.DataFrame({name: _plain(rest[name]) for name in complete.columns})], ignore_index=True)
+        both = pd.concat(
+            [complete, pd.DataFrame({name: _plain(rest[name]) for name in complete.columns})], ignore_index=True
+        )
         for name in _CATEGORIES:
             both[name] = pd.Categorical(both[name], categories=_words(both[name].dropna().unique()))
         both["path"] = pd.Categorical(both["path"], categories=_unique(self.paths))
@@ -318,7 +326,8 @@ class _FormColumns:
 
     def numbers(self, values: Sequence[float | None]) -> np.ndarray:
         table = np.array([np.nan if value is None else value for value in values] or [np.nan], dtype="float64")
-        return table[self._codes]
+        found: np.ndarray = table[self._codes]
+        return found
 
 
 def _numbered(parts: Iterable[tuple[Sequence[Any], Any]]) -> tuple[list[Any], np.ndarray]:
@@ -365,19 +374,21 @@ def _unique(paths: Sequence[str]) -> pd.Index:
     return pd.Index(dict.fromkeys(paths), dtype="str")
 
 
-def _strings(values: Iterable[bytes | None]) -> pd.array:
+def _strings(values: Iterable[bytes | None]) -> ExtensionArray:
     raw = pa.array(list(values), type=pa.binary())
     try:
         text = raw.cast(pa.string())
     except pa.ArrowInvalid:
         decoded = [None if v is None else v.decode("utf-8", "replace") for v in raw.to_pylist()]
         text = pa.array(decoded, type=pa.string())
-    return pd.array(text, dtype="str")
+    found: ExtensionArray = pd.array(text, dtype="str")
+    return found
 
 
-def _timestamps(guarantee: np.ndarray) -> pd.array:
+def _timestamps(guarantee: np.ndarray) -> ExtensionArray:
     text = pa.array(guarantee, mask=guarantee == np.uint64(slow.NO_TIMESTAMP)).cast(pa.string())
-    return pd.array(text, dtype="str")
+    found: ExtensionArray = pd.array(text, dtype="str")
+    return found
 
 
 def _plain(column: pd.Series) -> pd.Series:
@@ -467,14 +478,15 @@ def _extra(extra: Sequence[tuple[bytes, bytes]]) -> str | None:
     return _json({_text(key): _text(value) for key, value in extra}) if extra else None
 
 
-def _filters(texts: Sequence[bytes], codes: np.ndarray, hybrid: np.ndarray) -> pd.array:
+def _filters(texts: Sequence[bytes], codes: np.ndarray, hybrid: np.ndarray) -> ExtensionArray:
     """The filter of each row: as sent, and for a hybrid search the JSON list of its parts."""
     decoded = [text.decode("utf-8", "replace") for text in texts]
     plain = np.array([*decoded, None], dtype=object)[codes]
     if hybrid.any():
         parts = np.array([*(hybrid_parts(text) for text in decoded), None], dtype=object)
         plain[hybrid] = parts[codes[hybrid]]
-    return pd.array(plain, dtype="str")
+    found: ExtensionArray = pd.array(plain, dtype="str")
+    return found
 
 
 def hybrid_parts(text: str) -> str:
@@ -519,13 +531,12 @@ def _levels(
     categories = pd.Index(["Bounded", "Customized", "Eventually", "Session", "Strong"], dtype="str")
     number = {name: code for code, name in enumerate(categories)}
     logged = np.array(
-        [
-            number.get(_text(form.consistency) or "", -1) if form.uses_default == b"false" else -1
-            for form in forms
-        ]
+        [number.get(_text(form.consistency) or "", -1) if form.uses_default == b"false" else -1 for form in forms]
         or [-1]
     )
-    computed = np.array([_is_computed(form, version[2]) for form, version in zip(forms, versions, strict=True)] or [False])
+    computed = np.array(
+        [_is_computed(form, version[2]) for form, version in zip(forms, versions, strict=True)] or [False]
+    )
     default = np.array([form.uses_default == b"true" for form in forms] or [False])
     levels = logged[codes]
     unknown = levels < 0

@@ -14,7 +14,7 @@ JSON (`log.format: json`): one object a line with the keys level, time, caller, 
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 # A line that begins so was written by zap. It is the whole test, so that lines can be classed by a prefix alone.
@@ -117,7 +117,7 @@ def _unescape_one(match: re.Match[bytes]) -> bytes:
     return _SIMPLE_ESCAPES.get(escaped, escaped)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _seconds: dict[bytes, int] = {}
 _zones: dict[bytes, int] = {b" +00:00]": 0}
 
@@ -146,7 +146,7 @@ def _second_ms(head: bytes) -> int | None:
     if match is None:
         return None
     try:
-        moment = datetime(*map(int, match.groups()), tzinfo=timezone.utc)  # type: ignore[arg-type,misc]
+        moment = datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
     except ValueError:
         return None
     if len(_seconds) > 100_000:
@@ -176,7 +176,13 @@ def parse_json(document: dict[str, Any]) -> Entry | None:
     fields = {k.encode("utf-8", "replace"): json_value(v) for k, v in rest.items()}
     where = caller if isinstance(caller, str) else ""
     return Entry(
-        time_ms, level.encode(), where.encode("utf-8", "replace"), message.encode("utf-8", "replace"), fields, True, rest
+        time_ms,
+        level.encode(),
+        where.encode("utf-8", "replace"),
+        message.encode("utf-8", "replace"),
+        fields,
+        True,
+        rest,
     )
 
 

@@ -50,7 +50,8 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
                 for one in coverage.malformed[:_MOST_MALFORMED]
             ],
             "first_unrecognised": [
-                {"path": one.place.path, "line": one.place.line, "excerpt": one.excerpt} for one in coverage.unrecognised
+                {"path": one.place.path, "line": one.place.line, "excerpt": one.excerpt}
+                for one in coverage.unrecognised
             ],
         },
         "window": _window(case.requests),

@@ -31,13 +31,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
 from slowq.blame import count, finding, percent
 from slowq.confidence import confidence
-from slowq.workload import seen, stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import seen, stated
 
 REMEDIES = (
     Remedy(
@@ -193,15 +194,31 @@ class BinaryVectorIndex:
             return Skipped(self.about.needs)
         if work.count and not binary.any():
             return Clear("no slow request asks a collection of binary vectors")
-        scanned = [(c, key, one) for c, key, one in fields if one.index is not None and (one.index.type or "").upper() in ("", "BIN_FLAT")]
+        scanned = [
+            (c, key, one)
+            for c, key, one in fields
+            if one.index is not None and (one.index.type or "").upper() in ("", "BIN_FLAT")
+        ]
         large = [(c, key, one) for c, key, one in scanned if (c.rows or 0) >= self.too_many_rows]
         evidence = []
         if binary.any():
             evidence.append(
-                seen(work, f"{int(binary.sum()):,} of {count(work.count, 'slow request')} compare binary vectors ({percent(work.share(binary))} of the slow time).", binary)
+                seen(
+                    work,
+                    f"{int(binary.sum()):,} of {count(work.count, 'slow request')} compare binary vectors "
+                    f"({percent(work.share(binary))} of the slow time).",
+                    binary,
+                )
             )
         evidence += [
-            stated(case, f"{key}.index", f"{one.name or 'The binary field'} is scanned whole: {(one.index.type if one.index else '') or 'no index'} on {c.rows or 0:,} rows.", c.rows, self.too_many_rows)
+            stated(
+                case,
+                f"{key}.index",
+                f"{one.name or 'The binary field'} is scanned whole: "
+                f"{(one.index.type if one.index else '') or 'no index'} on {c.rows or 0:,} rows.",
+                c.rows,
+                self.too_many_rows,
+            )
             for c, key, one in scanned
         ]
         culprits = binary if binary.any() else np.ones(work.count, dtype=bool)

@@ -34,14 +34,15 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+
 from slowq import workload
 from slowq.blame import count, finding
 from slowq.confidence import confidence
-from slowq.heavy import costly_filter
-from slowq.workload import logged, stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
+from slowq.workload import logged, stated
 
 REMEDIES = (
     Remedy(
@@ -199,11 +200,15 @@ class BruteForce:
         scanned = [
             (c, key, one)
             for c, key, one in described
-            if one.index is not None and one.index.type is not None and one.index.type.upper() in ("", "FLAT", "GPU_BRUTE_FORCE")
+            if one.index is not None
+            and one.index.type is not None
+            and one.index.type.upper() in ("", "FLAT", "GPU_BRUTE_FORCE")
         ]
         large = [(c, key, one) for c, key, one in scanned if c.rows is None or c.rows >= self.too_many_rows]
         names = {c.name for c, _, _ in large} | set(made["collection"].dropna().astype(str))
-        culprits = work.is_any("collection", [name for name in names if name]) if names else np.zeros(work.count, dtype=bool)
+        culprits = (
+            work.is_any("collection", [name for name in names if name]) if names else np.zeros(work.count, dtype=bool)
+        )
         if large and not culprits.any() and None in names:
             culprits = np.ones(work.count, dtype=bool)
         if not large and not culprits.any() and not len(unindexed):
@@ -215,12 +220,24 @@ class BruteForce:
             kind = "a FLAT index" if one.index and one.index.type else "no index"
             rows = f"{c.rows:,} rows" if c.rows else "an unknown number of rows"
             evidence.append(
-                stated(case, f"{key}.index", f"{one.name or 'The vector field'} of {c.name or 'the collection'} has {kind} on {rows}.", c.rows, self.too_many_rows)
+                stated(
+                    case,
+                    f"{key}.index",
+                    f"{one.name or 'The vector field'} of {c.name or 'the collection'} has {kind} on {rows}.",
+                    c.rows,
+                    self.too_many_rows,
+                )
             )
         if len(made):
             evidence.append(logged(made, "The log shows that its index was created as FLAT."))
         if len(unindexed):
-            evidence.append(logged(unindexed, f"{count(len(unindexed), 'line')} say that segments without an index were searched.", len(unindexed)))
+            evidence.append(
+                logged(
+                    unindexed,
+                    f"{count(len(unindexed), 'line')} say that segments without an index were searched.",
+                    len(unindexed),
+                )
+            )
         if not culprits.any():
             culprits = np.ones(work.count, dtype=bool)
         share = work.share(culprits)
@@ -235,7 +252,10 @@ class BruteForce:
                     (bool(len(made)), 0.5),
                     (share > 0.8, 0.2),
                 ],
-                against=[(work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4), (not large and not len(made), 0.3)],
+                against=[
+                    (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4),
+                    (not large and not len(made), 0.3),
+                ],
             ),
             summary="Each search compares its vectors with every row, because the vector index is FLAT or missing.",
             evidence=evidence,

@@ -34,10 +34,10 @@ from typing import ClassVar
 from slowq import workload
 from slowq.blame import fact, percent, seconds
 from slowq.confidence import confidence
-from slowq.workload import stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import stated
 
 REMEDIES = (
     Remedy(
@@ -177,7 +177,9 @@ class ClientOrNetwork:
         if busy is not None and busy >= 0.9:
             evidence.append(stated(case, "client.cpu_share", f"The client's CPU is at {percent(busy)}.", busy))
         if client.get("connection_per_request"):
-            evidence.append(stated(case, "client.connection_per_request", "The client opens a connection for each request."))
+            evidence.append(
+                stated(case, "client.connection_per_request", "The client opens a connection for each request.")
+            )
         return fact(
             self.about,
             case,
@@ -191,7 +193,7 @@ class ClientOrNetwork:
                 ],
                 against=[(work.count >= 5 and work.has_durations and not case.context.requests, 0.5)],
             ),
-            summary=f"Milvus answers in {seconds(ours)}; of the {seconds(theirs)} that the client sees, the rest is spent outside.",
+            summary=f"Milvus answers in {seconds(ours)}; the rest of the client's {seconds(theirs)} is spent outside.",
             evidence=evidence,
             subject="the client or the network",
         )

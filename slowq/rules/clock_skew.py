@@ -32,14 +32,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
 from slowq.blame import count, finding, seconds
 from slowq.confidence import confidence
-from slowq.heavy import heavy_requests
-from slowq.workload import logged, seen, stated
 from slowq.facts import SLOW_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.workload import logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -138,18 +139,51 @@ class ClockSkew:
         large_jumps = jumps[jumps["duration_s"] >= self.future_s]
         shifted = offset_s is not None and abs(offset_s) >= self.future_s
         if not future.any() and not len(far) and not len(large_jumps) and not shifted:
-            return Clear(f"no guarantee timestamp lies more than {self.future_s} s in the future, and no clock jumped so far")
+            return Clear(
+                f"no guarantee timestamp lies more than {self.future_s} s in the future, and no clock jumped so far"
+            )
         evidence = []
         if shifted:
-            evidence.append(stated(case, "dependencies.clock_offset_s", f"The clocks differ by {seconds(abs(offset_s or 0))}.", offset_s, self.future_s))
+            evidence.append(
+                stated(
+                    case,
+                    "dependencies.clock_offset_s",
+                    f"The clocks differ by {seconds(abs(offset_s or 0))}.",
+                    offset_s,
+                    self.future_s,
+                )
+            )
         if future.any():
             evidence.append(
-                seen(work, f"{count(int(future.sum()), 'request')} have a guarantee timestamp {seconds(-work.middle(lag_s, future))} after their own start.", future, -work.middle(lag_s, future), self.future_s)
+                seen(
+                    work,
+                    f"{count(int(future.sum()), 'request')} have a guarantee timestamp "
+                    f"{seconds(-work.middle(lag_s, future))} after their own start.",
+                    future,
+                    -work.middle(lag_s, future),
+                    self.future_s,
+                )
             )
         if len(far):
-            evidence.append(logged(far, f"Requests were parked because their guarantee lay {seconds(float(far['duration_s'].max()))} ahead of the node.", float(far["duration_s"].max()), SLOW_S))
+            evidence.append(
+                logged(
+                    far,
+                    "Requests were parked because their guarantee lay "
+                    f"{seconds(float(far['duration_s'].max()))} ahead of the node.",
+                    float(far["duration_s"].max()),
+                    SLOW_S,
+                )
+            )
         if len(large_jumps):
-            evidence.append(logged(large_jumps, f"The clock of the root coordinator jumped by up to {seconds(float(large_jumps['duration_s'].max()))}.", float(large_jumps["duration_s"].max()), self.future_s))
+            evidence.append(
+                logged(
+                    large_jumps,
+                    "The clock of the root coordinator jumped by up to "
+                    f"{seconds(float(large_jumps['duration_s'].max()))}.",
+                    float(large_jumps["duration_s"].max()),
+                    self.future_s,
+                )
+            )
         culprits = future if future.any() else np.ones(work.count, dtype=bool)
         return finding(
             self.about,
@@ -161,7 +195,12 @@ class ClockSkew:
                     (shifted, 0.75),
                     (bool(future.any()) and spread <= self.stable_s and int(future.sum()) >= 3, 0.6),
                     (bool(len(far)), 0.6),
-                    (bool(len(large_jumps)) and float(large_jumps["duration_s"].max()) >= SLOW_S and bool(future.any()), 0.3),
+                    (
+                        bool(len(large_jumps))
+                        and float(large_jumps["duration_s"].max()) >= SLOW_S
+                        and bool(future.any()),
+                        0.3,
+                    ),
                 ],
                 against=[(work.share(heavy_requests(work)) > 0.5, 0.4)],
             ),

@@ -34,10 +34,10 @@ from typing import ClassVar
 
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.workload import stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.rule import About, threshold
+from slowq.rule import About
+from slowq.workload import stated
 
 REMEDIES = (
     Remedy(

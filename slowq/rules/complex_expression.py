@@ -34,12 +34,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
+from slowq.facts import Case, Need
 from slowq.filter_blame import filter_finding
 from slowq.filters import Features
-from slowq.heavy import uses_json, uses_pattern
-from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About, threshold
 
 REMEDIES = (
@@ -197,7 +198,8 @@ class ComplexExpression:
         complex_ones = work.of_filter(self.is_complex) & ~work.of_filter(uses_json) & ~work.of_filter(uses_pattern)
         if not complex_ones.any() and not long_list:
             return Clear(
-                f"no filter has {self.long_or:.0f} alternatives, {self.long_in:,.0f} values in a list or {self.deep:.0f} levels"
+                f"no filter has {self.long_or:.0f} alternatives, {self.long_in:,.0f} values in a list or "
+                f"{self.deep:.0f} levels"
             )
         if long_list and not complex_ones.any():
             complex_ones = np.ones(work.count, dtype=bool)

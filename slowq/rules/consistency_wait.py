@@ -36,14 +36,15 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+
 from slowq import workload
 from slowq.blame import count, finding, percent, seconds
 from slowq.confidence import confidence
-from slowq.heavy import heavy_requests
-from slowq.workload import logged, seen, stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
+from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.workload import logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -183,11 +184,12 @@ class ConsistencyWait:
         work = workload.of(case)
         parked = workload.events_of(case, "tsafe_parked")
         wait_s = case.context.observations.get("wait_tsafe_s")
-        level = work.text("consistency")
-        known = np.array([isinstance(one, str) for one in level], dtype=bool)
+        known = work.is_known("consistency")
         if not known.any() and not len(parked) and wait_s is None:
             return Skipped(self.about.needs)
-        strict = work.is_any("consistency", ["Strong"]) | (work.is_any("consistency", ["Session"]) & (self._lag(work) < self.strong_lag_s))
+        strict = work.is_any("consistency", ["Strong"]) | (
+            work.is_any("consistency", ["Session"]) & (self._lag(work) < self.strong_lag_s)
+        )
         if not strict.any() and not len(parked) and not (wait_s or 0) >= self.usual_strong_wait_s:
             return Clear("no slow request ran with Strong consistency or a fresh session guarantee")
         weaker = known & ~strict
@@ -212,12 +214,15 @@ class ConsistencyWait:
             for request in case.context.requests
             if request.consistency in ("Strong", None) and request.duration_s and request.fast_duration_s
         ]
-        jump_s = max([r.duration_s - r.fast_duration_s for r in contrast if r.duration_s and r.fast_duration_s] or [0.0])
+        jump_s = max(
+            [r.duration_s - r.fast_duration_s for r in contrast if r.duration_s and r.fast_duration_s] or [0.0]
+        )
         evidence += [
             stated(
                 case,
                 f"{r.key}.fast_duration_s",
-                f"The same request takes {seconds(r.fast_duration_s or 0)} at other times and {seconds(r.duration_s or 0)} here.",
+                f"The same request takes {seconds(r.fast_duration_s or 0)} at other times and "
+                f"{seconds(r.duration_s or 0)} here.",
                 r.duration_s,
                 r.fast_duration_s,
             )
@@ -236,7 +241,7 @@ class ConsistencyWait:
                     (bool(strict.any() and weaker.any() and share > 0.8), 0.25),
                     (bool(len(parked)), 0.7),
                     ((wait_s or 0) >= self.usual_strong_wait_s, 0.6),
-                    (asked_strong and 0.5 * TICK_S <= jump_s, 0.5),
+                    (asked_strong and jump_s >= 0.5 * TICK_S, 0.5),
                 ],
                 against=[
                     (bool(strict.any()) and share < 0.3, 0.5),
@@ -245,14 +250,18 @@ class ConsistencyWait:
                 ],
             ),
             summary="Searches wait until the newest writes are visible before they begin: "
-            + (f"{percent(share)} of the slow time is spent by requests with Strong consistency." if strict.any() else "the log shows them parked."),
+            + (
+                f"{percent(share)} of the slow time is spent by requests with Strong consistency."
+                if strict.any()
+                else "the log shows them parked."
+            ),
             evidence=evidence,
             names={"level": "Strong"},
             with_victims=False,
         )
 
     def _lag(self, work: workload.Workload) -> np.ndarray:
-        return np.nan_to_num(np.abs(work.number("guarantee_lag_s")), nan=np.inf)
+        return np.asarray(np.nan_to_num(np.abs(work.number("guarantee_lag_s")), nan=np.inf))
 
     def _waits(
         self, case: Case, parked: pd.DataFrame, wait_s: float | None, late: pd.DataFrame, writes: pd.DataFrame
@@ -261,14 +270,30 @@ class ConsistencyWait:
         if len(parked):
             longest = float(np.nan_to_num(parked["duration_s"].max()))
             evidence.append(
-                logged(parked, f"Requests were parked until the node's time passed their guarantee, up to {seconds(longest)}.", longest)
+                logged(
+                    parked,
+                    f"Requests were parked until the node's time passed their guarantee, up to {seconds(longest)}.",
+                    longest,
+                )
             )
         if wait_s is not None:
             evidence.append(
-                stated(case, "observations.wait_tsafe_s", f"Searches wait {seconds(wait_s)} for tSafe.", wait_s, self.usual_strong_wait_s)
+                stated(
+                    case,
+                    "observations.wait_tsafe_s",
+                    f"Searches wait {seconds(wait_s)} for tSafe.",
+                    wait_s,
+                    self.usual_strong_wait_s,
+                )
             )
         if len(late):
-            evidence.append(logged(late, f"{count(len(late), 'line')} of the same time say that the time tick or the queue lags.", len(late)))
+            evidence.append(
+                logged(
+                    late,
+                    f"{count(len(late), 'line')} of the same time say that the time tick or the queue lags.",
+                    len(late),
+                )
+            )
         if len(writes):
             evidence.append(logged(writes, "Data was written at the same time."))
         return evidence

@@ -38,11 +38,11 @@ from typing import ClassVar
 from slowq import workload
 from slowq.blame import count, fact
 from slowq.confidence import confidence
-from slowq.heavy import heavy_requests
-from slowq.workload import logged, stated
 from slowq.facts import Case, Need, SegmentFacts
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.workload import logged, stated
 
 REMEDIES = (
     Remedy(
@@ -195,15 +195,31 @@ class GrowingSegments:
             ):
                 if number >= limit:
                     many = True
-                    evidence.append(stated(case, key, f"{c.name or 'The collection'} has {number:,} {words}.", number, limit))
+                    evidence.append(
+                        stated(case, key, f"{c.name or 'The collection'} has {number:,} {words}.", number, limit)
+                    )
         if told:
             evidence.append(stated(case, "pattern.only_while_writing", "Searches are slow only while data is written."))
         if writes:
-            evidence.append(stated(case, "observations.writes_per_s", f"{writes:,.0f} rows are written each second.", writes))
+            evidence.append(
+                stated(case, "observations.writes_per_s", f"{writes:,.0f} rows are written each second.", writes)
+            )
         if len(unindexed):
-            evidence.append(logged(unindexed, f"{count(len(unindexed), 'line')} say that segments without an index were searched.", len(unindexed)))
+            evidence.append(
+                logged(
+                    unindexed,
+                    f"{count(len(unindexed), 'line')} say that segments without an index were searched.",
+                    len(unindexed),
+                )
+            )
         if len(growing):
-            evidence.append(logged(growing, f"{count(len(growing), 'line')} of the same time show rows being written or growing segments.", len(growing)))
+            evidence.append(
+                logged(
+                    growing,
+                    f"{count(len(growing), 'line')} of the same time show rows being written or growing segments.",
+                    len(growing),
+                )
+            )
         imported = [event for event in case.context.events if event.what == "import"]
         evidence += [stated(case, f"{event.key}.what", "Data was imported.") for event in imported]
         if not many and not told and not len(unindexed) and not len(growing) and not writes:

@@ -34,11 +34,11 @@ from typing import ClassVar
 from slowq import workload
 from slowq.blame import count, fact
 from slowq.confidence import confidence
-from slowq.heavy import heavy_requests
-from slowq.workload import logged, stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.workload import logged, stated
 
 REMEDIES = (
     Remedy(
@@ -161,11 +161,30 @@ class HeavyDelete:
         after = case.context.pattern.get("only_after")
         evidence = [stated(case, f"{event.key}.what", "Rows were deleted.") for event in told]
         if rate:
-            evidence.append(stated(case, "observations.deletes_per_s", f"{rate:,.0f} rows are deleted each second.", rate, self.deletes_per_s))
+            evidence.append(
+                stated(
+                    case,
+                    "observations.deletes_per_s",
+                    f"{rate:,.0f} rows are deleted each second.",
+                    rate,
+                    self.deletes_per_s,
+                )
+            )
         if len(deletes):
-            evidence.append(logged(deletes, f"The query node took in deletes of {rows:,.0f} rows at a time.", rows, self.deletes_per_s))
+            evidence.append(
+                logged(
+                    deletes, f"The query node took in deletes of {rows:,.0f} rows at a time.", rows, self.deletes_per_s
+                )
+            )
         if len(backlog):
-            evidence.append(logged(backlog, f"{count(len(backlog), 'time')} a segment had gathered so many deletes that it had to be compacted.", len(backlog)))
+            evidence.append(
+                logged(
+                    backlog,
+                    f"{count(len(backlog), 'time')} a segment had gathered so many deletes that it had to "
+                    "be compacted.",
+                    len(backlog),
+                )
+            )
         return fact(
             self.about,
             case,

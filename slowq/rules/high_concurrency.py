@@ -37,11 +37,11 @@ from typing import ClassVar
 from slowq import workload
 from slowq.blame import count, finding
 from slowq.confidence import confidence
-from slowq.heavy import heavy_requests
-from slowq.workload import logged, seen, stated
 from slowq.facts import WORTH_A_LOOK_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.workload import logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -189,7 +189,9 @@ class HighConcurrency:
         at_once = work.at_once or float(seen_by_others.get("concurrency") or 0)
         if not at_once and not len(full):
             return Skipped(self.about.needs)
-        cores = float(case.context.hardware.get("cpus_per_node") or 0) * float(case.context.hardware.get("query_nodes") or 1)
+        cores = float(case.context.hardware.get("cpus_per_node") or 0) * float(
+            case.context.hardware.get("query_nodes") or 1
+        )
         limit = self.at_once_per_core * cores if cores else self.many_at_once
         heavy = heavy_requests(work)
         if at_once < limit and not len(full):
@@ -197,7 +199,9 @@ class HighConcurrency:
         if work.share(heavy) > 0.5:
             return Clear("most of the slow requests are costly by themselves; the queue is what they cause")
         light = ~heavy
-        background = workload.events_of(case, "index_build", "compaction", "segment_load", "delete_backlog", "no_index_search", "insert")
+        background = workload.events_of(
+            case, "index_build", "compaction", "segment_load", "delete_backlog", "no_index_search", "insert"
+        )
         evidence = []
         if work.at_once:
             evidence.append(
@@ -212,10 +216,14 @@ class HighConcurrency:
             )
         elif "concurrency" in seen_by_others:
             evidence.append(
-                stated(case, "observations.concurrency", f"{at_once:.0f} requests run at the same time.", at_once, limit)
+                stated(
+                    case, "observations.concurrency", f"{at_once:.0f} requests run at the same time.", at_once, limit
+                )
             )
         if len(full):
-            evidence.append(logged(full, f"{count(len(full), 'request')} found the queue of a query node full.", len(full)))
+            evidence.append(
+                logged(full, f"{count(len(full), 'request')} found the queue of a query node full.", len(full))
+            )
         return finding(
             self.about,
             case,

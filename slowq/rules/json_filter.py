@@ -37,13 +37,13 @@ from typing import ClassVar
 from slowq import workload
 from slowq.blame import fact
 from slowq.confidence import confidence
+from slowq.facts import Case, FieldFacts, Need
 from slowq.filter_blame import filter_finding, scalar_fields
 from slowq.filters import Shapes
-from slowq.heavy import uses_json
-from slowq.workload import stated
-from slowq.facts import Case, FieldFacts, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.rule import About, threshold
+from slowq.heavy import uses_json
+from slowq.rule import About
+from slowq.workload import stated
 
 REMEDIES = (
     Remedy(

@@ -33,13 +33,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
 from slowq.blame import count, finding, seconds
 from slowq.confidence import confidence
-from slowq.workload import seen
 from slowq.facts import HEALTHY_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import seen
 
 REMEDIES = (
     Remedy(
@@ -166,7 +167,9 @@ class LargeNq:
         if not culprits.any():
             most = np.nanmax(nq)
             if large.any():
-                return Clear(f"requests of up to nq={most:,.0f} take {seconds(work.middle(per_nq_s, large))} for each vector")
+                return Clear(
+                    f"requests of up to nq={most:,.0f} take {seconds(work.middle(per_nq_s, large))} for each vector"
+                )
             return Clear(f"no slow request carries {self.large_nq} query vectors; the most is {most:,.0f}")
         victims = work.victims(culprits)
         usual = work.middle(per_nq_s, culprits)
@@ -200,7 +203,7 @@ class LargeNq:
                 0.5,
                 signs=[
                     (usual <= HEALTHY_S and work.has_durations, 0.4),  # the vectors themselves are cheap
-                    (victims.any() and waited >= 10 * usual, 0.5),  # others waited that are cheap otherwise
+                    (bool(victims.any()) and waited >= 10 * usual, 0.5),  # others waited that are cheap otherwise
                     (bool(np.nanmax(nq[culprits]) >= 10 * self.large_nq), 0.2),
                 ],
                 against=[(work.share(culprits | victims) < 0.5, 0.4)],

@@ -34,13 +34,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
 from slowq.blame import count, finding, percent, seconds
 from slowq.confidence import confidence
-from slowq.workload import seen, stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import seen, stated
 
 REMEDIES = (
     Remedy(
@@ -219,7 +220,8 @@ class LargeResult:
             evidence.append(
                 seen(
                     work,
-                    f"{count(int(requeried.sum()), 'search')} spent {seconds(work.middle(work.number('requery_s'), requeried))} "
+                    f"{count(int(requeried.sum()), 'search')} spent "
+                    f"{seconds(work.middle(work.number('requery_s'), requeried))} "
                     "on a second query for their output fields.",
                     requeried,
                 )

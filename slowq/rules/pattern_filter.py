@@ -33,11 +33,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from slowq import workload
-from slowq.filter_blame import filter_finding
-from slowq.heavy import uses_json, uses_pattern
 from slowq.facts import Case, Need
+from slowq.filter_blame import filter_finding
 from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.rule import About, threshold
+from slowq.heavy import uses_json, uses_pattern
+from slowq.rule import About
 
 REMEDIES = (
     Remedy(

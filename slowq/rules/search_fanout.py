@@ -32,13 +32,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
 from slowq.blame import count, finding
 from slowq.confidence import confidence
-from slowq.workload import seen, stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import seen, stated
 
 REMEDIES = (
     Remedy(
@@ -206,13 +207,17 @@ class SearchFanout:
         for request in case.context.requests:
             if request.sub_requests:
                 evidence.append(
-                    stated(case, f"{request.key}.sub_requests", f"A hybrid search has {request.sub_requests} sub-requests.")
+                    stated(
+                        case, f"{request.key}.sub_requests", f"A hybrid search has {request.sub_requests} sub-requests."
+                    )
                 )
         plain = ~culprits & work.is_any("kind", ["search"]) & ~work.victims(culprits)
         contrast = work.middle(work.weight_s, culprits) / work.middle(work.weight_s, plain) if plain.any() else np.nan
         if contrast >= self.multiple_of_plain:
             evidence.append(
-                seen(work, f"Plain searches that ran apart from them took 1/{contrast:.0f} of the time.", plain, contrast)
+                seen(
+                    work, f"Plain searches that ran apart from them took 1/{contrast:.0f} of the time.", plain, contrast
+                )
             )
         return finding(
             self.about,

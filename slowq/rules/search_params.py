@@ -32,14 +32,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
 from slowq.blame import count, finding, percent
 from slowq.confidence import confidence
-from slowq.heavy import costly_filter
-from slowq.workload import seen
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
+from slowq.workload import seen
 
 REMEDIES = (
     Remedy(
@@ -212,12 +213,19 @@ class SearchParams:
         culprits = np.any(list(excess.values()), axis=0)
         if not culprits.any():
             return Clear("ef, nprobe and search_list of the slow requests are in proportion to their top-k")
-        evidence, names, factor = [], {}, 1.0
+        evidence, factor = [], 1.0
+        names: dict[str, object] = {}
         for (name, mask), values in zip(excess.items(), (ef, nprobe, search_list), strict=True):
             if not mask.any():
                 continue
             value = work.middle(values, mask)
-            enough = float(self.high_nprobe / 4 if name == "nprobe" and nlist is None else limit[0] / 2 if name == "nprobe" else max(64.0, 2 * work.middle(top_k, mask)))
+            enough = float(
+                self.high_nprobe / 4
+                if name == "nprobe" and nlist is None
+                else limit[0] / 2
+                if name == "nprobe"
+                else max(64.0, 2 * work.middle(top_k, mask))
+            )
             factor = max(factor, value / enough)
             names |= {name: int(value), "suggested": int(enough), "param": name, "value": int(value)}
             evidence.append(
@@ -233,7 +241,11 @@ class SearchParams:
         victims = work.victims(culprits)
         if victims.any():
             evidence.append(
-                seen(work, f"{count(int(victims.sum()), 'request')} with lower params are slow only beside them.", victims)
+                seen(
+                    work,
+                    f"{count(int(victims.sum()), 'request')} with lower params are slow only beside them.",
+                    victims,
+                )
             )
         return finding(
             self.about,
@@ -253,7 +265,7 @@ class SearchParams:
                     (bool(len(workload.events_of(case, "index_build", "compaction"))) and factor < 4, 0.3),
                 ],
             ),
-            summary=f"Searches use {', '.join(name for name, mask in excess.items() if mask.any())} far above what their top-k needs.",
+            summary=f"Searches use {' and '.join(n for n, mask in excess.items() if mask.any())} far above what top-k needs.",
             evidence=evidence,
             names=names,
             keys=[f"lower_{name}" for name, mask in excess.items() if mask.any()] + ["better_index", "fewer_segments"],

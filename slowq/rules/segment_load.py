@@ -34,7 +34,7 @@ from typing import ClassVar
 
 from slowq.contention import contention_finding
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Outcome, Remedy
 from slowq.rule import About, threshold
 
 REMEDIES = (

@@ -37,14 +37,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import workload
 from slowq.blame import count, fact, seconds
 from slowq.confidence import confidence
-from slowq.heavy import heavy_requests
-from slowq.workload import logged, stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.workload import logged, stated
 
 REMEDIES = (
     Remedy(
@@ -180,11 +181,33 @@ class TimetickStall:
         if state:
             evidence.append(stated(case, "dependencies.state", f"The message queue is {state}."))
         if weak_waits:
-            evidence.append(stated(case, "observations.wait_tsafe_s", f"Searches wait {seconds(wait_s)} for tSafe.", wait_s, self.usual_strong_wait_s))
+            evidence.append(
+                stated(
+                    case,
+                    "observations.wait_tsafe_s",
+                    f"Searches wait {seconds(wait_s or 0)} for tSafe.",
+                    wait_s,
+                    self.usual_strong_wait_s,
+                )
+            )
         if len(lag):
-            evidence.append(logged(lag, f"{count(len(lag), 'line')} say that a wait for tSafe failed or that it lags too far behind.", len(lag)))
+            evidence.append(
+                logged(
+                    lag,
+                    f"{count(len(lag), 'line')} say that a wait for tSafe failed or that it lags too far behind.",
+                    len(lag),
+                )
+            )
         if len(slow_queue):
-            evidence.append(logged(slow_queue, f"{count(len(slow_queue), 'line')} say that the queue or the time tick is slow, by up to {seconds(longest)}.", longest, self.stall_s))
+            evidence.append(
+                logged(
+                    slow_queue,
+                    f"{count(len(slow_queue), 'line')} say that the queue or the time tick is slow, by up "
+                    f"to {seconds(longest)}.",
+                    longest,
+                    self.stall_s,
+                )
+            )
         return fact(
             self.about,
             case,

@@ -33,10 +33,10 @@ from typing import ClassVar
 
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.workload import stated
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import stated
 
 REMEDIES = (
     Remedy(
@@ -172,9 +172,11 @@ class TooManyCollections:
                     (bool(case.context.pattern.get("all_collections")), 0.3),
                 ],
             ),
-            summary="The cluster carries " + " and ".join(f"{number:,} {name}" for name, number in many.items())
+            summary="The cluster carries "
+            + " and ".join(f"{number:,} {name}" for name, number in many.items())
             + ", and every one of them costs channels, tasks and memory.",
             evidence=[
-                stated(case, f"totals.{name}", f"There are {number:,} {name}.", number, limits[name]) for name, number in many.items()
+                stated(case, f"totals.{name}", f"There are {number:,} {name}.", number, limits[name])
+                for name, number in many.items()
             ],
         )

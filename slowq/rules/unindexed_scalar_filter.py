@@ -34,13 +34,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from slowq import workload
+from slowq.facts import Case, Need
 from slowq.filter_blame import filter_finding, scalar_fields
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
+from slowq.rule import About
 from slowq.rules.complex_expression import ComplexExpression
 from slowq.workload import stated
-from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.rule import About, threshold
 
 REMEDIES = (
     Remedy(
@@ -185,7 +185,9 @@ class UnindexedScalarFilter:
         indexed = {one.name for _, one in scalar_fields(case) if one.index and one.index.type}
         primary = {one.name for _, one in scalar_fields(case) if one.primary}
         scanned = work.of_filter(lambda features: bool(set(features.fields) - indexed - primary))
-        costly = work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(ComplexExpression().is_complex)
+        costly = (
+            work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(ComplexExpression().is_complex)
+        )
         scanned &= ~costly
         if not scanned.any():
             return Clear("no slow request filters on a plain scalar field without an index")

@@ -33,14 +33,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from slowq import regressions, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.heavy import heavy_requests
-from slowq.workload import seen, stated
 from slowq.facts import Case, Need, Version
 from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.rule import About, threshold
+from slowq.heavy import heavy_requests
+from slowq.rule import About
+from slowq.workload import seen, stated
 
 REMEDIES = (
     Remedy(
@@ -119,7 +120,8 @@ class VersionRegression:
         if not upgrades and not after_upgrade and not fitting:
             return Clear(f"no known slowdown of Milvus {case.milvus.version} fits what is slow")
         evidence = [
-            stated(case, f"{event.key}.what", f"Milvus was upgraded{': ' + event.detail if event.detail else ''}.") for event in upgrades
+            stated(case, f"{event.key}.what", f"Milvus was upgraded{': ' + event.detail if event.detail else ''}.")
+            for event in upgrades
         ]
         if after_upgrade:
             evidence.append(stated(case, "pattern.only_after", "It is slow only since the upgrade."))
@@ -142,7 +144,9 @@ class VersionRegression:
                 ],
                 against=[(bool(moved), 0.4), (work.share(heavy_requests(work)) > 0.5 and not upgrades, 0.5)],
             ),
-            summary="It is slow since an upgrade." if after_upgrade or upgrades else f"A slowdown that is known of Milvus {case.milvus.version} fits.",
+            summary="It is slow since an upgrade."
+            if after_upgrade or upgrades
+            else f"A slowdown that is known of Milvus {case.milvus.version} fits.",
             evidence=evidence,
             names={"fixed_in": version_text(fixed)} if fixed else None,
         )

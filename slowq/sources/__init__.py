@@ -1,4 +1,4 @@
-"""Where bytes come from: files, folders, globs, archives, standard input. Nothing is ever written or unpacked to disk."""
+"""Where bytes come from: files, folders, globs, archives, standard input. Nothing is ever written to disk."""
 
 from slowq.sources.paths import Source, find
 from slowq.sources.streams import Member, Trouble, members

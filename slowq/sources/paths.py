@@ -60,7 +60,9 @@ def _expand(pattern: str) -> list[Source]:
     if not matches:
         what = "nothing matches" if glob.has_magic(pattern) else "no such file or folder:"
         raise InputError(f"{what} {pattern!r}", hint="check the path; '-' reads standard input")
-    return [source for match in matches for source in (_files_below(match) if os.path.isdir(match) else [_source(match)])]
+    return [
+        source for match in matches for source in (_files_below(match) if os.path.isdir(match) else [_source(match)])
+    ]
 
 
 def _source(path: str) -> Source:

@@ -8,15 +8,17 @@ shown. A stream that unpacks to absurdly more than it holds is cut off: no log c
 import bz2
 import io
 import lzma
-import os
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
-from slowq.errors import InputError
+import zstandard
+from isal import igzip, isal_zlib
+
 from slowq.sources.paths import STDIN, Source
 
 MAX_NESTING = 4
@@ -47,8 +49,21 @@ class Trouble:
     reason: str
 
 
-class Bomb(Exception):
+class BombError(Exception):
     """A stream that unpacks to absurdly more than it holds."""
+
+
+# What reading a damaged, vanished or malicious input raises.
+DAMAGE: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    ValueError,
+    BombError,
+    zlib.error,
+    lzma.LZMAError,
+    zstandard.ZstdError,
+    cast(type[Exception], isal_zlib.error),
+)
 
 
 def members(source: Source) -> Iterator[Member | Trouble]:
@@ -96,18 +111,16 @@ def _peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
 def _decompressed(head: bytes, stream: BinaryIO, path: str) -> BinaryIO | None:
     counted = _Counted(stream)
     if head.startswith(_GZIP):
-        from isal import igzip
-
         unpacked: IO[bytes] = cast(IO[bytes], igzip.IGzipFile(fileobj=counted, mode="rb"))
     elif head.startswith(_ZSTD):
-        import zstandard
-
         reader = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        unpacked = cast(IO[bytes], reader.stream_reader(counted, read_across_frames=True, closefd=False))
+        unpacked = cast(
+            IO[bytes], reader.stream_reader(cast(IO[bytes], counted), read_across_frames=True, closefd=False)
+        )
     elif head.startswith(_BZIP2):
         unpacked = cast(IO[bytes], bz2.BZ2File(cast(IO[bytes], counted)))
     elif head.startswith(_XZ):
-        unpacked = cast(IO[bytes], lzma.LZMAFile(cast(IO[bytes], counted)))
+        unpacked = cast(IO[bytes], lzma.LZMAFile(cast(IO[bytes], counted)))  # noqa: SIM115 - it is handed on, not used up here
     else:
         return None
     return cast(BinaryIO, _Bounded(unpacked, counted, path))
@@ -197,7 +210,7 @@ class _Counted(io.RawIOBase):
 
 
 class _Bounded(io.RawIOBase):
-    """An unpacked stream that stops with Bomb where it gives absurdly more than it took."""
+    """An unpacked stream that stops with BombError where it gives absurdly more than it took."""
 
     def __init__(self, stream: IO[bytes], source: "_Counted | _Sized", path: str) -> None:
         self._stream, self._source, self._path = stream, source, path
@@ -214,18 +227,5 @@ class _Bounded(io.RawIOBase):
         buffer[: len(chunk)] = chunk
         self._given += len(chunk)
         if self._given > RATIO_GRACE_BYTES and self._given > MAX_RATIO * max(1, self._source.taken):
-            raise Bomb(f"{self._path} unpacks to more than {MAX_RATIO} times its size")
+            raise BombError(f"{self._path} unpacks to more than {MAX_RATIO} times its size")
         return len(chunk)
-
-
-def unreadable(path: str, error: Exception) -> InputError:
-    """What a damaged or vanished input is to the user."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-    return InputError(f"cannot read {path!r}: {reason}")
-
-
-def size_of(path: str) -> int | None:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return None

@@ -208,7 +208,7 @@ TROUBLE = {
     "a is  null": (2, 'expected an operator, found "is  null"'),
     "a + 1 == 1 is null": (11, 'expected is null only after a field or a JSON path, found "is null"'),
     'a in["x"]': (2, 'expected an operator, found "in["x"]"'),
-    'a not in["x"]': (5, 'expected in after not, found "in["x"]"'),
+    'a not in["x"]': (6, 'expected in after not, found "in["x"]"'),
     "a == 08": (6, 'expected an operator, found "8"'),
     "a == \x1b[31m": (5, f'{EXPECTED_OPERAND}, found "\\x1b[31m"'),
     f"a == {'9' * 5000}": (5, f'expected a number of fewer digits, found "{"9" * 20}"'),
