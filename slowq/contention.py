@@ -49,7 +49,7 @@ def contention_finding(
         return Skipped(about.needs)
     if not len(events) and not stated_events and after not in told:
         return Clear(f"no {what} in the time of the slow requests")
-    starts, ends = _times(case, kinds)
+    starts, ends = ran(case, kinds)
     covered = work.covered_share(starts, ends)
     inside = covered >= workload.VICTIM_SHARE
     share = work.share(inside)
@@ -113,7 +113,13 @@ def _with_article(what: str) -> str:
     return ("an " if words[:1] in "aeiou" else "a ") + words
 
 
-def _times(case: Case, kinds: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def beside(case: Case, kinds: Sequence[str]) -> float:
+    """The share of the slow time whose requests had such work beside them for most of their life."""
+    work = workload.of(case)
+    return work.share(work.covered_share(*ran(case, kinds)) >= workload.VICTIM_SHARE)
+
+
+def ran(case: Case, kinds: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """When such work ran: from start and end lines, and ten seconds from each line that says it waits or goes on."""
     starts, ends = [], []
     for kind in kinds:

@@ -43,12 +43,18 @@ def gather(
 
     Raises InputError where no input can be read, and where no line of them is of Milvus.
     """
-    files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress)) if paths else []
+    files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress, _import_tables)) if paths else []
     for file in files:
         if file.trouble:
             warn(f"{file.path}: {file.trouble}; what came before it was read")
     _refuse_unusable(files)
     return _case(files, context or Context(), only or Only())
+
+
+def _import_tables() -> None:
+    """pandas takes 0.4 s to import: as long as workers read, that costs nothing."""
+    import slowq.parsers.patterns
+    import slowq.parsers.table  # noqa: F401
 
 
 def _refuse_unusable(files: Sequence[read.File]) -> None:
@@ -78,7 +84,6 @@ def _count(number: int, what: str) -> str:
 
 
 def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
-    # pandas takes long to import; the logs are read by now, so the workers need not wait for it.
     from slowq.parsers.patterns import add_patterns
     from slowq.parsers.table import Table, from_context
 

@@ -406,7 +406,7 @@ def compaction(lab: Lab, strength: float) -> Scenario:
         "A manual compaction after mass deletes",
         f"{many(200, strength)} clients search a collection of 400,000 rows x 128 dimensions (HNSW, ef=400, "
         f"nq=10) while 45 % of its rows are deleted, flushed and "
-        "compacted. Searches are slow while the two segments are rewritten, normal for a quarter of a minute, "
+        "compacted. Searches are slow while the two segments are rewritten, normal for about ten seconds, "
         "and slow again while the indexes of the "
         "compacted segments are built.",
         (Clients("searches", many(200, strength), replace(PLAIN, collection="archive", nq=10, params={"ef": 400})),),

@@ -6,7 +6,7 @@ that `slowq --help` answers at once. Errors are turned into messages here and no
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -69,17 +69,15 @@ def main() -> int:
         messages.error(said[:1].lower() + said[1:], f"{path} --help lists what it takes")
         return _WRONG_COMMAND_LINE
     except (_PipeClosedError, BrokenPipeError):
-        _let_go_of_closed_pipes()
+        messages.let_go(sys.stdout)
         return _PIPE_CLOSED
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            _report_bug(error, run.verbose)
-            return BUG
-        messages.error(f"cannot write: {error.strerror}")
-        return _WRONG_COMMAND_LINE
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - one of the two borders: a crash must not look like a result
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            messages.error(f"cannot write: {error.strerror}")
+            messages.let_go(sys.stdout)
+            return _WRONG_COMMAND_LINE
         _report_bug(error, run.verbose)
         return BUG
     return code or 0
@@ -94,15 +92,6 @@ def _report_bug(error: Exception, verbose: bool) -> None:
         f"this is a bug in slowq, and nothing was concluded: {type(error).__name__}: {error}",
         "please report it" + ("" if verbose else ", with what the same command with -v prints"),
     )
-
-
-def _let_go_of_closed_pipes() -> None:
-    """Keep the interpreter from flushing into a closed pipe once more, and complaining, when it exits."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def app() -> typer.Typer:

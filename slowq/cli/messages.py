@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from typing import TextIO
 
 import typer
 
@@ -38,4 +41,15 @@ def _say(kind: str, message: str) -> None:
     from slowq.report.text import visible
 
     lines = without_credentials(message).split("\n")
-    typer.echo(f"{kind}: " + "\n".join(visible(line) for line in lines), err=True)
+    try:
+        typer.echo(f"{kind}: " + "\n".join(visible(line) for line in lines), err=True)
+    except OSError:  # nobody listens; the exit code tells it all the same
+        let_go(sys.stderr)
+
+
+def let_go(stream: TextIO) -> None:
+    """Keep the interpreter from writing once more to where it cannot, and from complaining, when it exits."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+from slowq.cli import messages
 from slowq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,11 +81,8 @@ def _stdout() -> Iterator[BinaryIO]:
         sys.stdout.flush()
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
     except OSError:
-        # What is left in the buffer would fail once more when the interpreter exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        messages.let_go(sys.stdout)
         raise
 
 

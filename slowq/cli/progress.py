@@ -32,9 +32,11 @@ class Bar:
         self._total_bytes = total_bytes
         self._console = console
         self._clock = clock
-        self._next = clock() + _WAIT_S
+        self._began = clock()
+        self._next = self._began + _WAIT_S
         self._read_before = self._slow_before = 0  # in the logs that are done
         self._read = self._slow = 0
+        self._total: int | None = None
         self._drawn: tuple[Progress, TaskID] | None = None
 
     def __call__(self, read_bytes: int, slow_requests: int) -> None:
@@ -43,16 +45,27 @@ class Bar:
             self._slow_before += self._slow
         self._read, self._slow = read_bytes, slow_requests
         now = self._clock()
-        if now >= self._next:
+        if now >= self._next or (self._drawn and self._is_done):
             self._next = now + _STEP_S
-            self._draw()
+            self._draw(now)
 
-    def _draw(self) -> None:
+    @property
+    def _is_done(self) -> bool:
+        return self._total is not None and self._read_before + self._read >= self._total
+
+    def _draw(self, now: float) -> None:
+        from rich.filesize import decimal
+
         if self._drawn is None:
+            self._total = self._total_bytes()
             self._drawn = self._start()
         progress, task = self._drawn
-        read = self._read_before + self._read
-        progress.update(task, completed=read, slow=f"{self._slow_before + self._slow:,}")
+        read, slow = self._read_before + self._read, self._slow_before + self._slow
+        of = f" of {decimal(self._total)}" if self._total is not None else ""
+        rate = decimal(int(read / max(now - self._began, 1e-3)))
+        said = f"{decimal(read)}{of}, {rate}/s, {slow:,} slow requests"
+        doing = "analyzing" if self._is_done else "reading"
+        progress.update(task, description=doing, completed=read, said=said)
         progress.refresh()
 
     def _start(self) -> tuple[Progress, TaskID]:
@@ -60,11 +73,9 @@ class Bar:
         from rich.console import Console
 
         bar = progress.Progress(
-            progress.TextColumn("reading", markup=False),
-            progress.BarColumn(24),
-            progress.DownloadColumn(),
-            progress.TransferSpeedColumn(),
-            progress.TextColumn("{task.fields[slow]} slow requests", markup=False),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(20),
+            progress.TextColumn("{task.fields[said]}", markup=False),
             console=self._console or Console(stderr=True),
             auto_refresh=False,
             transient=True,
@@ -72,7 +83,7 @@ class Bar:
             redirect_stderr=False,
         )
         bar.start()
-        return bar, bar.add_task("", total=self._total_bytes(), slow="0")
+        return bar, bar.add_task("reading", total=self._total, said="")
 
     def __enter__(self) -> Self:
         return self

@@ -141,8 +141,12 @@ STEADY = (
     b"h delete msg",
     b"ant growing seg",
     b"idle for long",
+    b"t with meta",
+    b"ch, trigger",
 )
-STEADY_KINDS = frozenset(("index_queue", "insert", "delete", "growing_redundant", "timetick_idle"))
+STEADY_KINDS = frozenset(
+    ("index_queue", "insert", "delete", "growing_redundant", "timetick_idle", "flush", "delete_backlog")
+)
 
 # What the scanner looks for: each message above holds one of these, and hardly any other line does. None holds a quote
 # or a backslash, so that they are found inside JSON as well. Each begins with letters that are rare in Milvus logs: the
@@ -187,8 +191,6 @@ NEEDLES: tuple[bytes, ...] = (
     b"ad segments done",
     b"ase segment ",
     b"ase segment.",
-    b"t with meta",
-    b"ch, trigger",
     b"gister session succ",
     b" key into etcd",
     b"few available",

@@ -27,8 +27,8 @@ _CONTINUATION = re.compile(
     rb"|---Milvus |Set runtime dir|\+ exec |terminate called |  what\(\)|backtrace|Stack trace"
 )
 _GLOG_INTERIM = b"fail to generate binlog index"
-BANNER_VERSION = re.compile(rb"Version:\s+v?(\d+\.\d+\.\d+[\w.-]*)\s*$")
-IMAGE_VERSION = re.compile(rb"milvusdb/milvus(?:-\w+)?:v?(\d+\.\d+\.\d+[\w.-]*)")
+BANNER_VERSION = re.compile(rb"Version:\s++v?(\d+\.\d+\.\d++[\w.-]*+)\s*+$")
+IMAGE_VERSION = re.compile(rb"milvusdb/milvus(?:-\w++)?:v?(\d++\.\d++\.\d++[\w.-]*+)")
 
 
 def class_of(text: bytes) -> LineClass:

@@ -34,11 +34,16 @@ class File:
     trouble: str | None = None
 
 
-def read(sources: Sequence[Source], jobs: int, progress: Progress | None = None) -> Iterator[File]:
-    """Every log in the sources, in their order. What cannot be read comes with its trouble, never as an exception."""
+def read(
+    sources: Sequence[Source], jobs: int, progress: Progress | None = None, meanwhile: Callable[[], None] | None = None
+) -> Iterator[File]:
+    """Every log in the sources, in their order. What cannot be read comes with its trouble, never as an exception.
+
+    `meanwhile` is called once while workers read: there is time for something that has to be done anyway.
+    """
     total = sum(source.size or 0 for source in sources)
     if jobs > 1 and total >= _WORTH_A_POOL and hasattr(os, "fork"):
-        yield from _read_in_parallel(sources, jobs, progress)
+        yield from _read_in_parallel(sources, jobs, progress, meanwhile)
     else:
         for source in sources:
             yield from _read_source(source, progress)
@@ -48,7 +53,9 @@ def read(sources: Sequence[Source], jobs: int, progress: Progress | None = None)
 # In parallel: tasks are (source, part), results come back in that order.
 
 
-def _read_in_parallel(sources: Sequence[Source], jobs: int, progress: Progress | None) -> Iterator[File]:
+def _read_in_parallel(
+    sources: Sequence[Source], jobs: int, progress: Progress | None, meanwhile: Callable[[], None] | None
+) -> Iterator[File]:
     # Files are opened before the workers are forked, so that a log rotated away meanwhile is still the one we saw.
     opened = {i: _open_for_parts(source) for i, source in enumerate(sources)}
     done_bytes = done_slow = 0
@@ -62,6 +69,8 @@ def _read_in_parallel(sources: Sequence[Source], jobs: int, progress: Progress |
                 size = os.fstat(descriptor).st_size
                 parts = [(at, min(at + PART, size)) for at in range(0, size, PART)]
                 tasks.append((i, [pool.submit(_part_task, descriptor, source.path, *part) for part in parts]))
+        if meanwhile is not None:
+            meanwhile()
         for i, futures in tasks:
             whole: list[File] = []
             for future in futures:

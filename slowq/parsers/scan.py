@@ -10,7 +10,7 @@ any block size, and, but for entries that a wrapper cut into pieces, for any way
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import ahocorasick_rs
@@ -28,6 +28,7 @@ _EXCERPT = 160
 _NEEDLES = (b"Search slow", b"Query slow", access.MARK[3:], *evidence.NEEDLES)
 _SLOW_NEEDLES = 2  # the first ones
 _STEADY = frozenset(_NEEDLES.index(needle) for needle in evidence.STEADY)
+_DENSE = 0.8
 _TENS = len("[2025/08/23 19:22:1")
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(_NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
 _SLOW_MARKS = (b'["Search slow"]', b'["Query slow"]', b'["HybridSearch slow"]')
@@ -91,7 +92,11 @@ class Scanner:
         if zap_lines == lines and not coloured:
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
-            self._read_hits(block, view, hits, batch.lines + 1)
+            if sum(needle < _SLOW_NEEDLES for needle, _, _ in hits) > _DENSE * lines:
+                # Where nearly every line is slow, one split is cheaper than a search for each line's ends.
+                self._read_slow(list(_lines(bytes(view))), range(batch.lines + 1, batch.lines + 1 + lines))
+            else:
+                self._read_hits(block, view, hits, batch.lines + 1)
         else:
             self._read_line_by_line(bytes(view), hits, batch.lines + 1)
         batch.lines += lines
@@ -154,11 +159,11 @@ class Scanner:
         self._lately[needle] = ten_seconds
         return False
 
-    def _read_slow(self, lines: list[bytes], numbers: list[int]) -> None:
+    def _read_slow(self, lines: list[bytes], numbers: Sequence[int]) -> None:
         """Lines with a slow message, or with something that looks like one; all are counted as Milvus' already."""
         if not lines:
             return
-        refused = self._slow.read([line.rstrip(b"\r") for line in lines], numbers)
+        refused = self._slow.read(lines, numbers)
         self.batch.milvus -= len(lines)
         self.batch.slow_lines += len(lines) - len(refused)
         for number, line, reason in refused:

@@ -162,7 +162,7 @@ class SlowLines:
                     form >= 0
                     and len(tail) == expected
                     and tail[expected - 1 - has_per_nq].startswith(b"duration=")
-                    and last.endswith(b"]")
+                    and last.endswith(b"]")  # a line that ends in a carriage return goes to the reference
                     and duration_s is not None
                     and per_nq_s is not None
                     and second_ms is not None

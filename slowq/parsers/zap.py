@@ -37,7 +37,7 @@ STAMP_LENGTH = len("[2025/08/23 19:22:19.900 +00:00]")
 class Entry:
     """One log entry. `time_ms` is Unix time; `fields` keep their order; values are unescaped bytes.
 
-    `whole` is False where the line ends inside a field: it was cut.
+    `whole` is False where the line ends inside a field, or where another line begins in it: it was cut.
     """
 
     time_ms: int
@@ -70,8 +70,10 @@ def parse(line: bytes) -> Entry | None:
     caller_at = 1 if len(groups) > 1 and _looks_like_caller(groups[1][0]) else 2
     if len(groups) <= caller_at + 1 or groups[caller_at + 1][1] is not None:
         return None
-    fields = {key: value for key, value in groups[caller_at + 2 :] if value is not None}
-    return Entry(time_ms, groups[0][0], groups[caller_at][0], groups[caller_at + 1][0], fields, whole=at >= end)
+    rest = groups[caller_at + 2 :]
+    fields = {key: value for key, value in rest if value is not None}
+    whole = at >= end and not any(value is None and _is_stamp(key) for key, value in rest)
+    return Entry(time_ms, groups[0][0], groups[caller_at][0], groups[caller_at + 1][0], fields, whole)
 
 
 def fields(text: bytes) -> dict[bytes, bytes] | None:
@@ -84,8 +86,15 @@ def fields(text: bytes) -> dict[bytes, bytes] | None:
         key, value = _key_and_value(match)
         if value is not None:
             found[key] = value
+        elif _is_stamp(key):
+            return None
         at = match.end() + 1
     return found
+
+
+def _is_stamp(group: bytes) -> bool:
+    """Whether a group without a value is a time stamp: there another line was written into this one."""
+    return len(group) == STAMP_LENGTH - 2 and stamp_ms(b"[" + group + b"]") is not None
 
 
 def _looks_like_caller(text: bytes) -> bool:
@@ -198,8 +207,13 @@ def json_value(value: Any) -> bytes:
 def _array_element(value: str | int | float) -> bytes:
     text = value if isinstance(value, str) else json.dumps(value)
     if any(c <= " " or c in '\\"[]=' for c in text):
-        text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        text = '"' + text.translate(_ESCAPES) + '"'
     return text.encode("utf-8", "replace")
+
+
+_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)} | {
+    ord(char): "\\" + escape for char, escape in zip('\\"\n\r\t', '\\"nrt', strict=True)
+}
 
 
 _ELEMENT = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^,]++)', re.DOTALL)

@@ -37,6 +37,7 @@ from typing import ClassVar
 from slowq import workload
 from slowq.blame import count, finding
 from slowq.confidence import confidence
+from slowq.contention import beside
 from slowq.facts import WORTH_A_LOOK_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
@@ -145,6 +146,9 @@ queryNode:
     ),
 )
 
+# Work that takes the same cores as searches.
+BACKGROUND = ("index_build", "index_queue", "compaction", "segment_load", "segment_release")
+
 ABOUT = About(
     id="high_concurrency",
     title="Too many small requests arrive at once and wait in a queue.",
@@ -199,9 +203,10 @@ class HighConcurrency:
         if work.share(heavy) > 0.5:
             return Clear("most of the slow requests are costly by themselves; the queue is what they cause")
         light = ~heavy
-        background = workload.events_of(
-            case, "index_build", "compaction", "segment_load", "delete_backlog", "no_index_search", "insert"
-        )
+        background = workload.events_of(case, *BACKGROUND, "delete_backlog", "no_index_search", "insert")
+        # Slow requests pile up whatever makes them slow: where other work took the machine for most of the time, the
+        # log cannot tell a crowd that is too large from a machine that is too busy.
+        covered = beside(case, BACKGROUND) >= 0.5
         evidence = []
         if work.at_once:
             evidence.append(
@@ -238,7 +243,8 @@ class HighConcurrency:
                 ],
                 against=[
                     (work.per_second < 1 and work.window_s > 0, 0.3),
-                    (bool(len(background)), 0.2),  # something else took part of the machine
+                    (covered, 0.4),
+                    (bool(len(background)) and not covered, 0.2),  # something else took part of the machine
                     (work.share(work.has_filter) > 0.5, 0.3),  # the filters may be the work
                 ],
             ),

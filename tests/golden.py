@@ -1,0 +1,50 @@
+"""What slowq says of each recorded incident, from its logs and its context file; `python -m tests.golden` rewrites it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from slowq.context.file import load
+from slowq.gather import gather
+from slowq.report.document import document
+from slowq.triage import diagnose
+
+SAMPLES = Path(__file__).parents[1] / "sample_logs"
+INCIDENTS = sorted(path.parent for path in SAMPLES.glob("*/truth.json"))
+
+
+@cache
+def answer(incident: Path) -> dict[str, Any]:
+    """The document of `slowq analyze INCIDENT/logs [--context INCIDENT/context.yaml]`."""
+    facts = incident / "context.yaml"
+    case = gather([str(incident / "logs")], load(str(facts)) if facts.exists() else None, jobs=1)
+    return document(case, diagnose(case))
+
+
+def summary(incident: Path) -> dict[str, Any]:
+    """The part of the answer that is kept: enough to see that something moved, and what."""
+    found = answer(incident)
+    verdict = {key: value for key, value in found["verdict"].items() if key != "summary"}
+    findings = [[one["sub_cause"], one["confidence"], round(one["explains_share"], 2)] for one in found["findings"]]
+    return {
+        "verdict": verdict,
+        "findings": findings,
+        "requests": {"count": found["requests"]["count"]},
+        "coverage": {
+            key: value for key, value in found["coverage"].items() if key not in ("malformed", "first_unrecognised")
+        },
+    }
+
+
+def text(incident: Path) -> str:
+    return json.dumps(summary(incident), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    for one in INCIDENTS:
+        (one / "expected.json").write_text(text(one), encoding="utf-8")
+        sys.stdout.write(f"{one.name}: {answer(one)['verdict']['outcome']}\n")
