@@ -4,8 +4,9 @@ own names and for its version of Milvus.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from string import Template
 
 import numpy as np
 
@@ -15,7 +16,13 @@ from slowq.findings import Evidence, Finding, Remedy, Severity
 from slowq.rule import About
 from slowq.workload import Mask
 
-_UNFILLED = re.compile(r"<[a-z_]+>")
+# What prose says where the incident's own name is not known; a snippet has no such words, and is left out.
+_WORDS = {
+    "collection": "the collection",
+    "vector_field": "the vector field",
+    "field": "the field",
+    "version": "your version",
+}
 # What can be expected to explain this share of the slow time is critical, less than the second no more than a remark.
 _CRITICAL_SHARE, _REMARK_SHARE = 0.3, 0.05
 
@@ -69,22 +76,24 @@ def fact(
     subject: str = "the cluster",
     names: Mapping[str, object] | None = None,
     keys: Sequence[str] | None = None,
+    affected: Mask | None = None,
 ) -> Finding:
-    """A finding about the whole incident: what slow requests there are, all of them suffer from it."""
+    """A finding that blames no request: those that are slow suffer from it, all of them unless `affected` says which."""
     work = workload.of(case)
-    everything = np.ones(work.count, dtype=bool)
-    return finding(
-        about,
-        case,
-        everything,
+    suffer = np.ones(work.count, dtype=bool) if affected is None else affected
+    share = work.share(suffer) if work.count else 1.0
+    return Finding(
+        cause=about.cause,
+        sub_cause=about.id,
+        severity=_severity(share * confidence),
         confidence=confidence,
-        summary=summary,
-        evidence=evidence,
+        explains_s=share * work.total_s if work.has_durations else None,
+        explains_share=share,
         subject=subject,
-        names=names,
-        with_victims=False,
-        explains_share=1.0,
-        keys=keys,
+        summary=summary,
+        evidence=tuple(evidence),
+        remedies=remedies(about, case.milvus, {**work.names(suffer), **(names or {})}, keys),
+        victims=work.patterns(suffer),
     )
 
 
@@ -93,7 +102,7 @@ def remedies(
 ) -> tuple[Remedy, ...]:
     """The remedies that hold for this version, in the incident's own names, in the rule's order.
 
-    One whose prose has a gap is left out, and a snippet with a gap is: half an instruction is none.
+    One whose prose has a gap is left out, and so is a snippet with a gap: half an instruction is none.
     """
     filled = []
     for remedy in about.remedies:
@@ -103,10 +112,15 @@ def remedies(
             continue
         if remedy.since is not None and milvus.surely_before(remedy.since) and remedy.key != "upgrade":
             continue
-        one = remedy.filled(names)
-        if _UNFILLED.search(one.do):
+        words = {**_WORDS, **names}
+        if remedy.before is not None:  # an upgrade is advice until all that it mends is mended
+            words.setdefault("fixed_in", ".".join(map(str, remedy.before)) + " or later")
+        prose = (remedy.do, remedy.because, remedy.cost, remedy.verify)
+        if any(set(Template(text).get_identifiers()) - set(words) for text in prose):
             continue
-        filled.append(one)
+        one = remedy.filled(words)
+        gaps = set(Template(remedy.snippet).get_identifiers()) - set(names)
+        filled.append(replace(one, snippet="") if gaps else one)
     return tuple(filled)
 
 
@@ -139,3 +153,10 @@ def count(number: int, what: str) -> str:
     """ "1 request", "3,200 requests"."""
     plural = what[:-1] + "ies" if what.endswith("y") else what + ("es" if what.endswith(("ch", "x")) else "s")
     return f"{number:,} {what if number == 1 else plural}"
+
+
+def do(number: int, verb: str) -> str:
+    """The verb as the number asks for it: "3 requests ask", "1 request asks"."""
+    if number != 1:
+        return verb
+    return {"are": "is", "have": "has", "do": "does", "carry": "carries"}.get(verb, verb + "s")

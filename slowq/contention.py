@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, fact, percent
+from slowq.blame import count, do, fact, percent
 from slowq.confidence import confidence
 from slowq.facts import STEADY_S, Case
 from slowq.findings import Clear, Outcome, Skipped
@@ -62,15 +62,19 @@ def contention_finding(
         evidence.append(
             logged(
                 events,
-                f"{percent(share)} of the slow time lies where {while_what} ({count(len(events), 'line')})."
+                f"{percent(share)} of the slow time lies where {while_what} ({count(len(events), 'line')} of it)."
                 if work.window_s
-                else f"{count(len(events), 'line')} say that {while_what}.",
+                else f"{count(len(events), 'line')} {do(len(events), 'say')} that {while_what}.",
                 share if work.window_s else None,
                 overlap_share if work.window_s else None,
             )
         )
     if len(started):
-        evidence.append(logged(started, f"{count(len(started), 'line')} of the same time show what started it."))
+        evidence.append(
+            logged(
+                started, f"{count(len(started), 'line')} of the same time {do(len(started), 'show')} what started it."
+            )
+        )
     evidence += [
         stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.") for event in stated_events
     ]
@@ -80,6 +84,8 @@ def contention_finding(
     if cpu is not None and cpu >= 0.9 and len(events):
         evidence.append(stated(case, "observations.cpu_share", f"The CPU is at {percent(cpu)}.", cpu))
     heavy = work.share(heavy_requests(work))
+    # What ran beside the work is slowed by it, and so is what waited for those requests; what is told is told of all.
+    overlaps = bool(work.window_s) and len(events) > 0 and not stated_events and after not in told
     return fact(
         about,
         case,
@@ -105,6 +111,7 @@ def contention_finding(
         else "Searches are slow since "
         f"{_with_article(stated_events[0].what or after or what if stated_events else after or what)}.",
         evidence=evidence,
+        affected=inside | work.victims(inside) if overlaps else None,
     )
 
 

@@ -7,14 +7,17 @@ it ran beside filtered ones, the filters did it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, finding, percent, seconds
+from slowq.blame import count, do, finding, percent, seconds
 from slowq.confidence import confidence
-from slowq.facts import Case, FieldFacts
+from slowq.facts import Case, FieldFacts, Version
+from slowq.filters import Predicate, served
 from slowq.findings import Evidence, Finding
 from slowq.rule import About
 from slowq.workload import Mask, seen, stated
@@ -22,6 +25,7 @@ from slowq.workload import Mask, seen, stated
 # Filtered requests that are fewer than this share of the slow seconds stand beside the trouble, not behind it.
 _MOST, _FEW = 0.8, 0.3
 _MUCH_SLOWER = 2.0
+_PASTED = 300  # characters of a filter in a snippet
 
 
 def filter_finding(
@@ -34,6 +38,7 @@ def filter_finding(
     names: dict[str, object] | None = None,
     more: Sequence[Evidence] = (),
     more_weight: float = 0.0,
+    keys: Sequence[str] | None = None,
 ) -> Finding:
     """A finding that blames the filters of the masked requests."""
     work = workload.of(case)
@@ -43,19 +48,24 @@ def filter_finding(
     evidence = [
         seen(
             work,
-            f"{int(culprits.sum()):,} of {count(work.count, 'slow request')} filter {what} "
-            f"({percent(share)} of the slow time): {_example(case, culprits)}",
+            f"{int(culprits.sum()):,} of {count(work.count, 'slow request')} {do(int(culprits.sum()), 'filter')} {what} "
+            f"({percent(share)} of the slow time){_example(case, culprits)}",
             culprits,
             share,
         )
     ]
-    unfiltered = ~work.has_filter
+    unfiltered = work.filter_is_known & ~work.has_filter
     waited = victims & unfiltered
     apart = others & unfiltered
     slower = work.middle(work.weight_s, culprits) / work.middle(work.weight_s, apart) if apart.any() else float("nan")
     if waited.any():
         evidence.append(
-            seen(work, f"{count(int(waited.sum()), 'request')} without a filter are slow only beside them.", waited)
+            seen(
+                work,
+                f"{count(int(waited.sum()), 'request')} without a filter {do(int(waited.sum()), 'are')} slow only beside "
+                "them.",
+                waited,
+            )
         )
     if slower >= _MUCH_SLOWER:
         evidence.append(
@@ -89,14 +99,21 @@ def filter_finding(
         summary=f"{percent(share)} of the slow time is spent by requests that filter {what}"
         + (f", and {count(int(victims.sum()), 'other request')} waited for them." if victims.any() else "."),
         evidence=[*evidence, *more],
-        names={"filter": work.main("filter", culprits) or "", **_field(case, culprits), **(names or {})},
+        names={**_filter(work, culprits), **_field(case, culprits), **(names or {})},
+        keys=keys,
     )
 
 
 def _example(case: Case, culprits: Mask) -> str:
     """The shape of the filter that most of the masked seconds have, cut to a line."""
     text = workload.of(case).main("filter_shape", culprits) or ""
-    return text if len(text) <= 120 else text[:80] + " … " + text[-36:]
+    return (": " + (text if len(text) <= 120 else text[:80] + " … " + text[-36:])) if text else "."
+
+
+def _filter(work: workload.Workload, culprits: Mask) -> dict[str, object]:
+    """The dearest filter, where it is short enough to be pasted."""
+    text = work.main("filter", culprits)
+    return {"filter": text} if text and len(text) <= _PASTED else {}
 
 
 def _field(case: Case, culprits: Mask) -> dict[str, object]:
@@ -108,6 +125,39 @@ def _field(case: Case, culprits: Mask) -> dict[str, object]:
         return {}
     features = case.shapes[int(np.bincount(shapes).argmax())].features
     return {"field": min(features.fields)} if features.fields else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """What the context file says of the scalar indexes, asked with the predicates of filters."""
+
+    fields: Mapping[str, FieldFacts]
+    version: Version | None
+
+    @classmethod
+    def of(cls, case: Case) -> Indexes:
+        fields = {one.name: one for _, one in scalar_fields(case) if one.name is not None}
+        return cls(fields, case.milvus.low if case.milvus.low == case.milvus.high else None)
+
+    def serve(self, predicate: Predicate) -> bool:
+        """Whether an index is known to answer the predicate; of one that chooses for itself it is assumed."""
+        name, _, path = predicate.subject.partition("[")
+        one = self.fields.get(name)
+        if one is None:
+            return False
+        if one.primary:
+            return True
+        if one.index is None or not one.index.type:
+            return False
+        of_path = str(one.index.params.get("json_path") or name)
+        if path and _words(of_path) not in (_words(name), _words(predicate.subject)):
+            return False
+        return served(predicate.kind, one.index.type, self.version) is not False
+
+
+def _words(path: str) -> list[str]:
+    """The keys of a JSON path, however it is written: meta["a"], meta['a'], /a."""
+    return re.findall(r"\w+", path)
 
 
 def scalar_fields(case: Case) -> list[tuple[str, FieldFacts]]:

@@ -138,6 +138,11 @@ class Workload:
         return np.asarray(answers[self.slow["shape"].to_numpy()])
 
     @cached_property
+    def filter_is_known(self) -> Mask:
+        """Whether the log shows what the request filtered on, be it nothing; Milvus 3.0 does not."""
+        return np.asarray(self.slow["shape"].to_numpy() >= 0)
+
+    @cached_property
     def has_filter(self) -> Mask:
         return self.of_filter(lambda features: features.comparisons > 0)
 
@@ -146,7 +151,8 @@ class Workload:
         return self._of_params(lambda flat: _as_float(flat.get(name)))
 
     def has_param(self, name: str) -> Mask:
-        return np.asarray(self._of_params(lambda flat: float(flat.get(name) not in (None, "", False, "false"))) == 1.0)
+        """Whether a search param is given and is not off; 0 is given, as a radius may be."""
+        return np.asarray(self._of_params(lambda flat: float(not _is_off(flat.get(name)))) == 1.0)
 
     def _of_params(self, of: Callable[[dict[str, Any]], float]) -> np.ndarray:
         column = self.slow["search_params"]
@@ -217,7 +223,7 @@ class Workload:
         return float(np.median(chosen)) if len(chosen) else float("nan")
 
     def names(self, mask: Mask) -> dict[str, object]:
-        """The incident's own names, for remedies."""
+        """The incident's own names, for remedies: the requests' own words, and then the context file's."""
         found: dict[str, object] = {}
         for key, column in _NAMES.items():
             if (value := self.main(column, mask)) is not None:
@@ -227,6 +233,14 @@ class Workload:
             found["top_k"] = int(top_k)
         if self.case.milvus.version:
             found["version"] = self.case.milvus.version
+        described = self.collection(mask)
+        vectors = [one for one in described.fields if one.is_vector] if described else []
+        asked = found.get("vector_field", vectors[0].name if len(vectors) == 1 else None)
+        for one in vectors:
+            if one.name is not None and one.name == asked:
+                index = one.index
+                told = {"vector_field": one.name, "dim": one.dim, "metric_type": index.metric if index else None}
+                found = {key: value for key, value in told.items() if value is not None} | found
         return found
 
     def collection(self, mask: Mask) -> CollectionFacts | None:
@@ -317,6 +331,10 @@ def _flat(text: str) -> dict[str, Any]:
 def flat_params(text: str) -> dict[str, Any]:
     """Search params and those inside their `params` in one mapping."""
     return _flat(text)
+
+
+def _is_off(value: Any) -> bool:
+    return value is None or value is False or str(value).lower() in ("", "false")
 
 
 def _as_float(value: Any) -> float:

@@ -76,10 +76,7 @@ def _what_there_is(requests: pd.DataFrame, filters: Filters) -> Iterator[str]:
     for name in filter(wanted.__getitem__, wanted):
         seen = requests[name].astype(object).value_counts().index.tolist()
         more = f" and {len(seen) - _NAMES:,} more" if len(seen) > _NAMES else ""
-        yield (
-            f"the log names {count(len(seen), name)}: {', '.join(map(str, seen[:_NAMES]))}{more}"
-            if seen
-            else (f"the log names no {name}")
-        )
+        listed = f": {', '.join(map(str, seen[:_NAMES]))}{more}" if seen else ""
+        yield f"the log names {count(len(seen), name)}{listed}"
     if filters.min_duration:
         yield f"the longest took {duration(requests['duration_s'].max())}"

@@ -95,7 +95,7 @@ def _peel(text: bytes, outer: Inner) -> Inner | None:
         return match and _inside(outer, text[match.end() :], "kubectl-prefix", node=match[1])
     if first.isdigit():
         if match := _CRI.match(text):
-            return _inside(outer, text[match.end() :], "cri", stream=match[1].decode(), partial=match[2] == b"P")
+            return _inside(outer, text[match.end() :], "cri", stream="cri:" + match[1].decode(), partial=match[2] == b"P")
         if match := _LOKI.match(text):
             labels = dict(_LABEL.findall(match[1]))
             node = next((labels[name] for name in _LABELS if name in labels), None)
@@ -127,12 +127,13 @@ def _peel_json(text: bytes, outer: Inner) -> Inner | None:
     if len(text) > _MAX_JSON:
         return None
     try:
-        document = json.loads(text)
+        # Wrong bytes become U+FFFD here, as they do in text lines at the end.
+        document = json.loads(text.decode("utf-8", "replace"), strict=False)
+        if not isinstance(document, dict):
+            return None
+        entry = zap.parse_json(document)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(document, dict):
-        return None
-    entry = zap.parse_json(document)
     if entry is not None and (entry.caller or "caller" in document):
         return Inner(text, outer.layers, outer.node, outer.stream, False, entry)
     line, depth = _line_of(document)
@@ -146,7 +147,7 @@ def _peel_json(text: bytes, outer: Inner) -> Inner | None:
         line.rstrip("\r\n").encode("utf-8", "surrogatepass"),
         layer,
         node=_node_of(document),
-        stream=str(document.get("stream", "")) if layer == "docker-json" else "",
+        stream=f"docker:{document.get('stream')}" if layer == "docker-json" else "",
         partial=partial,
     )
 
@@ -186,7 +187,7 @@ def _node_of(document: dict[str, Any], depth: int = 0) -> str | None:
                 if isinstance(value, dict):
                     value = value.get("name")
                 if isinstance(value, str) and value:
-                    return value
+                    return value.encode("utf-8", "replace").decode()
             if (found := _node_of(nested, depth + 1)) is not None:
                 return found
     return None

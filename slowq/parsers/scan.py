@@ -87,18 +87,16 @@ class Scanner:
             self._zap_start = b"\n" + start
         lines = stringzilla.count(view, b"\n") + (view[end - 1] != 10)
         zap_lines = stringzilla.count(view, self._zap_start) + (start == self._zap_start[1:])
-        hits = _FINDER.find_matches_as_indexes(view)
-        coloured = stringzilla.find(view, b"\x1b") >= 0
-        if zap_lines == lines and not coloured:
+        if zap_lines == lines and stringzilla.find(view, b"\x1b") < 0:
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
-            if sum(needle < _SLOW_NEEDLES for needle, _, _ in hits) > _DENSE * lines:
+            if stringzilla.count(view, b'slow"] [') > _DENSE * lines:
                 # Where nearly every line is slow, one split is cheaper than a search for each line's ends.
                 self._read_slow(list(_lines(bytes(view))), range(batch.lines + 1, batch.lines + 1 + lines))
             else:
-                self._read_hits(block, view, hits, batch.lines + 1)
+                self._read_hits(block, view, batch.lines + 1)
         else:
-            self._read_line_by_line(bytes(view), hits, batch.lines + 1)
+            self._read_line_by_line(bytes(view), batch.lines + 1)
         batch.lines += lines
         batch.size_bytes += end
 
@@ -124,16 +122,14 @@ class Scanner:
     # ----------------------------------------------------------------------------------------------------------------
     # A block of zap text only: nothing but the hits is looked at.
 
-    def _read_hits(
-        self, block: bytearray | bytes | memoryview, view: memoryview, hits: list[tuple[int, int, int]], first: int
-    ) -> None:
+    def _read_hits(self, block: bytearray | bytes | memoryview, view: memoryview, first: int) -> None:
         find = block.find if not isinstance(block, memoryview) else bytes(block).find
         rfind = block.rfind if not isinstance(block, memoryview) else bytes(block).rfind
         end = len(view)
         slow_lines: list[bytes] = []
         slow_numbers: list[int] = []
         counted_to, number, line_end = 0, first, -1
-        for needle, hit, _ in hits:
+        for needle, hit, _ in _FINDER.find_matches_as_indexes(view):
             if hit < line_end:
                 continue
             line_start = rfind(b"\n", 0, hit) + 1
@@ -189,8 +185,9 @@ class Scanner:
     # ----------------------------------------------------------------------------------------------------------------
     # A block with other lines in it: each line is classed by itself.
 
-    def _read_line_by_line(self, block: bytes, hits: list[tuple[int, int, int]], first: int) -> None:
+    def _read_line_by_line(self, block: bytes, first: int) -> None:
         batch = self.batch
+        hits = _FINDER.find_matches_as_indexes(block)
         zap_start, text_lines = self._zap_start[1:], 0
         slow_lines: list[bytes] = []
         slow_numbers: list[int] = []

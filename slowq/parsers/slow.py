@@ -109,13 +109,12 @@ class SlowLines:
 
     def __init__(self) -> None:
         self.rows = Rows()
-        # Head → for each of the four kinds of tail (see `read`) middle → numbers of form and filter.
+        # Head → for each of the four kinds of tail (see `_Plans`) middle → numbers of form and filter.
         self._middles: dict[bytes, tuple[dict[bytes, tuple[int, int]], ...]] = {}
-        self._around: dict[tuple[bytes, bytes, bytes, bool, bool], int] = {}
+        self._around: dict[tuple[bytes, bytes, bytes, int], int] = {}
         self._kinds: dict[bytes, tuple[str, int | None]] = {}
         self._forms: dict[Form, int] = {}
         self._filters: dict[bytes, int] = {}
-        self._nq = _NumbersOfVectors().__getitem__
 
     def read(self, lines: Sequence[bytes], numbers: Sequence[int]) -> list[tuple[int, bytes, str]]:
         """Take lines, without their line ends, that each hold a slow message; return those that cannot be read.
@@ -129,58 +128,59 @@ class SlowLines:
         put_filter = rows.filter.append
         put_guarantee, put_nq, put_trace = rows.guarantee.append, rows.nq.append, rows.trace.append
         put_duration, put_per_nq = rows.duration_s.append, rows.per_nq_s.append
-        heads, nq_of, seconds_of = self._middles, self._nq, go_duration_s
+        heads, plans = self._middles, _plans
         message_end, second, zone, second_ms = 0, b"unknown", b"", None
         for line, number in zip(lines, numbers, strict=True):
             # … ["Search slow"] [traceID=<trace>] [<the form>] [guarantee_timestamp=<tail>
             if not line.startswith(_MARK, message_end - 16):
                 message_end = line.find(_MARK, zap.STAMP_LENGTH, _SLOW_AFTER) + 16
             trace_end = message_end + 32
-            if line[trace_end : trace_end + 3] != b"] [":
+            if not line.startswith(b"] [", trace_end):
                 trace_end = line.find(b"] [", message_end, trace_end)
             guarantee_at = line.rfind(_GUARANTEE_MARK)
             if message_end > 16 and 0 < trace_end < guarantee_at:
-                # <guarantee>] [nq=…] [duration=…] [durationPerNq=…], of which nq and the last may be missing
-                tail = line[guarantee_at + 23 :].split(b"] [")
-                guarantee, last = tail[0], tail[-1]
-                per_nq = last[14:-1] if last.startswith(b"durationPerNq=") else None
-                duration = last[9:-1] if per_nq is None else tail[-2][9:]
-                duration_s = seconds_of(duration)
-                per_nq_s = duration_s if per_nq == duration else NAN if per_nq is None else seconds_of(per_nq)
-                nq = nq_of(tail[1]) if len(tail) > 1 else NAN
-                has_per_nq, has_nq = per_nq is not None, nq == nq  # NaN is not itself
-                expected = 2 + has_per_nq + has_nq
-                head, middle = line[zap.STAMP_LENGTH : message_end], line[trace_end + 2 : guarantee_at + 1]
-                known = heads.get(head)
-                numbers_of = known[2 * has_per_nq + has_nq].get(middle) if known is not None else None
-                form, filter_number = numbers_of or self._learn(head, middle, has_nq, has_per_nq)
-                if not (line.startswith(second) and line.startswith(zone, 24)):
-                    second, zone, second_ms = zap.second_ms(line)
-                milliseconds = line[21:24]
+                # <guarantee>] [nq=…] [duration=…] [durationPerNq=…]: its shape without the digits says what its numbers are.
+                tail = line[guarantee_at + 23 :]
+                digits = tail.translate(_ONLY_DIGITS).split()
+                plan = plans[tail.translate(None, _DIGITS), len(digits)]
                 trace = line[message_end:trace_end]
-                if (
-                    form >= 0
-                    and len(tail) == expected
-                    and tail[expected - 1 - has_per_nq].startswith(b"duration=")
-                    and last.endswith(b"]")  # a line that ends in a carriage return goes to the reference
-                    and duration_s is not None
-                    and per_nq_s is not None
-                    and second_ms is not None
-                    and milliseconds.isdigit()
-                    and guarantee.isdigit()
-                    and len(guarantee) < 20
-                    and trace.isalnum()
-                ):
-                    put_time(second_ms + int(milliseconds))
-                    put_line(number)
-                    put_form(form)
-                    put_filter(filter_number)
-                    put_guarantee(int(guarantee))
-                    put_nq(nq)
-                    put_duration(duration_s)
-                    put_per_nq(per_nq_s)
-                    put_trace(trace)
-                    continue
+                if plan is not None and trace.isalnum() and b"=]" not in tail:
+                    nq_at, duration_at, unit, per_nq_at, per_nq_unit, kind, in_s, in_ms = plan
+                    head, middle = line[zap.STAMP_LENGTH : message_end], line[trace_end + 2 : guarantee_at + 1]
+                    known = heads.get(head)
+                    form_and_filter = known[kind].get(middle) if known is not None else None
+                    if form_and_filter is None:
+                        form_and_filter = self._learn(head, middle, kind)
+                    if not (line.startswith(second) and line.startswith(zone, 24)):
+                        second, zone, second_ms = zap.second_ms(line)
+                    milliseconds = line[21:24]
+                    if (
+                        form_and_filter is not None
+                        and second_ms is not None
+                        and milliseconds.isdigit()
+                        and tail.count(b"s]") == in_s
+                        and (not in_ms or tail.count(b"ms]") == in_ms)
+                        and len(digits[0]) < 20
+                        and len(digits[nq_at]) < 20
+                    ):
+                        try:
+                            guarantee = int(digits[0])
+                            nq = float(int(digits[nq_at])) if nq_at else NAN
+                            duration_s = float(digits[duration_at]) / unit
+                            per_nq_s = float(digits[per_nq_at]) / per_nq_unit if per_nq_at else NAN
+                        except ValueError:
+                            pass
+                        else:
+                            put_time(second_ms + int(milliseconds))
+                            put_line(number)
+                            put_form(form_and_filter[0])
+                            put_filter(form_and_filter[1])
+                            put_guarantee(guarantee)
+                            put_nq(nq)
+                            put_duration(duration_s)
+                            put_per_nq(per_nq_s)
+                            put_trace(trace)
+                            continue
             trouble = self._read_with_reference(line, number)
             if trouble is not None:
                 refused.append((number, line, trouble))
@@ -218,28 +218,30 @@ class SlowLines:
         rows.trace.append(fields.get(_TRACE, b""))
         return None
 
-    def _learn(self, head: bytes, middle: bytes, has_nq: bool, has_per_nq: bool) -> tuple[int, int]:
-        """Form and filter number of a new head and middle; form -1 where the reference has to look at the line."""
+    def _learn(self, head: bytes, middle: bytes, kind_of_tail: int) -> tuple[int, int] | None:
+        """Form and filter number of a new head and middle; None where the reference has to look at the line."""
         kind = self._kinds.get(head)
         if kind is None:
             # Made into a whole entry, the head tells what it is, or that it is not what it seems.
             entry = zap.parse(b"[2000/01/01 00:00:00.000 +00:00]" + head + b"0]")
             if entry is None or not entry.whole or entry.message not in KINDS or len(entry.fields) != 1:
-                return -1, NO_FILTER
+                return None
             kind = self._kinds[head] = (KINDS[entry.message], _caller_line(entry.caller))
             self._middles[head] = ({}, {}, {}, {})
         # Filters differ from line to line where the rest does not, so they are cut out first. That the cut lies between
         # two fields, and not inside a quoted one, is certain once what is around it has parsed from end to end.
         cut = _FILTER.search(middle)
         if cut is None:
-            return -1, NO_FILTER
-        around = (head, middle[: cut.start()], middle[cut.end() :], has_nq, has_per_nq)
+            return None
+        around = (head, middle[: cut.start()], middle[cut.end() :], kind_of_tail)
         form = self._around.get(around)
         if form is None:
             before, after = zap.fields(around[1].rstrip(b" ")), zap.fields(around[2])
             if before is None or after is None or not (before.keys() | after.keys()).isdisjoint(_OF_THE_ROW | _FILTERS):
-                return -1, NO_FILTER
-            form = self._around[around] = self._form_number(_form_of(*kind, before | after, has_nq, has_per_nq)[0])
+                return None
+            form = self._around[around] = self._form_number(
+                _form_of(*kind, before | after, bool(kind_of_tail & 1), kind_of_tail >= 2)[0]
+            )
         if len(self._filters) >= MAX_REMEMBERED:
             self._filters.clear()
             for known in self._middles.values():
@@ -247,7 +249,7 @@ class SlowLines:
                     tail.clear()
         quoted, plain = cut.groups()
         numbers = form, self._filter_number(zap.unescape(quoted) if quoted is not None else plain)
-        self._middles[head][2 * has_per_nq + has_nq][middle] = numbers
+        self._middles[head][kind_of_tail][middle] = numbers
         return numbers
 
     def _form_number(self, form: Form) -> int:
@@ -270,15 +272,46 @@ class SlowLines:
         return number
 
 
-class _NumbersOfVectors(dict[bytes, float]):
-    """`nq=…` or `totalNq=…` → the number; NaN for anything else. Remembers, because few numbers are ever used."""
+Plan = tuple[int, int, float, int, float, int, int, int]
 
-    def __missing__(self, piece: bytes) -> float:
-        name, _, digits = piece.partition(b"=")
-        number = float(digits) if name in (_NQ, _TOTAL_NQ) and digits.isdigit() and len(digits) < 16 else NAN
+
+class _Plans(dict[tuple[bytes, int], Plan | None]):
+    """(a tail without its digits, how many numbers it has) → what they are; None where the reference has to look.
+
+    A plan is: index of nq (0 for none), index of the duration, what to divide it by for seconds, the same two for the
+    duration per nq (index 0 for none), the kind of tail (1 if it has nq, plus 2 if it has the duration per nq), and how
+    many fields end in `s]` and in `ms]`, which tells a tail of another make with the same letters.
+    """
+
+    def __missing__(self, key: tuple[bytes, int]) -> Plan | None:
+        shape, count = key
+        match = _TAIL_SHAPE.fullmatch(shape)
+        plan = None
+        if match is not None:
+            nq, unit, per_nq_unit = match.groups()
+            has_nq, has_per_nq = nq is not None, per_nq_unit is not None
+            # `1m2s` and `5ms` leave the same letters; the first has one number more, and is left to the reference.
+            if count == 2 + has_nq + has_per_nq:
+                plan = (
+                    int(has_nq),
+                    1 + has_nq,
+                    _DIVISORS[unit],
+                    (2 + has_nq) * has_per_nq,
+                    _DIVISORS[per_nq_unit or b"s"],
+                    has_nq + 2 * has_per_nq,
+                    1 + has_per_nq,
+                    (unit, per_nq_unit).count(b"ms"),
+                )
         if len(self) < MAX_REMEMBERED:
-            self[piece] = number
-        return number
+            self[key] = plan
+        return plan
+
+
+_DIGITS = b"0123456789."
+_ONLY_DIGITS = bytes(byte if byte in _DIGITS else 32 for byte in range(256))
+_DIVISORS = {b"s": 1.0, b"ms": 1e3}
+_TAIL_SHAPE = re.compile(rb"\](?: \[(nq|totalNq)=\])? \[duration=(m?s)\](?: \[durationPerNq=(m?s)\])?")
+_plans = _Plans()
 
 
 def _per_nq_s(per_nq: bytes | None, duration: bytes, duration_s: float) -> float:

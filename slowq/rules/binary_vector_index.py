@@ -27,15 +27,16 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, finding, percent
+from slowq.blame import count, do, finding, percent
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
+from slowq.facts import Case, CollectionFacts, FieldFacts, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.workload import seen, stated
@@ -147,6 +148,10 @@ client.load_collection(collection_name=$collection)
 # Metrics that only binary vectors have (Knowhere; the last three up to 2.2, MHJACCARD from 2.6).
 BINARY_METRICS = ("HAMMING", "JACCARD", "MHJACCARD", "TANIMOTO", "SUPERSTRUCTURE", "SUBSTRUCTURE")
 
+# nprobe below which there is little to lower; the default is 8.
+_FEW_CLUSTERS = 32
+Described = tuple[CollectionFacts, str, FieldFacts]
+
 ABOUT = About(
     id="binary_vector_index",
     title="Searches on binary vectors or MinHash signatures are slow.",
@@ -205,7 +210,7 @@ class BinaryVectorIndex:
             evidence.append(
                 seen(
                     work,
-                    f"{int(binary.sum()):,} of {count(work.count, 'slow request')} compare binary vectors "
+                    f"{int(binary.sum()):,} of {count(work.count, 'slow request')} {do(int(binary.sum()), 'compare')} binary vectors "
                     f"({percent(work.share(binary))} of the slow time).",
                     binary,
                 )
@@ -223,6 +228,7 @@ class BinaryVectorIndex:
         ]
         culprits = binary if binary.any() else np.ones(work.count, dtype=bool)
         victims = work.victims(culprits)
+        nprobe = work.middle(work.param("nprobe"), culprits)
         return finding(
             self.about,
             case,
@@ -239,5 +245,23 @@ class BinaryVectorIndex:
             ),
             summary="Searches compare binary vectors on an index or with a metric that scans them all.",
             evidence=evidence,
-            names={"dim": next((one.dim for _, _, one in fields if one.dim), None) or "<dim>"},
+            names={"nprobe": int(nprobe), "suggested": max(int(nprobe) // 4, 8)} if nprobe == nprobe else None,
+            keys=self._fitting(work.main("metric_type", culprits), scanned, fields, nprobe),
         )
+
+    def _fitting(
+        self, metric: str | None, scanned: Sequence[Described], fields: Sequence[Described], nprobe: float
+    ) -> list[str]:
+        """Remedies for this metric, and for an index that scans all or reads many of its clusters."""
+        metric = metric or next((one.index.metric for _, _, one in fields if one.index and one.index.metric), None)
+        of_minhash = metric == "MHJACCARD"
+        keys = ["float_vectors"]
+        if of_minhash or metric in (None, "JACCARD"):
+            keys.append("minhash_lsh")
+        if not of_minhash and (scanned or not fields):
+            keys.append("bin_ivf")
+        if metric in ("JACCARD", "TANIMOTO"):
+            keys.append("hamming")
+        if nprobe > _FEW_CLUSTERS:
+            keys.append("lower_nprobe")
+        return keys

@@ -36,7 +36,7 @@ import numpy as np
 import pandas as pd
 
 from slowq import workload
-from slowq.blame import count, finding
+from slowq.blame import count, do, finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -192,7 +192,11 @@ class BruteForce:
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
-        described = [(c, key, one) for c, key, one in workload.vector_fields(case) if one.index is not None]
+        described = [
+            (c, key, one)
+            for c, key, one in workload.vector_fields(case)
+            if one.index is not None and "BINARY" not in (one.type or "").upper()
+        ]
         made = flat_indexes_made(case)
         unindexed = workload.events_of(case, "no_index_search")
         if not described and not len(made) and not len(unindexed):
@@ -234,13 +238,14 @@ class BruteForce:
             evidence.append(
                 logged(
                     unindexed,
-                    f"{count(len(unindexed), 'line')} say that segments without an index were searched.",
+                    f"{count(len(unindexed), 'line')} {do(len(unindexed), 'say')} that segments without an index were searched.",
                     len(unindexed),
                 )
             )
         if not culprits.any():
             culprits = np.ones(work.count, dtype=bool)
         share = work.share(culprits)
+        sparse = bool(large) and all("SPARSE" in (one.type or "").upper() for _, _, one in large)
         return finding(
             self.about,
             case,
@@ -259,7 +264,7 @@ class BruteForce:
             ),
             summary="Each search compares its vectors with every row, because the vector index is FLAT or missing.",
             evidence=evidence,
-            names={"dim": next((one.dim for _, _, one in large if one.dim), None) or "<dim>"},
+            keys=["autoindex", "partition_key"] if sparse else None,
         )
 
 

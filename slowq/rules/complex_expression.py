@@ -31,7 +31,7 @@ Not this when
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -42,6 +42,7 @@ from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About, threshold
+from slowq.workload import Mask, stated
 
 REMEDIES = (
     Remedy(
@@ -56,7 +57,7 @@ client.search(
     data=vectors,
     anns_field=$vector_field,
     limit=$top_k,
-    filter=$suggested,
+    filter=$field + f" in {values}",
 )
 """,
         before=(2, 6, 8),
@@ -147,6 +148,9 @@ client.create_index(collection_name=$collection, index_params=index_params)
     ),
 )
 
+# The proxy merges the equalities of one field that an OR joins (PR #46549).
+MERGES_OR_CHAINS = (2, 6, 8)
+
 ABOUT = About(
     id="complex_expression",
     title="My filter is a very long or deeply nested expression.",
@@ -195,8 +199,15 @@ class ComplexExpression:
             return Skipped(self.about.needs)
         lists = np.array([request.in_list_length or 0 for request in case.context.requests] or [0])
         long_list = int(lists.max()) if lists.max() >= self.long_in else 0
-        complex_ones = work.of_filter(self.is_complex) & ~work.of_filter(uses_json) & ~work.of_filter(uses_pattern)
+        merged = case.milvus.surely_from(MERGES_OR_CHAINS)
+        complex_ones = (
+            work.of_filter(lambda features: self.is_complex(features, merged))
+            & ~work.of_filter(uses_json)
+            & ~work.of_filter(uses_pattern)
+        )
         if not complex_ones.any() and not long_list:
+            if not work.filter_is_known.any():
+                return Skipped(self.about.needs)
             return Clear(
                 f"no filter has {self.long_or:.0f} alternatives, {self.long_in:,.0f} values in a list or "
                 f"{self.deep:.0f} levels"
@@ -209,12 +220,46 @@ class ComplexExpression:
             complex_ones,
             what=f"with long OR chains, IN lists of {self.long_in:,.0f} values and more, or deep nesting",
             base=0.6,
+            more=[
+                stated(
+                    case, f"{request.key}.in_list_length", f"A filter has a list of {request.in_list_length:,} values."
+                )
+                for request in case.context.requests
+                if (request.in_list_length or 0) >= self.long_in
+            ],
+            more_weight=0.0,
+            **self._advice(case, complex_ones, bool(long_list)),
         )
 
-    def is_complex(self, features: Features) -> bool:
-        """Whether the expression is long or deep enough to cost more than its parts suggest."""
+    def _advice(self, case: Case, mask: Mask, long_list: bool) -> dict[str, Any]:
+        """The field that the longest chain or list is about, and the remedies that fit."""
+        shapes = set(workload.of(case).slow["shape"].to_numpy()[mask]) - {-1}
+        asked = [case.shapes[i].features for i in sorted(shapes)]
+        chains = [
+            one.same_field_or_chain
+            for one in asked
+            if one.same_field_or_chain and one.same_field_or_chain.terms >= self.long_or
+        ]
+        lists = [name for one in asked if one.longest_in_list >= self.long_in for name in one.in_list_fields]
+        keys = ["index_the_field", "upgrade"]
+        if chains:
+            keys.append("in_for_or")
+        if chains or lists or long_list:
+            keys += ["filter_template", "filter_template_24"]
+        if lists or long_list:
+            keys.append("shorter_list")
+        field = max(chains, key=lambda chain: chain.terms).subject if chains else lists[0] if lists else None
+        return {"keys": keys, "names": {"field": field} if field else None}
+
+    def is_complex(self, features: Features, merged: bool = False) -> bool:
+        """Whether the expression is long or deep enough to cost more than its parts suggest.
+
+        `merged`: this Milvus turns the ORs of one field into an IN by itself.
+        """
+        chain = features.same_field_or_chain
+        as_one_list = merged and chain is not None and chain.terms == features.longest_or_chain
         return (
-            features.longest_or_chain >= self.long_or
+            (features.longest_or_chain >= self.long_or and not as_one_list)
             or features.longest_in_list >= self.long_in
             or features.depth >= self.deep
         )

@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 
 from slowq import workload
-from slowq.blame import count, finding, percent, seconds
+from slowq.blame import count, do, finding, percent, seconds
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
@@ -254,6 +254,8 @@ class ConsistencyWait:
                 f"{percent(share)} of the slow time is spent by requests with Strong consistency."
                 if strict.any()
                 else "the log shows them parked."
+                if len(parked)
+                else f"they wait {seconds(wait_s or 0)} for tSafe."
             ),
             evidence=evidence,
             names={"level": "Strong"},
@@ -290,7 +292,7 @@ class ConsistencyWait:
             evidence.append(
                 logged(
                     late,
-                    f"{count(len(late), 'line')} of the same time say that the time tick or the queue lags.",
+                    f"{count(len(late), 'line')} of the same time {do(len(late), 'say')} that the time tick or the queue lags.",
                     len(late),
                 )
             )

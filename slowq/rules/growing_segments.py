@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from slowq import workload
-from slowq.blame import count, fact
+from slowq.blame import count, do, fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need, SegmentFacts
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -189,14 +189,14 @@ class GrowingSegments:
             sealed, key = segments.sealed or 0, f"{c.key}.segments"
             unfinished = sealed - (segments.indexed if segments.indexed is not None else sealed)
             for number, limit, words in (
-                (segments.growing or 0, float(self.many_growing), "growing segments"),
-                (unfinished, max(self.unindexed_share * sealed, 1.0), "sealed segments without an index"),
-                (segments.small or 0, max(self.small_share * sealed, 2.0), "small segments"),
+                (segments.growing or 0, float(self.many_growing), "growing"),
+                (unfinished, max(self.unindexed_share * sealed, 1.0), "not indexed"),
+                (segments.small or 0, max(self.small_share * sealed, 2.0), "small"),
             ):
                 if number >= limit:
                     many = True
                     evidence.append(
-                        stated(case, key, f"{c.name or 'The collection'} has {number:,} {words}.", number, limit)
+                        stated(case, key, f"{count(number, 'segment')} of {c.name or 'the collection'} {do(number, 'are')} {words}.", number, limit)
                     )
         if told:
             evidence.append(stated(case, "pattern.only_while_writing", "Searches are slow only while data is written."))
@@ -208,7 +208,7 @@ class GrowingSegments:
             evidence.append(
                 logged(
                     unindexed,
-                    f"{count(len(unindexed), 'line')} say that segments without an index were searched.",
+                    f"{count(len(unindexed), 'line')} {do(len(unindexed), 'say')} that segments without an index were searched.",
                     len(unindexed),
                 )
             )
@@ -216,7 +216,7 @@ class GrowingSegments:
             evidence.append(
                 logged(
                     growing,
-                    f"{count(len(growing), 'line')} of the same time show rows being written or growing segments.",
+                    f"{count(len(growing), 'line')} of the same time {do(len(growing), 'show')} rows being written or growing segments.",
                     len(growing),
                 )
             )

@@ -154,7 +154,7 @@ class HeavyDelete:
         told = [event for event in case.context.events if event.what == "delete"]
         if not len(backlog) and not len(deletes) and rate is None and not told:
             return Skipped(self.about.needs)
-        rows = float(deletes["duration_s"].median()) if len(deletes) else 0.0
+        rows = float(np.nan_to_num(deletes["duration_s"].median())) if len(deletes) else 0.0
         much = rows >= self.deletes_per_s
         if not len(backlog) and not much and not (rate or 0) >= self.deletes_per_s and not told:
             return Clear("few rows were deleted while requests were slow")
@@ -170,7 +170,7 @@ class HeavyDelete:
                     self.deletes_per_s,
                 )
             )
-        if len(deletes):
+        if rows:
             evidence.append(
                 logged(
                     deletes, f"The query node took in deletes of {rows:,.0f} rows at a time.", rows, self.deletes_per_s
@@ -180,7 +180,7 @@ class HeavyDelete:
             evidence.append(
                 logged(
                     backlog,
-                    f"{count(len(backlog), 'time')} a segment had gathered so many deletes that it had to "
+                    f"{_times(len(backlog))} a segment had gathered so many deletes that it had to "
                     "be compacted.",
                     len(backlog),
                 )
@@ -203,3 +203,7 @@ class HeavyDelete:
             summary="Rows are deleted faster than the deletes are applied and compacted, and each search checks them all.",
             evidence=evidence,
         )
+
+
+def _times(number: int) -> str:
+    return "Once" if number == 1 else f"{number:,} times"

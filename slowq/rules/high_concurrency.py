@@ -248,7 +248,9 @@ class HighConcurrency:
                     (work.share(work.has_filter) > 0.5, 0.3),  # the filters may be the work
                 ],
             ),
-            summary=f"About {at_once:.0f} small requests at a time queue for the query nodes.",
+            summary=f"About {at_once:.0f} small requests at a time queue for the query nodes."
+            if at_once >= 1
+            else "So many requests arrive that the queue of a query node is full.",
             evidence=evidence,
             with_victims=False,
         )

@@ -38,8 +38,8 @@ from slowq import workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, FieldFacts, Need
-from slowq.filter_blame import filter_finding, scalar_fields
-from slowq.filters import Shapes
+from slowq.filter_blame import Indexes, filter_finding, scalar_fields
+from slowq.filters import Features, Trouble, ast, try_parse
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json
 from slowq.rule import About
@@ -173,12 +173,22 @@ class JsonFilter:
         work = workload.of(case)
         if not work.count:
             return Skipped(self.about.needs)
-        fields = [(key, one) for key, one in scalar_fields(case) if (one.type or "").upper() == "JSON"]
+        fields = [
+            (key, one)
+            for key, one in scalar_fields(case)
+            if (one.type or "").upper() == "JSON" and not (one.index and one.index.type)
+        ]
         paths = work.of_filter(uses_json)
         if not paths.any():
             if case.context.pattern.get("only_with_filter") and fields and not work.has_filter.any():
                 return self._by_schema(case, fields)
+            if not work.filter_is_known.any():
+                return Skipped(self.about.needs)
             return Clear("no slow request filters on a JSON path")
+        indexes = Indexes.of(case)
+        paths = work.of_filter(lambda features: uses_json(features) and not _all_served(indexes, features))
+        if not paths.any():
+            return Clear("the JSON paths that slow requests filter on have an index")
         return filter_finding(
             self.about,
             case,
@@ -195,17 +205,39 @@ class JsonFilter:
             self.about,
             case,
             confidence=confidence(0.5, signs=[(one.index is None or one.index.type == "", 0.3)]),
-            summary="Searches are slow only with a filter, and the collection has a JSON field without a path index.",
+            summary="Searches are slow only with a filter, and the collection has a JSON field without a known path index.",
             evidence=[
                 stated(case, "pattern.only_with_filter", "Only filtered searches are slow."),
-                stated(case, f"{key}.type", f"The field {one.name or ''} is JSON and has no index that is known."),
+                stated(
+                    case,
+                    f"{key}.type",
+                    f"{f'The field {one.name}' if one.name else 'A field'} is JSON and has no index that is known.",
+                ),
             ],
-            names={"field": one.name or "meta"},
+            names={"field": one.name} if one.name else None,
         )
 
     def _names(self, text: str | None) -> dict[str, object]:
-        shape = Shapes().of(text or "")
-        if not shape.features.json_paths:
+        """The path of the filter, its field, and the type to which an index of it would cast."""
+        tree = try_parse(text or "")
+        if isinstance(tree, Trouble):
             return {}
-        path = shape.features.json_paths[0]
-        return {"json_path": path, "field": path.split("[", 1)[0], "suggested": "VARCHAR"}
+        for node in ast.walk(tree):
+            path = next((child for child in node.children() if isinstance(child, ast.JsonPath)), None)
+            if path is not None:
+                field = path.text.partition("[")[0]
+                return {"json_path": path.text, "field": field, **_cast_type(node)}
+        return {}
+
+
+def _all_served(indexes: Indexes, features: Features) -> bool:
+    """Whether each JSON predicate has an index that answers it."""
+    of_json = [one for one in features.predicates if one.kind in ("json", "json_contains") or "[" in one.subject]
+    return bool(of_json) and all(indexes.serve(one) for one in of_json)
+
+
+def _cast_type(node: ast.Expression) -> dict[str, object]:
+    """The cast type that fits the literals beside a path."""
+    values = [one for one in ast.walk(node) if isinstance(one, ast.Literal)]
+    kinds = {"bool": "BOOL", "string": "VARCHAR", "int": "DOUBLE", "float": "DOUBLE"}
+    return {"suggested": kinds[values[0].kind]} if values and values[0].kind in kinds else {}

@@ -35,7 +35,7 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, finding, seconds
+from slowq.blame import count, do, finding, seconds
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -174,11 +174,14 @@ class LargeNq:
         victims = work.victims(culprits)
         usual = work.middle(per_nq_s, culprits)
         waited = work.middle(per_nq_s, victims)
+        number, usual_nq = int(culprits.sum()), f"nq={work.middle(nq, culprits):,.0f}"
         evidence = [
             seen(
                 work,
-                f"{count(int(culprits.sum()), 'request')} of nq={work.middle(nq, culprits):,.0f} took "
-                f"{seconds(work.middle(slow_s, culprits))}, but only {seconds(usual)} for each query vector.",
+                f"{count(number, 'request')} of {usual_nq} took {seconds(work.middle(slow_s, culprits))}, but only "
+                f"{seconds(usual)} for each query vector."
+                if work.has_durations
+                else f"{count(number, 'request')} {do(number, 'carry')} {usual_nq}.",
                 culprits,
                 float(np.nanmax(nq[culprits])),
                 self.large_nq,
@@ -209,8 +212,9 @@ class LargeNq:
                 against=[(work.share(culprits | victims) < 0.5, 0.4)],
             ),
             summary=(
-                f"Requests of nq={work.middle(nq, culprits):,.0f} hold the query node"
-                + (f", and {count(int(victims.sum()), 'smaller request')} waited for them." if victims.any() else ".")
+                (f"A request of {usual_nq} holds" if number == 1 else f"Requests of {usual_nq} hold")
+                + " the query node"
+                + (f", and {count(int(victims.sum()), 'smaller request')} waited for it." if victims.any() else ".")
             ),
             evidence=evidence,
             names={"nq": int(work.middle(nq, culprits)), "batch_nq": self.large_nq},

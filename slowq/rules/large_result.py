@@ -36,7 +36,7 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, finding, percent, seconds
+from slowq.blame import count, do, finding, percent, seconds
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -150,6 +150,7 @@ queryNode:
         ),
         cost="An upgrade with its tests and a rolling restart.",
         verify="`slowq analyze` of logs before and after shows the pattern's p95 falling.",
+        before=(2, 6, 18),
     ),
 )
 
@@ -209,7 +210,8 @@ class LargeResult:
             evidence.append(
                 seen(
                     work,
-                    f"{count(int(large.sum()), 'slow search')} ask for a top-k of {work.middle(top_k, large):,.0f} "
+                    f"{count(int(large.sum()), 'slow search')} {do(int(large.sum()), 'ask')} for a top-k of "
+                    f"{work.middle(top_k, large):,.0f} "
                     f"({percent(work.share(large))} of the slow time).",
                     large,
                     float(np.nanmax(top_k[large])),
@@ -248,4 +250,7 @@ class LargeResult:
             summary="Searches ask for so many rows or such output fields that collecting them is the main work.",
             evidence=evidence,
             names={"suggested": 100, "filter": work.main("filter", culprits) or ""},
+            keys=["fewer_output_fields", "upgrade"]
+            + (["lower_limit", "iterate"] if large.any() or many_rows.any() else [])
+            + (["warm_vectors", "warm_vectors_25"] if requeried.any() else []),
         )

@@ -34,7 +34,8 @@ from typing import ClassVar
 
 from slowq import workload
 from slowq.facts import Case, Need
-from slowq.filter_blame import filter_finding
+from slowq.filter_blame import Indexes, filter_finding
+from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About
@@ -174,11 +175,40 @@ class PatternFilter:
             return Skipped(self.about.needs)
         patterns = work.of_filter(uses_pattern) & ~work.of_filter(uses_json)
         if not patterns.any():
+            if not work.filter_is_known.any():
+                return Skipped(self.about.needs)
             return Clear("no slow request filters with LIKE or a text predicate")
+        indexes = Indexes.of(case)
+        patterns &= work.of_filter(lambda features: bool(_scanned(indexes, features)))
+        if not patterns.any():
+            return Clear("the fields that slow requests match patterns on have an index that serves them")
+        features = [case.shapes[i].features for i in sorted(set(work.slow["shape"].to_numpy()[patterns]))]
+        field = next(subject for one in features for subject in _scanned(indexes, one))
         return filter_finding(
             self.about,
             case,
             patterns,
             what="with LIKE or text predicates",
             base=0.5,
+            names={"field": field, "suggested": f'{field} like "text%"'},
+            keys=self._fitting(features),
         )
+
+    def _fitting(self, asked: list[Features]) -> list[str]:
+        keys = ["upgrade"]
+        if any(one.like_infix or one.like_suffix for one in asked):
+            keys += ["ngram_index", "prefix_pattern", "text_match", "inverted_dictionary"]
+        if any(one.like_prefix for one in asked):
+            keys += ["inverted_for_prefix", "inverted_dictionary", "ngram_index"]
+        if any(one.text_functions for one in asked):
+            keys.append("text_match")
+        return keys
+
+
+def _scanned(indexes: Indexes, features: Features) -> list[str]:
+    """The fields that LIKE or a text function reads row by row."""
+    return [
+        one.subject
+        for one in features.predicates
+        if (one.kind.startswith("like_") or one.kind == "text") and not indexes.serve(one)
+    ]

@@ -34,7 +34,7 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, finding
+from slowq.blame import count, do, finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -55,8 +55,8 @@ REMEDIES = (
 from pymilvus import AnnSearchRequest, RRFRanker
 
 requests = [
-    AnnSearchRequest(data=[dense_vector], anns_field=$vector_field, param={}, limit=$suggested),
-    AnnSearchRequest(data=[sparse_vector], anns_field="sparse", param={}, limit=$suggested),
+    AnnSearchRequest(data=[dense_vector], anns_field=$vector_field, param={}, limit=20),
+    AnnSearchRequest(data=[sparse_vector], anns_field="sparse", param={}, limit=20),
 ]
 client.hybrid_search(collection_name=$collection, reqs=requests, ranker=RRFRanker(), limit=10)
 """,
@@ -93,7 +93,7 @@ client.search(
     data=[vector],
     anns_field=$vector_field,
     limit=100,
-    search_params={"metric_type": $metric_type, "params": {"radius": $suggested}},
+    search_params={"metric_type": $metric_type, "params": {"radius": radius}},
 )
 """,
     ),
@@ -145,6 +145,19 @@ print(client.get_compaction_state(job))
     ),
 )
 
+_ONE = {
+    "hybrid searches": "a hybrid search",
+    "group-by searches": "a group-by search",
+    "range searches": "a range search",
+    "calls of an iterator": "the call of an iterator",
+}
+_REMEDIES_OF = {
+    "hybrid searches": ("fewer_sub_requests", "upgrade"),
+    "group-by searches": ("loose_groups",),
+    "range searches": ("narrow_range",),
+    "calls of an iterator": ("upgrade",),
+}
+
 ABOUT = About(
     id="search_fanout",
     title="One hybrid, grouping, range or iterator search does the work of many.",
@@ -193,13 +206,17 @@ class SearchFanout:
             "hybrid searches": work.is_any("kind", ["hybrid_search"]),
             "group-by searches": work.has_param("group_by_field"),
             "range searches": work.has_param("radius"),
-            "iterators": work.has_param("iterator") | work.has_param("search_iter_v2"),
+            "calls of an iterator": work.has_param("iterator") | work.has_param("search_iter_v2"),
         }
         culprits = np.any(list(kinds.values()), axis=0)
         if not culprits.any():
             return Clear("no slow request is a hybrid, group-by, range or iterator search")
         evidence = [
-            seen(work, f"{int(mask.sum()):,} of {count(work.count, 'slow request')} are {name}.", mask)
+            seen(
+                work,
+                f"Of {count(work.count, 'slow request')} {int(mask.sum()):,} {do(int(mask.sum()), 'are')} {name if mask.sum() > 1 else _ONE[name]}.",
+                mask,
+            )
             for name, mask in kinds.items()
             if mask.any()
         ]
@@ -235,4 +252,16 @@ class SearchFanout:
             summary=f"Slow requests are {' and '.join(name for name, mask in kinds.items() if mask.any())}, which do the "
             "work of several searches each.",
             evidence=evidence,
+            names=self._names(work, kinds["group-by searches"]),
+            keys=[
+                "name_partitions",
+                "clustering_key",
+                *(key for name, mask in kinds.items() if mask.any() for key in _REMEDIES_OF[name]),
+            ],
         )
+
+    def _names(self, work: workload.Workload, grouped: workload.Mask) -> dict[str, object]:
+        """The field that the dearest grouping search groups by."""
+        params = work.main("search_params", grouped)
+        field = workload.flat_params(params).get("group_by_field") if params else None
+        return {"field": field} if isinstance(field, str) else {}

@@ -34,10 +34,10 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, finding, percent
+from slowq.blame import count, do, finding, percent
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
 from slowq.workload import seen
@@ -227,11 +227,14 @@ class SearchParams:
                 else max(64.0, 2 * work.middle(top_k, mask))
             )
             factor = max(factor, value / enough)
-            names |= {name: int(value), "suggested": int(enough), "param": name, "value": int(value)}
+            if work.share(mask) > dearest:  # the advice is about the param that costs most
+                dearest = work.share(mask)
+                names = {name: int(value), "suggested": int(enough), "param": name, "value": int(value)}
+            number = int(mask.sum())
             evidence.append(
                 seen(
                     work,
-                    f"{count(int(mask.sum()), 'slow request')} ask with {name}={value:,.0f} for a top-k of "
+                    f"{count(number, 'slow request')} {do(number, 'ask')} with {name}={value:,.0f} for a top-k of "
                     f"{work.middle(top_k, mask):,.0f} ({percent(work.share(mask))} of the slow time).",
                     mask,
                     value,
@@ -243,7 +246,8 @@ class SearchParams:
             evidence.append(
                 seen(
                     work,
-                    f"{count(int(victims.sum()), 'request')} with lower params are slow only beside them.",
+                    f"{count(int(victims.sum()), 'request')} with lower params {do(int(victims.sum()), 'are')} slow only "
+                    "beside them.",
                     victims,
                 )
             )
@@ -268,7 +272,7 @@ class SearchParams:
             summary=f"Searches use {' and '.join(n for n, mask in excess.items() if mask.any())} far above what top-k needs.",
             evidence=evidence,
             names=names,
-            keys=[f"lower_{name}" for name, mask in excess.items() if mask.any()] + ["better_index", "fewer_segments"],
+            keys=[f"lower_{names['param']}", "better_index", "fewer_segments"],
         )
 
     def _nlist(self, case: Case) -> float | None:

@@ -30,17 +30,19 @@ Not this when
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
 from slowq import workload
 from slowq.facts import Case, Need
-from slowq.filter_blame import filter_finding, scalar_fields
+from slowq.filter_blame import Indexes, filter_finding, scalar_fields
+from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About
 from slowq.rules.complex_expression import ComplexExpression
-from slowq.workload import stated
+from slowq.workload import Mask, stated
 
 REMEDIES = (
     Remedy(
@@ -117,15 +119,6 @@ client.search(
         because="Only such predicates can use an index; store a computed value in a field of its own.",
         cost="A change in the client, and a new field for computed values.",
         verify="The new filter shows in `slowq analyze`, with a lower p95.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    filter=$suggested,
-)
-""",
     ),
     Remedy(
         key="partition_or_clustering_key",
@@ -182,16 +175,24 @@ class UnindexedScalarFilter:
         work = workload.of(case)
         if not work.count:
             return Skipped(self.about.needs)
-        indexed = {one.name for _, one in scalar_fields(case) if one.index and one.index.type}
-        primary = {one.name for _, one in scalar_fields(case) if one.primary}
-        scanned = work.of_filter(lambda features: bool(set(features.fields) - indexed - primary))
+        if not work.filter_is_known.any():
+            return Skipped(self.about.needs)
+        indexes = Indexes.of(case)
+        scanned = work.of_filter(lambda features: bool(_scanned(indexes, features)))
         costly = (
             work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(ComplexExpression().is_complex)
         )
         scanned &= ~costly
         if not scanned.any():
             return Clear("no slow request filters on a plain scalar field without an index")
-        without = [(key, one) for key, one in scalar_fields(case) if one.index is not None and one.index.type == ""]
+        asked = self._asked(case, scanned)
+        fields = {name for features in asked for name in _scanned(indexes, features)}
+        without = [
+            (key, one)
+            for key, one in scalar_fields(case)
+            if one.index is not None and one.index.type == "" and one.name in fields
+        ]
+        field = Counter(name for features in asked for name in _scanned(indexes, features)).most_common(1)[0][0]
         return filter_finding(
             self.about,
             case,
@@ -200,4 +201,24 @@ class UnindexedScalarFilter:
             base=0.45,
             more=[stated(case, f"{key}.index", f"The field {one.name} has no index.") for key, one in without[:3]],
             more_weight=0.3,
+            names={"field": field},
+            keys=self._fitting(case, field, asked),
         )
+
+    def _asked(self, case: Case, mask: Mask) -> list[Features]:
+        """The features of the masked requests' filters."""
+        return [case.shapes[i].features for i in sorted(set(workload.of(case).slow["shape"].to_numpy()[mask]))]
+
+    def _fitting(self, case: Case, field: str, asked: list[Features]) -> list[str]:
+        keys = ["inverted_index", "sort_or_trie_index", "iterative_filter", "partition_or_clustering_key"]
+        types = {one.name: (one.type or "").upper() for _, one in scalar_fields(case)}
+        if types.get(field) not in ("FLOAT", "DOUBLE"):
+            keys.append("bitmap_index")
+        if any(one.arithmetic_on_field or one.field_to_field or one.negations for one in asked):
+            keys.append("plain_predicate")
+        return keys
+
+
+def _scanned(indexes: Indexes, features: Features) -> list[str]:
+    """The plain fields that a filter reads row by row."""
+    return [one.subject for one in features.predicates if one.subject in features.fields and not indexes.serve(one)]

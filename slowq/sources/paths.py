@@ -28,16 +28,18 @@ _ROLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read, or standard input. `path` is shown to people as it is."""
+    """One file to read, or standard input. `trouble` says why it cannot be read, where that is known already."""
 
     path: str
     size: int | None = None
+    trouble: str | None = None
 
 
 def find(patterns: Iterable[str]) -> list[Source]:
     """The files behind paths, folders and globs, each once, in the order in which their lines were written.
 
-    Raises InputError for a path that is not there or cannot be read, and for a folder without files.
+    Raises InputError for a path that is not there or cannot be read, and for a folder without files. What cannot be
+    read in a folder or behind a glob is a source with its trouble, so that the others are read.
     """
     found: dict[str, Source] = {}
     for pattern in patterns:

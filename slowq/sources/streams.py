@@ -8,16 +8,18 @@ shown. A stream that unpacks to absurdly more than it holds is cut off: no log c
 import bz2
 import io
 import lzma
+import os
+import stat
 import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Protocol, cast
 
 import zstandard
-from isal import igzip, isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from slowq.sources.paths import STDIN, Source
 
@@ -27,7 +29,8 @@ MAX_RATIO = 2000
 RATIO_GRACE_BYTES = 256 << 20
 _HEAD = 512
 
-_GZIP, _ZSTD, _BZIP2, _XZ, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04"
+_GZIP, _ZSTD, _BZIP2, _XZ = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00"
+_ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _TAR_AT, _TAR = 257, b"ustar"
 
 
@@ -63,99 +66,129 @@ DAMAGE: tuple[type[Exception], ...] = (
     lzma.LZMAError,
     zstandard.ZstdError,
     cast(type[Exception], isal_zlib.error),
+    cast(type[Exception], igzip_lib.error),
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,
 )
+_CUT = "ends in the middle of its compressed data"
+
+
+@dataclass(slots=True)
+class _Flow:
+    """How many bytes came from the disk, and how many were unpacked from them, in all layers together."""
+
+    taken: int = 0
+    given: int = 0
+
+    def give(self, n: int, path: str) -> None:
+        self.given += n
+        if self.given > RATIO_GRACE_BYTES and self.given > MAX_RATIO * max(1, self.taken):
+            raise BombError(f"{path} unpacks to more than {MAX_RATIO} times its size")
 
 
 def members(source: Source) -> Iterator[Member | Trouble]:
     """What is in one source, in order. A member's stream is good until the next one is asked for."""
-    if source.path == STDIN:
-        yield from _unpack(STDIN, cast(BinaryIO, sys.stdin.buffer), None, 0)
-        return
-    try:
-        with open(source.path, "rb", buffering=0) as file:
-            yield from _unpack(source.path, file, source.size, 0)
-    except OSError as error:
-        yield Trouble(source.path, error.strerror or str(error))
+    if source.trouble is not None:
+        yield Trouble(source.path, source.trouble)
+    elif source.path == STDIN:
+        if sys.stdin is None:
+            yield Trouble(STDIN, "standard input is closed")
+        else:
+            yield from _unpack(STDIN, cast(BinaryIO, sys.stdin.buffer), None, 0, _Flow())
+    else:
+        try:
+            with open(source.path, "rb", buffering=0) as file:
+                yield from _unpack(source.path, file, source.size, 0, _Flow())
+        except OSError as error:
+            yield Trouble(source.path, error.strerror or str(error))
 
 
-def _unpack(path: str, stream: BinaryIO, size: int | None, depth: int) -> Iterator[Member | Trouble]:
+def _unpack(path: str, stream: BinaryIO, size: int | None, depth: int, flow: _Flow) -> Iterator[Member | Trouble]:
     head, stream = _peek(stream)
-    if depth > MAX_NESTING:
+    packed = _DECOMPRESSORS.get(next((magic for magic in _DECOMPRESSORS if head.startswith(magic)), b""))
+    is_tar, is_zip = head[_TAR_AT : _TAR_AT + 5] == _TAR, head.startswith((_ZIP, _EMPTY_ZIP))
+    if depth >= MAX_NESTING and (packed or is_tar or is_zip):
         yield Trouble(path, f"packed more than {MAX_NESTING} times")
-        return
-    opened = _decompressed(head, stream, path)
-    if opened is not None:
-        yield from _unpack(path, opened, size, depth + 1)
-    elif head[_TAR_AT : _TAR_AT + 5] == _TAR:
-        yield from _untar(path, stream, depth)
-    elif head.startswith(_ZIP):
-        yield from _unzip(path, stream, depth)
+    elif is_zip:
+        yield from _unzip(path, stream, depth, flow)
+    elif packed or is_tar:
+        if depth == 0:
+            stream = cast(BinaryIO, _Counted(stream, flow))
+        if packed:
+            yield from _unpack(path, cast(BinaryIO, _Bounded(packed(stream), flow, path)), size, depth + 1, flow)
+        else:
+            yield from _untar(path, stream, depth, flow)
     else:
         yield Member(path, stream, size if depth else None, plain=depth == 0 and path != STDIN and size is not None)
 
 
 def _peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
-    """The first bytes, and a stream that still holds them."""
+    """The first bytes, and a stream that still holds them. What goes wrong on the way goes wrong again after them."""
     if stream.seekable():
         at = stream.tell()
         head = stream.read(_HEAD) or b""
         stream.seek(at)
         return head, stream
     chunks: list[bytes] = []
-    while (missing := _HEAD - sum(map(len, chunks))) > 0 and (chunk := stream.read(missing)):
-        chunks.append(chunk)
-    head = b"".join(chunks)
-    return head, cast(BinaryIO, _Rewound(head, stream))
-
-
-def _decompressed(head: bytes, stream: BinaryIO, path: str) -> BinaryIO | None:
-    counted = _Counted(stream)
-    if head.startswith(_GZIP):
-        unpacked: IO[bytes] = cast(IO[bytes], igzip.IGzipFile(fileobj=counted, mode="rb"))
-    elif head.startswith(_ZSTD):
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        unpacked = cast(
-            IO[bytes], reader.stream_reader(cast(IO[bytes], counted), read_across_frames=True, closefd=False)
-        )
-    elif head.startswith(_BZIP2):
-        unpacked = cast(IO[bytes], bz2.BZ2File(cast(IO[bytes], counted)))
-    elif head.startswith(_XZ):
-        unpacked = cast(IO[bytes], lzma.LZMAFile(cast(IO[bytes], counted)))  # noqa: SIM115 - it is handed on, not used up here
-    else:
-        return None
-    return cast(BinaryIO, _Bounded(unpacked, counted, path))
-
-
-def _untar(path: str, stream: BinaryIO, depth: int) -> Iterator[Member | Trouble]:
+    trouble: Exception | None = None
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        while (missing := _HEAD - sum(map(len, chunks))) > 0 and (chunk := stream.read(missing)):
+            chunks.append(chunk)
+    except DAMAGE as error:
+        if not chunks:
+            raise
+        trouble = error
+    head = b"".join(chunks)
+    return head, cast(BinaryIO, _Rewound(head, stream, trouble))
+
+
+def _untar(path: str, stream: BinaryIO, depth: int, flow: _Flow) -> Iterator[Member | Trouble]:
+    # To tarfile damage below looks like the end: so it hands on what came before.
+    until_damage = _UntilDamage(stream)
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], until_damage), mode="r|") as archive:
             for info in archive:
                 if info.isreg():
                     content = archive.extractfile(info)
                     if content is not None:
-                        yield from _unpack(f"{path}!{info.name}", _forward(content), info.size, depth + 1)
-    except (tarfile.TarError, EOFError) as error:
-        yield Trouble(path, f"the archive is damaged: {error}")
+                        yield from _unpack(f"{path}!{info.name}", _forward(content), info.size, depth + 1, flow)
+    except (*DAMAGE, tarfile.TarError) as error:
+        yield Trouble(path, f"the archive is damaged: {until_damage.trouble or error}")
+    else:
+        if until_damage.trouble is not None:
+            yield Trouble(path, f"the archive is damaged: {until_damage.trouble}")
 
 
-def _unzip(path: str, stream: BinaryIO, depth: int) -> Iterator[Member | Trouble]:
+def _unzip(path: str, stream: BinaryIO, depth: int, flow: _Flow) -> Iterator[Member | Trouble]:
     if not stream.seekable():
         yield Trouble(path, "a zip inside another archive or on standard input cannot be read")
         return
+    flow.taken += stream.seek(0, os.SEEK_END)
     try:
         with zipfile.ZipFile(stream) as archive:
             for info in archive.infolist():
-                if info.is_dir():
-                    continue
-                name = f"{path}!{info.filename}"
-                if info.flag_bits & 1:
-                    yield Trouble(name, "is encrypted")
-                    continue
-                with archive.open(info) as content:
-                    bounded = _Bounded(content, _Sized(info.compress_size), name)
-                    yield from _unpack(name, cast(BinaryIO, bounded), info.compress_size, depth + 1)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+                is_link = stat.S_ISLNK(info.external_attr >> 16)
+                if not info.is_dir() and not is_link:
+                    yield from _unzip_one(f"{path}!{info.filename}", archive, info, depth, flow)
+    except DAMAGE as error:
         yield Trouble(path, f"the archive is damaged or of an unknown kind: {error}")
+
+
+def _unzip_one(
+    path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, depth: int, flow: _Flow
+) -> Iterator[Member | Trouble]:
+    if info.flag_bits & 1:
+        yield Trouble(path, "is encrypted")
+        return
+    try:
+        with archive.open(info) as content:
+            bounded = cast(BinaryIO, _Bounded(content, flow, path))
+            yield from _unpack(path, bounded, info.compress_size, depth + 1, flow)
+    except BombError:
+        raise
+    except DAMAGE as error:
+        yield Trouble(path, f"is damaged or of an unknown kind: {error}")
 
 
 def _forward(stream: IO[bytes]) -> BinaryIO:
@@ -164,10 +197,11 @@ def _forward(stream: IO[bytes]) -> BinaryIO:
 
 
 class _Rewound(io.RawIOBase):
-    """Bytes that were read already, then the rest of the stream."""
+    """Bytes that were read already, then the rest of the stream, or what went wrong there."""
 
-    def __init__(self, head: bytes, rest: IO[bytes] | BinaryIO) -> None:
-        self._head, self._rest = head, rest
+    def __init__(self, head: bytes, rest: IO[bytes] | BinaryIO, trouble: Exception | None = None) -> None:
+        self._head, self._trouble = head, trouble
+        self._read = _read_of(rest)
 
     def readable(self) -> bool:
         return True
@@ -177,24 +211,24 @@ class _Rewound(io.RawIOBase):
             n = min(len(buffer), len(self._head))
             buffer[:n], self._head = self._head[:n], self._head[n:]
             return n
-        chunk = self._rest.read(len(buffer)) or b""
+        if self._trouble is not None:
+            raise self._trouble
+        chunk = self._read(len(buffer)) or b""
         buffer[: len(chunk)] = chunk
         return len(chunk)
 
 
-class _Sized:
-    """The packed size of a zip member, which is known beforehand."""
-
-    def __init__(self, taken: int) -> None:
-        self.taken = taken
+def _read_of(stream: IO[bytes] | BinaryIO) -> Callable[[int], bytes]:
+    """How to read so that damage costs nothing of what was read before it: `read` of a buffered stream drops that."""
+    found: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    return found
 
 
 class _Counted(io.RawIOBase):
     """Passes bytes on and counts them."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.taken = 0
+    def __init__(self, stream: BinaryIO, flow: _Flow) -> None:
+        self._stream, self._flow = stream, flow
 
     def readable(self) -> bool:
         return True
@@ -205,16 +239,37 @@ class _Counted(io.RawIOBase):
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
         chunk = self._stream.read(len(buffer)) or b""
         buffer[: len(chunk)] = chunk
-        self.taken += len(chunk)
+        self._flow.taken += len(chunk)
+        return len(chunk)
+
+
+class _UntilDamage(io.RawIOBase):
+    """A stream that ends where reading it goes wrong; `trouble` says why."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.trouble: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        if self.trouble is not None:
+            return 0
+        try:
+            chunk = self._stream.read(len(buffer)) or b""
+        except DAMAGE as error:
+            self.trouble = error
+            return 0
+        buffer[: len(chunk)] = chunk
         return len(chunk)
 
 
 class _Bounded(io.RawIOBase):
-    """An unpacked stream that stops with BombError where it gives absurdly more than it took."""
+    """An unpacked stream that stops with BombError where all that is unpacked is absurdly more than was taken."""
 
-    def __init__(self, stream: IO[bytes], source: "_Counted | _Sized", path: str) -> None:
-        self._stream, self._source, self._path = stream, source, path
-        self._given = 0
+    def __init__(self, stream: IO[bytes] | BinaryIO, flow: _Flow, path: str) -> None:
+        self._read, self._flow, self._path = _read_of(stream), flow, path
 
     def readable(self) -> bool:
         return True
@@ -223,9 +278,150 @@ class _Bounded(io.RawIOBase):
         return False
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        chunk = self._read(len(buffer)) or b""
+        buffer[: len(chunk)] = chunk
+        self._flow.give(len(chunk), self._path)
+        return len(chunk)
+
+
+class _Decompressor(Protocol):
+    """What bz2, lzma and isal have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Unpacked(io.RawIOBase):
+    """What one or more compressed streams in a row hold, up to the very byte at which the last one is cut."""
+
+    _TAKE, _GIVE = 1 << 17, 1 << 18
+
+    def __init__(self, new: Callable[[], _Decompressor], stream: BinaryIO) -> None:
+        self._new, self._stream = new, stream
+        self._current = new()
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        while True:
+            if self._current.eof and not self._begin_next():
+                return 0
+            data = b""
+            if self._current.needs_input:
+                data, self._waiting = self._waiting or self._stream.read(self._TAKE) or b"", b""
+                if not data:
+                    raise EOFError(_CUT)
+            chunk = self._current.decompress(data, min(len(buffer), self._GIVE))
+            if chunk:
+                buffer[: len(chunk)] = chunk
+                return len(chunk)
+
+    def _begin_next(self) -> bool:
+        """Go on to the next compressed stream, past the zeros that may pad the one before."""
+        self._waiting = self._current.unused_data.lstrip(b"\0")
+        while not self._waiting:
+            data = self._stream.read(self._TAKE) or b""
+            if not data:
+                return False
+            self._waiting = data.lstrip(b"\0")
+        self._current = self._new()
+        return True
+
+
+class _Unzstd(io.RawIOBase):
+    """What zstd frames hold. The library takes a frame that is cut for one that ends, so their lengths are followed."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._frames = _ZstdFrames(stream)
+        # Frames whose window is larger would take more memory than a log is worth.
+        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        self._reader = reader.stream_reader(cast(IO[bytes], self._frames), read_across_frames=True, closefd=False)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        chunk = self._reader.read1(len(buffer))
+        buffer[: len(chunk)] = chunk
+        if not chunk and not self._frames.at_an_end:
+            raise EOFError(_CUT)
+        return len(chunk)
+
+
+class _ZstdFrames(io.RawIOBase):
+    """Passes bytes on and follows the headers of frames and blocks in them (RFC 8878, section 3.1)."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._header, self._wanted, self._skip = b"", 4, 0
+        self._then: Callable[[bytes], None] = self._magic
+        self._has_checksum = False
+
+    @property
+    def at_an_end(self) -> bool:
+        """Whether what was passed on so far ends with a frame."""
+        return self._then == self._magic and not self._header and not self._skip
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
         chunk = self._stream.read(len(buffer)) or b""
         buffer[: len(chunk)] = chunk
-        self._given += len(chunk)
-        if self._given > RATIO_GRACE_BYTES and self._given > MAX_RATIO * max(1, self._source.taken):
-            raise BombError(f"{self._path} unpacks to more than {MAX_RATIO} times its size")
+        at = 0
+        while at < len(chunk):
+            if self._skip:
+                n = min(self._skip, len(chunk) - at)
+                self._skip -= n
+            else:
+                n = min(self._wanted - len(self._header), len(chunk) - at)
+                self._header += chunk[at : at + n]
+                if len(self._header) == self._wanted:
+                    header, self._header = self._header, b""
+                    self._then(header)
+            at += n
         return len(chunk)
+
+    def _magic(self, header: bytes) -> None:
+        if header == _ZSTD:
+            self._wanted, self._then = 1, self._descriptor
+        elif header[1:] == b"\x2a\x4d\x18" and header[0] >> 4 == 5:
+            self._wanted, self._then = 4, self._skippable
+        else:  # no frame: the reader will say so
+
+            self._skip = sys.maxsize
+
+    def _skippable(self, header: bytes) -> None:
+        self._skip, self._wanted, self._then = int.from_bytes(header, "little"), 4, self._magic
+
+    def _descriptor(self, header: bytes) -> None:
+        flags = header[0]
+        is_single, self._has_checksum = bool(flags & 0x20), bool(flags & 0x04)
+        window, dictionary = 0 if is_single else 1, (0, 1, 2, 4)[flags & 3]
+        self._skip = window + dictionary + (1 if is_single else 0, 2, 4, 8)[flags >> 6]
+        self._wanted, self._then = 3, self._block
+
+    def _block(self, header: bytes) -> None:
+        number = int.from_bytes(header, "little")
+        is_last, is_repeated = number & 1, number >> 1 & 3 == 1
+        self._skip = 1 if is_repeated else number >> 3
+        if is_last:
+            self._skip += 4 if self._has_checksum else 0
+            self._wanted, self._then = 4, self._magic
+
+
+_DECOMPRESSORS: dict[bytes, Callable[[BinaryIO], io.RawIOBase]] = {
+    _GZIP: lambda stream: _Unpacked(
+        lambda: cast(_Decompressor, igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)), stream
+    ),
+    _BZIP2: lambda stream: _Unpacked(bz2.BZ2Decompressor, stream),
+    _XZ: lambda stream: _Unpacked(lzma.LZMADecompressor, stream),
+    _ZSTD: _Unzstd,
+}
