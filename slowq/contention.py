@@ -20,6 +20,8 @@ from slowq.heavy import heavy_requests
 from slowq.rule import About
 from slowq.workload import logged, stated
 
+# Events of the context file that are no noun as they stand.
+_EVENTS = {"scale": "change of the number of nodes", "balance": "balancing of segments", "import": "bulk import"}
 # Beyond this share of the time there is no outside to compare with.
 _NEARLY_ALWAYS = 0.95
 
@@ -116,7 +118,7 @@ def contention_finding(
 
 
 def _with_article(what: str) -> str:
-    words = what.replace("_", " ")
+    words = _EVENTS.get(what, what.replace("_", " "))
     return ("an " if words[:1] in "aeiou" else "a ") + words
 
 

@@ -95,7 +95,9 @@ def _peel(text: bytes, outer: Inner) -> Inner | None:
         return match and _inside(outer, text[match.end() :], "kubectl-prefix", node=match[1])
     if first.isdigit():
         if match := _CRI.match(text):
-            return _inside(outer, text[match.end() :], "cri", stream="cri:" + match[1].decode(), partial=match[2] == b"P")
+            return _inside(
+                outer, text[match.end() :], "cri", stream="cri:" + match[1].decode(), partial=match[2] == b"P"
+            )
         if match := _LOKI.match(text):
             labels = dict(_LABEL.findall(match[1]))
             node = next((labels[name] for name in _LABELS if name in labels), None)

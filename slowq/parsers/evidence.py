@@ -375,11 +375,15 @@ def _value(line: bytes, key: bytes) -> bytes:
 
 
 def message_of(line: bytes) -> bytes | None:
-    """The message of a text line, without parsing what follows; None where it is hidden behind a logger's name."""
+    """The message of a text line, without parsing what follows; None where there is none, or not all of it."""
     caller = line.find(b"] [", zap.STAMP_LENGTH)
     start = line.find(b"] [", caller + 3) + 3
     if caller < 0 or start < 3:
         return None
+    if not line[start - 4 : start - 3].isdigit():  # a caller ends with the number of a line; this was a logger's name
+        start = line.find(b"] [", start) + 3
+        if start < 3:
+            return None
     if line[start : start + 1] == b'"':
         end = line.find(b'"]', start + 1)
         return zap.unescape(line[start + 1 : end]) if end > 0 else None

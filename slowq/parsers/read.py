@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from queue import Queue
 from threading import Thread
+from time import monotonic
 from typing import BinaryIO
 
+from slowq.parsers.envelopes import unwrap
 from slowq.parsers.scan import BLOCK, MAX_LINE, Batch, Scanner
 from slowq.sources import Member, Source, Trouble, members
 from slowq.sources.paths import STDIN
@@ -43,10 +45,24 @@ def read(
     """
     total = sum(source.size or 0 for source in sources)
     if jobs > 1 and total >= _WORTH_A_POOL and hasattr(os, "fork"):
-        yield from _read_in_parallel(sources, jobs, progress, meanwhile)
+        files = _read_in_parallel(sources, jobs, progress, meanwhile)
     else:
-        for source in sources:
-            yield from _read_source(source, progress)
+        files = (file for source in sources for file in _read_source(source, progress))
+    names: set[str] = set()
+    for file in files:
+        file.path = _shown(file.path, names)
+        yield file
+
+
+def _shown(path: str, names: set[str]) -> str:
+    """A path as text that no other file has: an archive may hold two members of one name, and any bytes in a name."""
+    text = unique = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    number = 1
+    while unique in names:
+        number += 1
+        unique = f"{text} ({number})"
+    names.add(unique)
+    return unique
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -67,7 +83,7 @@ def _read_in_parallel(
                 tasks.append((i, [pool.submit(_source_task, source)]))
             else:
                 size = os.fstat(descriptor).st_size
-                parts = [(at, min(at + PART, size)) for at in range(0, size, PART)]
+                parts = [(at, min(at + PART, size)) for at in range(0, size or 1, PART)]
                 tasks.append((i, [pool.submit(_part_task, descriptor, source.path, *part) for part in parts]))
         if meanwhile is not None:
             meanwhile()
@@ -95,19 +111,21 @@ def _open_for_parts(source: Source) -> int | None:
     """A descriptor of a plain file that is worth cutting into parts; None for every other source."""
     if source.size is None or source.size <= PART:
         return None
-    opened = members(source)  # kept, since its stream lives as long as it does
-    first = next(opened, None)
-    if not isinstance(first, Member) or not first.plain or _is_wrapped(first.stream):
+    try:
+        opened = members(source)  # kept, since its stream lives as long as it does
+        first = next(opened, None)
+        if not isinstance(first, Member) or not first.plain or _is_wrapped(first.stream):
+            return None
+        return os.open(source.path, os.O_RDONLY)
+    except DAMAGE:  # the worker that reads it front to back will say what it is
         return None
-    return os.open(source.path, os.O_RDONLY)
 
 
 def _is_wrapped(stream: BinaryIO) -> bool:
     """Whether the log's wrapper may cut entries into pieces, which parts could tear apart."""
-    scanner = Scanner()
     head = stream.read(1 << 16) or b""
-    scanner.feed(head, len(head))
-    return any(layer in ("cri", "docker-json", "csv") for layers in scanner.finish().formats for layer in layers)
+    layers = {layer for line in head.split(b"\n") for layer in unwrap(line).layers}
+    return not layers.isdisjoint(("cri", "docker-json", "csv"))
 
 
 def _source_task(source: Source) -> list[File]:
@@ -116,7 +134,7 @@ def _source_task(source: Source) -> list[File]:
 
 def _part_task(descriptor: int, path: str, start: int, end: int) -> list[File]:
     """Every line that begins in [start, end)."""
-    file, scanner = File(path, None), Scanner()
+    file, scanner = File(path, None), Scanner(from_start=start == 0)
     try:
         at, stop = _line_start(descriptor, start), _line_start(descriptor, end)
 
@@ -203,7 +221,8 @@ def _scan(read_into: ReadInto, scanner: Scanner, progress: Progress | None) -> N
             buffer[: filled - line_end] = buffer[line_end:filled]
             filled -= line_end
         elif filled >= MAX_LINE:
-            scanner.feed(buffer, filled)
+            scanner.feed(buffer, MAX_LINE)
+            scanner.batch.size_bytes += filled - MAX_LINE
             filled = _pass_over_line(read_into, buffer, scanner)
         if progress is not None:
             progress(scanner.batch.size_bytes, scanner.batch.slow_lines)
@@ -226,8 +245,8 @@ def _pass_over_line(read_into: ReadInto, buffer: bytearray, scanner: Scanner) ->
 class _Ahead:
     """Unpacks in a thread of its own, a few blocks ahead: decompressors let go of the interpreter lock."""
 
-    BLOCKS = 4
-    SIZE = 4 * BLOCK
+    BLOCKS = 16
+    SIZE = BLOCK // 4  # larger reads only cost memory that is fresh each time
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -260,7 +279,9 @@ class _Ahead:
 
     def close(self) -> None:
         self._closed = True
-        while self._thread.is_alive():
+        # After an interrupt the thread may still wait for a pipe in which nothing comes.
+        give_up = monotonic() + 1
+        while self._thread.is_alive() and monotonic() < give_up:
             if not self._queue.empty():
                 self._queue.get_nowait()
             self._thread.join(0.001)

@@ -31,9 +31,12 @@ _STEADY = frozenset(_NEEDLES.index(needle) for needle in evidence.STEADY)
 _DENSE = 0.8
 _TENS = len("[2025/08/23 19:22:1")
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(_NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
-_SLOW_MARKS = (b'["Search slow"]', b'["Query slow"]', b'["HybridSearch slow"]')
-_SLOW_IN_JSON = tuple(mark.replace(b'"', b'\\"') for mark in _SLOW_MARKS)
-_SLOW_AS_JSON = re.compile(rb'"message":\s?"(?:Search|Query|HybridSearch) slow"')
+# A slow message as a group of its own, whole or cut at the end of its line. Inside a quoted value its quotes would stand
+# behind backslashes, so where it is found in a line that cannot be read as slow, a slow line is lost.
+_SLOW_MESSAGE = re.compile(rb'\] \["(?:Search|Query|HybridSearch) slow(?:"\]|"?\r?\Z)')
+# The same in any wrapper: JSON and CSV put backslashes or further quotes before each quote.
+_SLOW_WRAPPED = re.compile(rb'(?:\[|message[\\"]{1,31}:\s?)[\\"]{1,31}(?:Search|Query|HybridSearch) slow(?:[\\"]|\Z)')
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
@@ -60,17 +63,32 @@ class Batch:
     first_lines: list[bytes] = field(default_factory=list)
 
 
-class Scanner:
-    """Feed it the bytes of one log in order; `finish` gives the batch."""
+@dataclass(slots=True)
+class _Unfinished:
+    """An entry that a wrapper cut into pieces, as far as it was read."""
 
-    def __init__(self) -> None:
+    number: int
+    layers: tuple[str, ...]
+    node: str | None
+    size_bytes: int = 0
+    pieces: list[bytes] = field(default_factory=list)
+
+
+class Scanner:
+    """Feed it the bytes of one log in order; `finish` gives the batch.
+
+    `from_start` is False for a part that does not begin where the log begins.
+    """
+
+    def __init__(self, *, from_start: bool = True) -> None:
         self.batch = Batch()
         self._slow = slow.SlowLines()
         self._evidence = evidence.EvidenceLines()
         self.batch.rows = self._slow.rows
         self.batch.events, self.batch.phases = self._evidence.events, self._evidence.phases
         self._zap_start = b"\n[2025/"  # line feed, bracket and year; learnt from each block's first line
-        self._pieces: dict[str, tuple[int, list[bytes]]] = {}
+        self._from_start = from_start
+        self._pieces: dict[str, _Unfinished] = {}
         self._lately: dict[int, bytes] = {}
         self._csv_header: tuple[int, bytes] | None = None
 
@@ -103,10 +121,8 @@ class Scanner:
     def finish(self) -> Batch:
         """Close what is still open, and hand over."""
         batch = self.batch
-        for number, pieces in self._pieces.values():
-            # The end of the entry never came; what there is of it is read as it is.
-            self._read_entry(b"".join(pieces), number, None)
-        self._pieces.clear()
+        for stream in list(self._pieces):
+            self._close(stream)  # the end of the entry never came; what there is of it is read as it is
         if self._csv_header is not None:
             if any("csv" in layers for layers in batch.formats):
                 batch.continuation += 1
@@ -128,9 +144,15 @@ class Scanner:
         end = len(view)
         slow_lines: list[bytes] = []
         slow_numbers: list[int] = []
-        counted_to, number, line_end = 0, first, -1
+        late_lines: list[bytes] = []
+        late_numbers: list[int] = []
+        counted_to, number, line_end, is_taken, line = 0, first, -1, True, b""
         for needle, hit, _ in _FINDER.find_matches_as_indexes(view):
             if hit < line_end:
+                if needle < _SLOW_NEEDLES and not is_taken and _is_slow(line):
+                    late_lines.append(line)
+                    late_numbers.append(number)
+                    is_taken = True
                 continue
             line_start = rfind(b"\n", 0, hit) + 1
             if needle in _STEADY and self._seen_lately(needle, bytes(view[line_start : line_start + _TENS])):
@@ -141,12 +163,14 @@ class Scanner:
             number += stringzilla.count(view[counted_to:line_start], b"\n")
             counted_to = line_start
             line = bytes(view[line_start:line_end])
-            if needle < _SLOW_NEEDLES and line.find(b'slow"]', 0, _SLOW_WITHIN) > 0:
+            is_taken = needle < _SLOW_NEEDLES
+            if is_taken:
                 slow_lines.append(line)
                 slow_numbers.append(number)
             else:
                 self._read_evidence(line, number, None)
         self._read_slow(slow_lines, slow_numbers)
+        self._read_slow(late_lines, late_numbers)
 
     def _seen_lately(self, needle: int, ten_seconds: bytes) -> bool:
         """Whether a message that says the same all the time has been read in these ten seconds already."""
@@ -157,11 +181,14 @@ class Scanner:
 
     def _read_slow(self, lines: list[bytes], numbers: Sequence[int]) -> None:
         """Lines with a slow message, or with something that looks like one; all are counted as Milvus' already."""
-        if not lines:
-            return
-        refused = self._slow.read(lines, numbers)
-        self.batch.milvus -= len(lines)
-        self.batch.slow_lines += len(lines) - len(refused)
+        if lines:
+            if lines[0].endswith(b"\r"):
+                lines = [_without_return(line) for line in lines]
+            self._count_slow(len(lines), self._slow.read(lines, numbers))
+
+    def _count_slow(self, lines: int, refused: list[tuple[int, bytes, str]]) -> None:
+        self.batch.milvus -= lines
+        self.batch.slow_lines += lines - len(refused)
         for number, line, reason in refused:
             if _is_slow(line):
                 self._malformed(number, reason, line)
@@ -195,16 +222,18 @@ class Scanner:
         for line in _lines(block):
             number += 1
             at += len(line) + 1
-            has_hit = False
+            has_hit = has_slow_hit = False
             while hit_at < len(hits) and hits[hit_at][1] < at:
+                has_slow_hit = has_slow_hit or hits[hit_at][0] < _SLOW_NEEDLES
                 hit_at += 1
                 has_hit = True
             if b"\x1b[" in line:  # a colour may stand inside a needle
-                line, has_hit = envelopes.without_colours(line), True
+                line = envelopes.without_colours(line)
+                has_hit, has_slow_hit = True, b" slow" in line
             if line.startswith(zap_start) or zap.TEXT_PREFIX.match(line):
                 batch.milvus += 1
                 text_lines += 1
-                if has_hit and line.find(b'slow"]', 0, _SLOW_WITHIN) > 0:
+                if has_slow_hit:
                     slow_lines.append(line)
                     slow_numbers.append(number)
                 elif has_hit:
@@ -217,16 +246,22 @@ class Scanner:
 
     def _read_other(self, line: bytes, number: int, has_hit: bool) -> None:
         """A line that is not plain zap text: wrapped, the C++ core's, a continuation, or unrecognised."""
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
+        line = line[:MAX_LINE].removeprefix(_BOM)
         if not has_hit and (layers := _plainly_wrapped(line)) is not None and not self._pieces:
             self.batch.milvus += 1
             self.batch.formats[layers] += 1
             return
         inner = envelopes.unwrap(_without_return(line), self._pieces)
+        if inner.stream in self._pieces and zap.stamp_ms(inner.text) is not None:
+            # A new entry: what wrote the one before was stopped in the middle of it.
+            self._close(inner.stream)
         if inner.partial or inner.stream in self._pieces:
             self._join(inner, number)
-            return
+        else:
+            self._read_inner(inner, line, number)
+
+    def _read_inner(self, inner: envelopes.Inner, line: bytes, number: int) -> None:
+        """What is inside a wrapper. `line` is what is shown of it."""
         if inner.entry is not None:
             self.batch.formats[(*inner.layers, "milvus-json")] += 1
             self._read_json(inner.entry, line, number, inner.node)
@@ -238,27 +273,30 @@ class Scanner:
 
     def _join(self, inner: envelopes.Inner, number: int) -> None:
         """A piece of an entry that a wrapper cut: the first piece counts as the entry, the others as continuation."""
-        first, pieces = self._pieces.setdefault(inner.stream, (number, []))
-        if pieces:
-            self.batch.continuation += 1
+        entry = self._pieces.get(inner.stream)
+        if entry is None:
+            entry = self._pieces[inner.stream] = _Unfinished(number, inner.layers, inner.node)
         else:
-            self.batch.formats[(*inner.layers, "milvus-text")] += 1
-        pieces.append(inner.text)
-        size = sum(map(len, pieces))
-        if not inner.partial or size > MAX_LINE:
-            del self._pieces[inner.stream]
-            whole = b"".join(pieces)
-            if zap.TEXT_PREFIX.match(whole):
-                self._read_entry(whole, first, inner.node)
-            else:
-                self._read_unknown(envelopes.Inner(whole, inner.layers, inner.node), whole, first)
+            self.batch.continuation += 1
+        entry.pieces.append(inner.text)
+        entry.size_bytes += len(inner.text)
+        if not inner.partial or entry.size_bytes > MAX_LINE:
+            self._close(inner.stream)
+
+    def _close(self, stream: str) -> None:
+        """Read an entry of which all pieces that there are have come."""
+        entry = self._pieces.pop(stream)
+        whole = b"".join(entry.pieces)
+        inner = envelopes.unwrap(whole)
+        layers, node = (*entry.layers, *inner.layers), entry.node or inner.node
+        self._read_inner(envelopes.Inner(inner.text, layers, node, entry=inner.entry), whole, entry.number)
 
     def _read_entry(self, text: bytes, number: int, node: str | None) -> None:
         """One whole zap text entry from inside a wrapper."""
         self.batch.milvus += 1
         if node is not None:
             self.batch.nodes[number] = node
-        if _is_slow(text):
+        if b" slow" in text:
             self._read_slow([text], [number])
         else:
             self._read_evidence(text, number, node)
@@ -279,19 +317,22 @@ class Scanner:
 
     def _read_unknown(self, inner: envelopes.Inner, line: bytes, number: int) -> None:
         batch = self.batch
-        if any(mark in line for mark in (*_SLOW_MARKS, *_SLOW_IN_JSON)) or _SLOW_AS_JSON.search(line):
+        if b" slow" in line and _SLOW_WRAPPED.search(line):
             self._malformed(number, "a slow line in a wrapper that is cut or unknown", line)
             return
         # A line of nothing but NUL bytes, as a log leaves that was truncated while it was written, is not a blank one.
         kind = foreign.class_of(inner.text) if inner.text or not line.startswith(b"\0") else "unrecognised"
         if version := foreign.BANNER_VERSION.match(inner.text) or foreign.IMAGE_VERSION.search(inner.text):
-            batch.version = version[1].decode()
-        if kind == "milvus":
+            batch.version = batch.version or version[1].decode()
+        if layers := _plainly_wrapped(line):  # in spite of something wrong inside
+            batch.milvus += 1
+            batch.formats[layers] += 1
+        elif kind == "milvus":
             batch.milvus += 1
             batch.formats[(*inner.layers, "milvus-core")] += 1
         elif kind == "continuation":
             batch.continuation += 1
-        elif number == 1 and b"," in line and b"{" not in line:
+        elif number == 1 and self._from_start and b"," in line and b"{" not in line:
             self._csv_header = (number, line)
         else:
             self._unrecognised(number, line)
@@ -299,7 +340,7 @@ class Scanner:
     def _malformed(self, number: int, reason: str, line: bytes) -> None:
         self.batch.malformed += 1
         if len(self.batch.malformed_lines) < MAX_KEPT:
-            self.batch.malformed_lines.append((number, reason, line[:_EXCERPT]))
+            self.batch.malformed_lines.append((number, reason, _without_return(line[:_EXCERPT])))
 
     def _unrecognised(self, number: int, line: bytes) -> None:
         self.batch.unrecognised += 1
@@ -307,13 +348,9 @@ class Scanner:
             self.batch.unrecognised_lines.append((number, line[:_EXCERPT]))
 
 
-_SLOW_WITHIN = 240  # time, level, logger, caller and message end before this
-
-
 def _is_slow(line: bytes) -> bool:
-    """Whether the message, not some field, says so."""
-    mark = line.find(b'slow"]', zap.STAMP_LENGTH, _SLOW_WITHIN)
-    return mark > 0 and evidence.message_of(line) in slow.KINDS
+    """Whether a message, not some field, says so: that of the line, or of one that begins in the middle of it."""
+    return line[32:43] != access.MARK[1:] and _SLOW_MESSAGE.search(line) is not None
 
 
 def _without_return(line: bytes) -> bytes:
@@ -329,8 +366,17 @@ def _lines(block: bytes) -> Iterator[bytes]:
 
 def _plainly_wrapped(line: bytes) -> tuple[str, ...] | None:
     """The layers of the commonest wrapped lines, told by a look at their beginning and end; None for all others."""
-    if line.startswith(b'{"log":"[20') and line[13:14].isdigit() and b'\\n","stream":"' in line[-120:]:
+    if line.startswith(b'{"log":"[20') and _DOCKER_BEGIN.match(line) and _DOCKER_END.search(line, len(line) - 120):
         return ("docker-json", "milvus-text")
-    if line.startswith(b'{"level":"') and b'"time":"20' in line[:60] and line.endswith((b"}", b"}\r")):
+    if line.startswith(b'{"level":"') and _JSON_BEGIN.match(line) and line.endswith((b"}", b"}\r")):
         return ("milvus-json",)
     return None
+
+
+_DOCKER_BEGIN = re.compile(rb'\{"log":"\[20\d\d/')
+_DOCKER_END = re.compile(rb'[^\\]\\n","stream":"std(?:out|err)","time":"[^"\\]*+"\}\r?\Z')
+_JSON_BEGIN = re.compile(
+    rb'\{"level":"(?:DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL)",'
+    rb'"time":"20\d\d/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3} [+-]\d\d:\d\d",'
+    rb'(?:"name":"[^"\\]{0,99}",)?"caller":"[^"\\]{1,299}","message":"'
+)

@@ -128,7 +128,7 @@ class SlowLines:
         put_filter = rows.filter.append
         put_guarantee, put_nq, put_trace = rows.guarantee.append, rows.nq.append, rows.trace.append
         put_duration, put_per_nq = rows.duration_s.append, rows.per_nq_s.append
-        heads, plans = self._middles, _plans
+        heads, plans = self._middles, _PLANS
         message_end, second, zone, second_ms = 0, b"unknown", b"", None
         for line, number in zip(lines, numbers, strict=True):
             # … ["Search slow"] [traceID=<trace>] [<the form>] [guarantee_timestamp=<tail>
@@ -311,7 +311,7 @@ _DIGITS = b"0123456789."
 _ONLY_DIGITS = bytes(byte if byte in _DIGITS else 32 for byte in range(256))
 _DIVISORS = {b"s": 1.0, b"ms": 1e3}
 _TAIL_SHAPE = re.compile(rb"\](?: \[(nq|totalNq)=\])? \[duration=(m?s)\](?: \[durationPerNq=(m?s)\])?")
-_plans = _Plans()
+_PLANS = _Plans()
 
 
 def _per_nq_s(per_nq: bytes | None, duration: bytes, duration_s: float) -> float:

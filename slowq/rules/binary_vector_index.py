@@ -210,7 +210,8 @@ class BinaryVectorIndex:
             evidence.append(
                 seen(
                     work,
-                    f"{int(binary.sum()):,} of {count(work.count, 'slow request')} {do(int(binary.sum()), 'compare')} binary vectors "
+                    f"{int(binary.sum()):,} of {count(work.count, 'slow request')} "
+                    f"{do(int(binary.sum()), 'compare')} binary vectors "
                     f"({percent(work.share(binary))} of the slow time).",
                     binary,
                 )
@@ -220,7 +221,8 @@ class BinaryVectorIndex:
                 case,
                 f"{key}.index",
                 f"{one.name or 'The binary field'} is scanned whole: "
-                f"{(one.index.type if one.index else '') or 'no index'} on {c.rows or 0:,} rows.",
+                f"{(one.index.type if one.index else '') or 'no index'} on "
+                f"{f'{c.rows:,} rows' if c.rows else 'an unknown number of rows'}.",
                 c.rows,
                 self.too_many_rows,
             )

@@ -28,14 +28,15 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from slowq import workload
-from slowq.blame import fact, percent, seconds
+from slowq.blame import count, fact, percent, seconds
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.facts import Case, Need, Place
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.workload import stated
 
@@ -111,6 +112,11 @@ client.search(
     ),
 )
 
+# proxy.slowQuerySpanInSeconds before 2.6.10: what is faster is not in the log.
+SLOW_LOG_S = 5.0
+# Share of a core from which a client is busy with itself.
+BUSY_SHARE = 0.9
+
 ABOUT = About(
     id="client_or_network",
     title="Milvus answers fast, but my application waits.",
@@ -153,28 +159,25 @@ class ClientOrNetwork:
     )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
-        client, server = case.context.client, case.context.server
-        pairs = [
-            (name, float(client[name]), self._server_s(case, name))
-            for name in ("p50_s", "p99_s")
-            if client.get(name) is not None
-        ]
-        known = [(name, theirs, ours) for name, theirs, ours in pairs if ours is not None]
+        work, client = workload.of(case), case.context.client
+        told = {name: float(client[name]) for name in ("p50_s", "p99_s") if client.get(name) is not None}
+        known = [(name, felt, found) for name, felt in told.items() if (found := self._server(case, name))]
         if not known:
             return Skipped(self.about.needs)
-        outside = [(name, theirs, ours) for name, theirs, ours in known if theirs - ours >= self.outside_share * theirs]
-        felt = [(name, theirs, ours) for name, theirs, ours in outside if theirs >= self.worth_a_look_s]
-        if not felt:
-            return Clear("what the client measures is spent in Milvus, or is too short to matter")
-        name, theirs, ours = max(felt, key=lambda one: one[1] - one[2])
-        where = f"server.{name}" if server.get(name) is not None else f"client.{name}"
+        outside = [
+            (name, felt, server)
+            for name, felt, server in known
+            if felt - server.took_s >= self.outside_share * felt and felt >= self.worth_a_look_s
+        ]
+        if not outside:
+            return Clear("what the client measures may be spent in Milvus, or is too short to matter")
+        name, felt, server = max(outside, key=lambda one: one[1] - one[2].took_s)
         evidence = [
-            stated(case, f"client.{name}", f"The client measures {seconds(theirs)}.", theirs, self.worth_a_look_s),
-            stated(case, where, f"Milvus takes {seconds(ours)} for the same requests.", ours, self.healthy_s),
+            stated(case, f"client.{name}", f"The client measures {seconds(felt)}.", felt, self.worth_a_look_s),
+            Evidence(server.says, (server.cite,), server.took_s, self.healthy_s),
         ]
         busy = client.get("cpu_share")
-        if busy is not None and busy >= 0.9:
+        if busy is not None and busy >= BUSY_SHARE:
             evidence.append(stated(case, "client.cpu_share", f"The client's CPU is at {percent(busy)}.", busy))
         if client.get("connection_per_request"):
             evidence.append(
@@ -186,25 +189,54 @@ class ClientOrNetwork:
             confidence=confidence(
                 0.55,
                 signs=[
-                    (theirs - ours >= 0.75 * theirs, 0.3),
-                    (ours <= self.worth_a_look_s, 0.25),
-                    (busy is not None and busy >= 0.9, 0.3),
+                    (felt - server.took_s >= 0.75 * felt, 0.3),
+                    (server.took_s <= self.worth_a_look_s, 0.25),
+                    (busy is not None and busy >= BUSY_SHARE, 0.3),
                     (bool(client.get("connection_per_request")), 0.3),
                 ],
                 against=[(work.count >= 5 and work.has_durations and not case.context.requests, 0.5)],
             ),
-            summary=f"Milvus answers in {seconds(ours)}; the rest of the client's {seconds(theirs)} is spent outside.",
+            summary=f"Of the {seconds(felt)} that the client sees, Milvus takes {'at most ' if server.at_most else ''}"
+            f"{seconds(server.took_s)}; the rest is spent outside.",
             evidence=evidence,
             subject="the client or the network",
+            keys=self._fitting(client),
         )
 
-    def _server_s(self, case: Case, name: str) -> float | None:
-        """What Milvus itself reports; where the log holds every request (access log), what it shows."""
-        if case.context.server.get(name) is not None:
-            return float(case.context.server[name])
-        requests = case.requests
+    def _fitting(self, client: Mapping[str, Any]) -> list[str]:
+        keys = ["measure_client", "smaller_answers", "upgrade_sdk"]
+        if client.get("connection_per_request") is not False:
+            keys.append("one_client")
+        if client.get("where") != "same_host":
+            keys.append("move_closer")
+        if client.get("cpu_share") is None or client["cpu_share"] >= BUSY_SHARE:
+            keys.append("several_processes")
+        return keys
+
+    def _server(self, case: Case, name: str) -> _Server | None:
+        """What Milvus itself reports; else what the access log shows, or that the slow log is empty."""
+        server, requests = case.context.server, case.requests
+        if server.get(name) is not None:
+            took_s = float(server[name])
+            says = f"Milvus takes {seconds(took_s)} for the same requests."
+            return _Server(took_s, says, case.context.cite(f"server.{name}"))
         if len(requests) and not requests["slow"].all():
-            return float(requests["duration_s"].quantile(0.5 if name == "p50_s" else 0.99))
-        if case.inputs and not len(requests) and case.coverage.lines:
-            return self.healthy_s  # logs are there and nothing in them is slow
+            took_s = float(requests["duration_s"].quantile(0.5 if name == "p50_s" else 0.99))
+            row = int(requests["duration_s"].argmax())
+            place = Place(str(requests["path"].iloc[row]), int(requests["line"].iloc[row]))
+            return _Server(took_s, f"Of the requests in the access log Milvus took {seconds(took_s)}.", place)
+        if case.inputs and not len(requests):
+            limit_s = 1.0 if case.milvus.surely_from((2, 6, 10)) else SLOW_LOG_S
+            says = f"In {count(case.coverage.lines, 'line')} of log no request took {seconds(limit_s)}."
+            return _Server(limit_s, says, Place(case.inputs[0].path, 1), at_most=True)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """How long Milvus takes, in a sentence, and where that was read."""
+
+    took_s: float
+    says: str
+    cite: Place
+    at_most: bool = False

@@ -34,7 +34,7 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, finding, seconds
+from slowq.blame import count, do, finding, seconds
 from slowq.confidence import confidence
 from slowq.facts import SLOW_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -157,8 +157,8 @@ class ClockSkew:
             evidence.append(
                 seen(
                     work,
-                    f"{count(int(future.sum()), 'request')} have a guarantee timestamp "
-                    f"{seconds(-work.middle(lag_s, future))} after their own start.",
+                    f"{count(int(future.sum()), 'request')} {do(int(future.sum()), 'have')} a guarantee timestamp "
+                    f"{seconds(-work.middle(lag_s, future))} after the start.",
                     future,
                     -work.middle(lag_s, future),
                     self.future_s,

@@ -196,7 +196,13 @@ class GrowingSegments:
                 if number >= limit:
                     many = True
                     evidence.append(
-                        stated(case, key, f"{count(number, 'segment')} of {c.name or 'the collection'} {do(number, 'are')} {words}.", number, limit)
+                        stated(
+                            case,
+                            key,
+                            f"{count(number, 'segment')} of {c.name or 'the collection'} {do(number, 'are')} {words}.",
+                            number,
+                            limit,
+                        )
                     )
         if told:
             evidence.append(stated(case, "pattern.only_while_writing", "Searches are slow only while data is written."))
@@ -216,7 +222,8 @@ class GrowingSegments:
             evidence.append(
                 logged(
                     growing,
-                    f"{count(len(growing), 'line')} of the same time {do(len(growing), 'show')} rows being written or growing segments.",
+                    f"{count(len(growing), 'line')} of the same time {do(len(growing), 'show')} "
+                    "rows being written or growing segments.",
                     len(growing),
                 )
             )

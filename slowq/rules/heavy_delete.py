@@ -31,8 +31,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from slowq import workload
-from slowq.blame import count, fact
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -180,8 +182,7 @@ class HeavyDelete:
             evidence.append(
                 logged(
                     backlog,
-                    f"{_times(len(backlog))} a segment had gathered so many deletes that it had to "
-                    "be compacted.",
+                    f"{_times(len(backlog))} a segment had gathered so many deletes that it had to be compacted.",
                     len(backlog),
                 )
             )

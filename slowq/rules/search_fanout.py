@@ -214,7 +214,8 @@ class SearchFanout:
         evidence = [
             seen(
                 work,
-                f"Of {count(work.count, 'slow request')} {int(mask.sum()):,} {do(int(mask.sum()), 'are')} {name if mask.sum() > 1 else _ONE[name]}.",
+                f"Of {count(work.count, 'slow request')} {int(mask.sum()):,} {do(int(mask.sum()), 'are')} "
+                f"{name if mask.sum() > 1 else _ONE[name]}.",
                 mask,
             )
             for name, mask in kinds.items()

@@ -213,7 +213,8 @@ class SearchParams:
         culprits = np.any(list(excess.values()), axis=0)
         if not culprits.any():
             return Clear("ef, nprobe and search_list of the slow requests are in proportion to their top-k")
-        evidence, factor = [], 1.0
+        evidence: list[Evidence] = []
+        factor = dearest = 0.0
         names: dict[str, object] = {}
         for (name, mask), values in zip(excess.items(), (ef, nprobe, search_list), strict=True):
             if not mask.any():

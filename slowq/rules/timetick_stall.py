@@ -39,7 +39,7 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, fact, seconds
+from slowq.blame import count, do, fact, seconds
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -194,7 +194,8 @@ class TimetickStall:
             evidence.append(
                 logged(
                     lag,
-                    f"{count(len(lag), 'line')} say that a wait for tSafe failed or that it lags too far behind.",
+                    f"{count(len(lag), 'line')} {do(len(lag), 'say')} that a wait "
+                    "for tSafe failed or that it lags too far behind.",
                     len(lag),
                 )
             )
@@ -202,8 +203,8 @@ class TimetickStall:
             evidence.append(
                 logged(
                     slow_queue,
-                    f"{count(len(slow_queue), 'line')} say that the queue or the time tick is slow, by up "
-                    f"to {seconds(longest)}.",
+                    f"{count(len(slow_queue), 'line')} {do(len(slow_queue), 'say')} that the queue or the time tick is slow, "
+                    f"by up to {seconds(longest)}.",
                     longest,
                     self.stall_s,
                 )

@@ -130,7 +130,7 @@ class VersionRegression:
             fix = f"; fixed in {version_text(one.fixed_in)}" if one.fixed_in else ""
             says = f"Known of Milvus {case.milvus.version}: {one.says}{fix} ({one.url})."
             evidence.append(seen(work, says, everything) if work.count else stated(case, "milvus.version", says))
-        fixed = min((one.fixed_in for one in fitting if one.fixed_in), default=None)
+        fixed = max((one.fixed_in for one in fitting if one.fixed_in), default=None)
         moved = [event for event in case.context.events if event.what in ("import", "scale")]
         return fact(
             self.about,
@@ -149,6 +149,7 @@ class VersionRegression:
             else f"A slowdown that is known of Milvus {case.milvus.version} fits.",
             evidence=evidence,
             names={"fixed_in": version_text(fixed)} if fixed else None,
+            keys=["upgrade", "avoid", "compare", *(["roll_back"] if upgrades or after_upgrade else [])],
         )
 
     def _symptoms(self, case: Case) -> set[str]:

@@ -8,6 +8,7 @@ A folder is read recursively, hidden names left out. Rotated files of one log co
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -57,27 +58,38 @@ def _expand(pattern: str) -> list[Source]:
             raise InputError(f"no files in the folder {pattern!r}", hint="name the folder that holds the logs")
         return files
     if os.path.exists(pattern):
-        return [_source(pattern)]
+        source = _source(pattern)
+        if source.trouble is not None:
+            raise InputError(f"cannot read {pattern!r}: {source.trouble}")
+        return [source]
     matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []
     if not matches:
         what = "nothing matches" if glob.has_magic(pattern) else "no such file or folder:"
         raise InputError(f"{what} {pattern!r}", hint="check the path; '-' reads standard input")
-    return [
+    files = [
         source for match in matches for source in (_files_below(match) if os.path.isdir(match) else [_source(match)])
     ]
+    if not files:
+        raise InputError(f"no files in the folders that match {pattern!r}", hint="name the folder that holds the logs")
+    return files
 
 
 def _source(path: str) -> Source:
     try:
         status = os.stat(path)
     except OSError as error:
-        raise InputError(f"cannot read {path!r}: {error.strerror}") from error
-    return Source(path, status.st_size if os.path.isfile(path) else None)
+        return Source(path, trouble=error.strerror or str(error))
+    return Source(path, status.st_size if stat.S_ISREG(status.st_mode) else None)
 
 
 def _files_below(folder: str) -> list[Source]:
-    files = []
-    for directory, names, entries in os.walk(folder):  # links to folders are not followed: they could lead in circles
+    files: list[Source] = []
+
+    def note(error: OSError) -> None:
+        files.append(Source(str(error.filename), trouble=error.strerror or str(error)))
+
+    # Links to folders are not followed: they could lead in circles.
+    for directory, names, entries in os.walk(folder, onerror=note):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for entry in sorted(entries):
             path = os.path.join(directory, entry)

@@ -116,7 +116,9 @@ def _unpack(path: str, stream: BinaryIO, size: int | None, depth: int, flow: _Fl
         if depth == 0:
             stream = cast(BinaryIO, _Counted(stream, flow))
         if packed:
-            yield from _unpack(path, cast(BinaryIO, _Bounded(packed(stream), flow, path)), size, depth + 1, flow)
+            yield from _unpack(
+                path, cast(BinaryIO, _Bounded(cast(BinaryIO, packed(stream)), flow, path)), size, depth + 1, flow
+            )
         else:
             yield from _untar(path, stream, depth, flow)
     else:
@@ -153,7 +155,7 @@ def _untar(path: str, stream: BinaryIO, depth: int, flow: _Flow) -> Iterator[Mem
                     content = archive.extractfile(info)
                     if content is not None:
                         yield from _unpack(f"{path}!{info.name}", _forward(content), info.size, depth + 1, flow)
-    except (*DAMAGE, tarfile.TarError) as error:
+    except DAMAGE as error:
         yield Trouble(path, f"the archive is damaged: {until_damage.trouble or error}")
     else:
         if until_damage.trouble is not None:
@@ -395,7 +397,6 @@ class _ZstdFrames(io.RawIOBase):
         elif header[1:] == b"\x2a\x4d\x18" and header[0] >> 4 == 5:
             self._wanted, self._then = 4, self._skippable
         else:  # no frame: the reader will say so
-
             self._skip = sys.maxsize
 
     def _skippable(self, header: bytes) -> None:

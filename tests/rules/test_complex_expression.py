@@ -1,0 +1,62 @@
+import pytest
+
+from slowq.rules.complex_expression import ComplexExpression
+from tests.builders import case, cleared, fired, ids, keys, many, needs, remedy, says, search
+
+CHAIN = " or ".join(f"tag == {i}" for i in range(40))
+LONG = many(9, search(filter=CHAIN), every=10)
+
+
+def test_a_long_or_chain_is_to_blame_and_becomes_a_list() -> None:
+    incident = case(LONG, version="2.4.5")
+    found = fired(ComplexExpression().check(incident))
+    assert set(found.culprits) == ids(incident)
+    assert "9 of 9 slow requests filter with long OR chains" in says(found)
+    assert found.confidence >= 0.6
+    assert "Write the OR chain on tag as one IN list." in remedy(found, "in_for_or")
+    assert keys(found) == ["in_for_or", "index_the_field", "upgrade"]
+
+
+def test_from_2_6_8_milvus_makes_the_list_itself() -> None:
+    assert "no filter has" in cleared(ComplexExpression().check(case(LONG, version="2.6.8")))
+
+
+def test_a_chain_over_different_fields_is_merged_by_no_version() -> None:
+    chain = " or ".join(f"field_{i} == 1" for i in range(40))
+    found = fired(ComplexExpression().check(case(many(5, search(filter=chain)), version="2.6.8")))
+    assert keys(found) == ["index_the_field", "upgrade"]
+
+
+@pytest.mark.parametrize("version", ["2.4.14", "2.5.4"])
+def test_a_huge_list_is_to_blame(version: str) -> None:
+    values = ", ".join(map(str, range(20_000)))
+    found = fired(ComplexExpression().check(case(many(5, search(filter=f"owner in [{values}]")), version=version)))
+    assert "index_the_field" in keys(found)
+    assert "Give owner a scalar index." in remedy(found, "index_the_field")
+    template = "filter_template_24" if version == "2.4.14" else "filter_template"
+    assert "'owner' + \" in {values}\"" in remedy(found, template)
+
+
+def test_a_filter_that_is_there_but_whose_requests_are_few_is_not_the_main_cause() -> None:
+    mixed = case(search(60, filter=CHAIN), many(9, search(200), every=20))
+    assert fired(ComplexExpression().check(mixed)).confidence < 0.5
+
+
+def test_json_and_patterns_are_left_to_their_own_rules() -> None:
+    of_json = " or ".join(f'meta["a"] == {i}' for i in range(40))
+    assert cleared(ComplexExpression().check(case(search(filter=of_json))))
+
+
+def test_the_context_file_can_tell_the_length_of_a_list() -> None:
+    facts = "requests: [{kind: search, in_list_length: 20000, duration_s: 3.2}]"
+    found = fired(ComplexExpression().check(case(facts=facts)))
+    assert "A filter has a list of 20,000 values." in says(found)
+    assert "shorter_list" in keys(found)
+
+
+def test_a_short_filter_is_not_complex() -> None:
+    assert "no filter has 10 alternatives" in cleared(ComplexExpression().check(case(search(filter="tag == 1"))))
+
+
+def test_where_the_log_shows_no_filter_the_rule_cannot_judge() -> None:
+    assert "the text of the filter" in needs(ComplexExpression().check(case(search(filter=None))))

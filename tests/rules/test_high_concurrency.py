@@ -1,0 +1,65 @@
+from slowq.rules.high_concurrency import HighConcurrency
+from tests.builders import case, cleared, event, fired, keys, many, needs, remedy, says, search
+
+CROWD = many(1200, search(60, 6.0), every=0.05)  # 20 a second, 120 at once
+
+
+def test_many_small_requests_at_once_fill_the_queue() -> None:
+    found = fired(HighConcurrency().check(case(CROWD)))
+    assert found.confidence >= 0.7
+    assert found.explains_share == 1.0
+    assert "slow requests ran at the same time" in says(found)
+    assert "collection_name='products'" in remedy(found, "more_query_nodes")
+
+
+def test_a_full_queue_is_the_strongest_sign() -> None:
+    full = many(3, event("queue_full", 70))
+    alone = fired(HighConcurrency().check(case(CROWD)))
+    found = fired(HighConcurrency().check(case(CROWD, beside=[full])))
+    assert found.confidence > alone.confidence
+    assert "3 requests found the queue of a query node full." in says(found)
+
+
+def test_a_full_queue_without_slow_requests_is_told_without_a_number() -> None:
+    found = fired(HighConcurrency().check(case(beside=[event("queue_full", 70)])))
+    assert found.summary == "So many requests arrive that the queue of a query node is full."
+
+
+def test_the_cores_of_the_context_file_are_the_measure() -> None:
+    roomy = "hardware: {query_nodes: 4, cpus_per_node: 32}"
+    assert "fewer than 256" in cleared(HighConcurrency().check(case(CROWD, facts=roomy)))
+
+
+def test_a_few_requests_at_once_are_no_crowd() -> None:
+    assert "fewer than 16" in cleared(HighConcurrency().check(case(many(5, search(), every=10))))
+
+
+def test_requests_that_are_costly_by_themselves_cause_the_queue() -> None:
+    costly = many(1200, search(60, 6.0, params={"topk": 5000}), every=0.05)
+    assert "costly by themselves" in cleared(HighConcurrency().check(case(costly)))
+
+
+def test_beside_a_build_over_all_the_slow_time_the_crowd_proves_little() -> None:
+    build = [event("index_build", 40, "start", "7"), event("index_build", 130, "done", "7")]
+    assert fired(HighConcurrency().check(case(CROWD, beside=build))).confidence < 0.5
+
+
+def test_a_line_of_other_work_counts_less_than_work_all_the_time() -> None:
+    found = fired(HighConcurrency().check(case(CROWD, beside=[event("insert", 70)])))
+    assert 0.5 < found.confidence < fired(HighConcurrency().check(case(CROWD))).confidence
+
+
+def test_what_others_observed_is_enough() -> None:
+    found = fired(HighConcurrency().check(case(facts="observations: {concurrency: 400}")))
+    assert "400 requests run at the same time." in says(found)
+
+
+def test_without_a_number_of_requests_the_rule_cannot_judge() -> None:
+    assert "how many requests arrive" in needs(HighConcurrency().check(case()))[0]
+
+
+def test_advice_for_the_merge_limit_is_for_the_versions_that_have_it() -> None:
+    of = {
+        version: keys(fired(HighConcurrency().check(case(CROWD, version=version)))) for version in ("2.6.18", "2.6.20")
+    }
+    assert ["larger_groups" in one for one in of.values()] == [True, False]

@@ -1,0 +1,48 @@
+from slowq.rules.search_params import SearchParams
+from tests.builders import case, cleared, fired, ids, keys, many, needs, query, remedy, says, search
+
+SLOW = many(10, search(60, params={"params": {"ef": 32_000}}), every=5)
+
+
+def test_an_ef_far_above_top_k_is_to_blame() -> None:
+    incident = case(SLOW, search(62))
+    found = fired(SearchParams().check(incident))
+    assert set(found.culprits) == ids(incident) - set(found.victims)
+    assert "10 slow requests ask with ef=32,000 for a top-k of 10" in says(found)
+    assert "1 request with lower params is slow only beside them." in says(found)
+    assert found.confidence >= 0.8
+    assert "64 instead of 32000" in remedy(found, "lower_ef")
+    assert '"params": {"ef": 64}' in remedy(found, "lower_ef")
+
+
+def test_nprobe_is_held_against_nlist_where_that_is_known() -> None:
+    facts = """collections: [{name: products, fields: [
+        {name: vec, type: FLOAT_VECTOR, index: {type: IVF_FLAT, params: {nlist: 4096}}}]}]"""
+    rows = many(10, search(60, params={"params": {"nprobe": 200}}), every=5)
+    assert cleared(SearchParams().check(case(rows, facts=facts)))
+    assert "32 instead of 200" in remedy(fired(SearchParams().check(case(rows))), "lower_nprobe")
+
+
+def test_the_advice_is_about_the_param_that_costs_most() -> None:
+    other = search(200, 5.0, params={"params": {"nprobe": 128}})
+    found = fired(SearchParams().check(case(SLOW, other)))
+    assert keys(found) == ["lower_ef", "better_index", "fewer_segments"]
+    assert "64 instead of 32000" in remedy(found, "lower_ef")
+
+
+def test_an_ef_near_top_k_is_in_proportion() -> None:
+    assert "in proportion" in cleared(SearchParams().check(case(search(params={"topk": 1000, "params": {"ef": 2000}}))))
+
+
+def test_it_is_less_likely_where_filtered_searches_are_the_slow_ones() -> None:
+    rows = many(10, search(60, params={"params": {"ef": 600}}, filter='meta["a"] == 1'), every=5)
+    assert fired(SearchParams().check(case(rows))).confidence < 0.6
+
+
+def test_few_requests_with_such_params_are_not_the_main_cause() -> None:
+    mixed = case(search(60, params={"params": {"ef": 600}}), many(9, search(200), every=20))
+    assert fired(SearchParams().check(mixed)).confidence < 0.5
+
+
+def test_without_search_params_the_rule_cannot_judge() -> None:
+    assert needs(SearchParams().check(case(query())))
