@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test check format golden docs bench fuzz clean
 
 demo: $(VENV)/.runtime ## set up, then diagnose a sample incident
-	$(BIN)/slowq analyze sample_logs/large_nq
+	$(BIN)/slowq analyze sample_logs/large_nq/logs
 
 test: $(VENV)/.dev ## set up, then run every test
 	$(BIN)/python -m pytest -n auto

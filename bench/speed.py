@@ -201,7 +201,8 @@ def analyze_command(slowq: str, path: str, jobs: int | None = None) -> list[str]
 
 def extraction_command(slowq: str, path: str, jobs: int = 1) -> list[str]:
     """Finding slow lines and reading their fields into typed columns, with no analysis after it."""
-    return [slowq, "requests", path, "--format", "none", "--jobs", str(jobs)]
+    python = Path(slowq).with_name("python")
+    return [str(python), str(Path(__file__).with_name("extract.py")), path, str(jobs)]
 
 
 def grep_command(program: str, path: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from slowq import workload
 from slowq.blame import count, do, fact, percent
@@ -46,12 +47,12 @@ def contention_finding(
     work = workload.of(case)
     stated_events = [event for event in case.context.events if event.what in told]
     after = case.context.pattern.get("only_after")
-    events = workload.events_of(case, *kinds)
+    starts, ends = ran(case, kinds)
+    events = _lines_of(case, kinds, starts, ends)
     if not len(case.events) and not stated_events and after is None:
         return Skipped(about.needs)
     if not len(events) and not stated_events and after not in told:
         return Clear(f"no {what} in the time of the slow requests")
-    starts, ends = ran(case, kinds)
     covered = work.covered_share(starts, ends)
     inside = covered >= workload.VICTIM_SHARE
     share = work.share(inside)
@@ -120,6 +121,20 @@ def contention_finding(
 def _with_article(what: str) -> str:
     words = _EVENTS.get(what, what.replace("_", " "))
     return ("an " if words[:1] in "aeiou" else "a ") + words
+
+
+def _lines_of(case: Case, kinds: Sequence[str], starts: np.ndarray, ends: np.ndarray) -> pd.DataFrame:
+    """The lines of such work that ran at any time of the slow requests, also where it began before and ended after."""
+    lines: pd.DataFrame = case.events[case.events["what"].isin(kinds)]
+    work = workload.of(case)
+    if not work.window_s:
+        return lines
+    meets = (starts <= np.nanmax(work.ended_s)) & (ends >= np.nanmin(work.started_s))
+    at = workload.unix_s(lines["at"])
+    if not meets.any():
+        return lines.iloc[:0]
+    within: pd.DataFrame = lines[(at >= starts[meets].min()) & (at <= ends[meets].max())]
+    return within
 
 
 def beside(case: Case, kinds: Sequence[str]) -> float:

@@ -55,6 +55,7 @@ REQUEST_COLUMNS: Mapping[str, str] = {
     "milvus_version_source": "category: how it was learnt",
     "path": "category: file, or archive!member",
     "line": "int64: physical line in that file, from 1",
+    "phases": "category of JSON objects: step → seconds, from the tr/ lines of a DEBUG log",
     "extra": "category of JSON objects: fields of a slow line that slowq does not know",
 }
 
@@ -328,4 +329,3 @@ class Case:
     inputs: tuple[Input, ...] = ()
     milvus: Milvus = Milvus()
     context: Context = Context()
-    phases: pd.DataFrame | None = None  # DEBUG traces: trace_id, phase, duration_s, path, line

@@ -104,7 +104,6 @@ def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
         inputs=tuple(_input(file) for file in files),
         milvus=_milvus(requests, said, context),
         context=context,
-        phases=table.phases(),
     )
 
 

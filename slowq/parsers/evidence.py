@@ -320,7 +320,7 @@ class EvidenceLines:
         if message.startswith(b"tr/"):
             duration_s = go_duration_s(field(b"duration"))
             if duration_s is not None:
-                what = message[3:].split(b" ")[0] + b": " + field(b"msg")
+                what = message[3:].split(b" ")[0] + b": " + field(b"msg").partition(b",")[0].strip()
                 self.phases.append(Phase(time_ms, number, trace, what[:120], duration_s))
             return
         known = message if message in SPECS else next((p for p, _ in _PREFIXES if message.startswith(p)), None)

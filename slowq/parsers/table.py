@@ -5,6 +5,7 @@ distinct value and then spread over the rows by number.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -117,6 +118,7 @@ class Table:
         frame = self._without_requeries(frame)
         frame = self._with_accesses(frame)
         frame["status"] = _status(frame, events)
+        frame["phases"] = _phases(frame["trace_id"], self.phases())
         frame = frame.sort_values(["at", "path", "line"], kind="stable", ignore_index=True)
         return frame.drop(columns=["_label"])
 
@@ -266,6 +268,7 @@ def from_context(context: Context) -> pd.DataFrame:
     """
     frame = Table([])._slow_requests(None).drop(columns=["_label"])
     frame["status"] = pd.Categorical([], categories=_words([]))
+    frame["phases"] = pd.Categorical([], categories=_words([]))
     if not context.requests:
         return frame
     timed = any(request.duration_s is not None for request in context.requests)
@@ -421,12 +424,7 @@ def _number(value: bytes | None) -> float | None:
 @lru_cache(maxsize=65536)
 def _search_params(value: bytes | None) -> dict[str, Any] | None:
     """`[{"key":"topk","value":"10"},{"key":"params","value":"{\\"ef\\":64}"}]` as one object, numbers as numbers."""
-    if not value:
-        return None
-    try:
-        pairs = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
+    pairs = _loaded(value.decode("utf-8", "replace")) if value else None
     if isinstance(pairs, dict):
         return {str(key): _as_number(one) for key, one in pairs.items()}
     if not isinstance(pairs, list):
@@ -438,14 +436,57 @@ def _as_number(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value.startswith(("{", "[")):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        inner = _loaded(value)
+        return value if inner is None else inner
     try:
-        return int(value) if value.lstrip("-").isdigit() else float(value) if _FLOAT.fullmatch(value) else value
+        number = int(value) if value.lstrip("-").isdigit() else float(value) if _FLOAT.fullmatch(value) else value
     except ValueError:
         return value
+    return value if number in (math.inf, -math.inf) else number
+
+
+def _loaded(text: str) -> Any:
+    """A JSON value that can be written as JSON again; None for what is none.
+
+    Python reads more than JSON is: infinite numbers, halves of surrogate pairs, and nesting that it cannot write.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return None if _is_deeper(value, _DEEPEST) else _without_surrogates(value) if _SURROGATE.search(text) else value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (math.inf, -math.inf):
+        raise ValueError(text)
+    return number
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(one) for one in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(one) for key, one in value.items()}
+    return value
+
+
+_DEEPEST = 32
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 _FLOAT = re.compile(r"-?(?:\d{1,300}\.\d{0,300}|\.\d{1,300}|\d{1,300})(?:[eE][+-]?\d{1,3})?")
@@ -570,6 +611,17 @@ def _status(frame: pd.DataFrame, events: pd.DataFrame) -> pd.Categorical:
     return pd.Categorical(status, categories=pd.Index(["failed", "ok", "timeout"], dtype="str"))
 
 
+def _phases(traces: pd.Series, phases: pd.DataFrame) -> pd.Categorical:
+    """What the DEBUG log says of each request: the longest of each step with its trace id, as a JSON object."""
+    mine = phases[phases["trace_id"].isin(traces.dropna())]
+    longest = mine.groupby(["trace_id", "phase"], sort=True)["duration_s"].max()
+    of_trace = {
+        str(trace): json.dumps(steps.droplevel("trace_id").to_dict(), ensure_ascii=False)
+        for trace, steps in longest.groupby(level="trace_id")
+    }
+    return pd.Categorical(traces.map(of_trace), categories=_words(of_trace.values()))
+
+
 def _since(version: str, first: tuple[int, int, int]) -> bool:
     lowest = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
     return lowest is not None and (int(lowest[1]), int(lowest[2]), int(lowest[3] or 0)) >= first
@@ -655,10 +707,7 @@ def _access_filter(access: Access) -> str | None:
     if access.kind != "hybrid_search":
         return _text(access.filter)
     text = _text(access.filter)
-    try:
-        parts = None if text is None else json.loads(text)
-    except (ValueError, RecursionError):
-        parts = [text]
+    parts = None if text is None else _loaded(text)
     return _json(parts if isinstance(parts, list) else None if text is None else [text])
 
 

@@ -44,10 +44,11 @@ COLUMNS = (
     "milvus_version_source",
     "path",
     "line",
+    "phases",
     "extra",
 )
 _WHOLE_NUMBERS = ("nq", "top_k", "vector_bytes", "guarantee_timestamp")
-_JSON_TEXTS = ("partitions", "output_fields", "search_params", "extra")
+_JSON_TEXTS = ("partitions", "output_fields", "search_params", "phases", "extra")
 _BOOLEANS = ("uses_default_consistency",)
 _TIMES = ("at", "started")
 FORMATS = ("jsonl", "csv", "parquet")

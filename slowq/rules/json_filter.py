@@ -171,8 +171,6 @@ class JsonFilter:
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
-        if not work.count:
-            return Skipped(self.about.needs)
         fields = [
             (key, one)
             for key, one in scalar_fields(case)
@@ -238,6 +236,10 @@ def _all_served(indexes: Indexes, features: Features) -> bool:
 
 def _cast_type(node: ast.Expression) -> dict[str, object]:
     """The cast type that fits the literals beside a path."""
-    values = [one for one in ast.walk(node) if isinstance(one, ast.Literal)]
-    kinds = {"bool": "BOOL", "string": "VARCHAR", "int": "DOUBLE", "float": "DOUBLE"}
-    return {"suggested": kinds[values[0].kind]} if values and values[0].kind in kinds else {}
+    for one in ast.walk(node):
+        values = (
+            one.values if isinstance(one, ast.ListLiteral) else (one.value,) if isinstance(one, ast.Literal) else ()
+        )
+        if values:
+            return {"suggested": {bool: "BOOL", str: "VARCHAR"}.get(type(values[0]), "DOUBLE")}
+    return {}

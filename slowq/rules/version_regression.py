@@ -128,7 +128,7 @@ class VersionRegression:
         everything = np.ones(work.count, dtype=bool)
         for one in fitting[:3]:
             fix = f"; fixed in {version_text(one.fixed_in)}" if one.fixed_in else ""
-            says = f"Known of Milvus {case.milvus.version}: {one.says}{fix} ({one.url})."
+            says = f"Known of Milvus {case.milvus.version}: {one.says.rstrip('.')}{fix} ({one.url})."
             evidence.append(seen(work, says, everything) if work.count else stated(case, "milvus.version", says))
         fixed = max((one.fixed_in for one in fitting if one.fixed_in), default=None)
         moved = [event for event in case.context.events if event.what in ("import", "scale")]

@@ -1,0 +1,59 @@
+from slowq.rules.growing_segments import GrowingSegments
+from tests.builders import case, cleared, event, fired, ids, keys, many, needs, remedy, says, search
+
+SLOW = many(10, search(60), every=5)
+
+
+def counted(segments: str) -> str:
+    return f"collections: [{{name: products, segments: {segments}}}]"
+
+
+def test_counted_segments_decide() -> None:
+    incident = case(SLOW, facts=counted("{sealed: 40, growing: 30, indexed: 12, small: 25}"), version="2.4.5")
+    found = fired(GrowingSegments().check(incident))
+    assert "30 segments of products are growing." in says(found)
+    assert "28 segments of products are not indexed." in says(found)
+    assert "25 segments of products are small." in says(found)
+    assert (set(found.victims), found.culprits) == (ids(incident), ())
+    assert found.confidence >= 0.6
+    assert "Compact products once" in remedy(found, "compact")
+    assert remedy(found, "upgrade") == "Upgrade from 2.4.5 to 2.5.9 or later.\n"
+
+
+def test_one_segment_is_not_two() -> None:
+    found = fired(GrowingSegments().check(case(SLOW, facts=counted("{sealed: 1, indexed: 0}"))))
+    assert "1 segment of products is not indexed." in says(found)
+
+
+def test_searches_without_an_index_in_the_log_are_a_sign() -> None:
+    found = fired(GrowingSegments().check(case(SLOW, beside=[many(2, event("no_index_search", 70))])))
+    assert "2 lines say that segments without an index were searched." in says(found)
+    assert found.confidence >= 0.5
+
+
+def test_rows_that_are_written_alone_prove_little() -> None:
+    assert fired(GrowingSegments().check(case(SLOW, beside=[event("insert", 70)]))).confidence < 0.5
+
+
+def test_slow_only_while_writing_is_a_contrast() -> None:
+    found = fired(GrowingSegments().check(case(SLOW, facts="pattern: {only_while_writing: true}")))
+    assert "Searches are slow only while data is written." in says(found)
+
+
+def test_it_is_not_this_when_searches_are_slow_without_writing_too() -> None:
+    facts = "pattern: {only_while_writing: false}\nobservations: {writes_per_s: 100}"
+    assert fired(GrowingSegments().check(case(SLOW, facts=facts))).confidence < 0.2
+
+
+def test_few_large_indexed_segments_clear_it() -> None:
+    fine = counted("{sealed: 40, growing: 2, indexed: 40, small: 1}")
+    assert "few, large and indexed" in cleared(GrowingSegments().check(case(SLOW, facts=fine)))
+
+
+def test_without_counts_or_signs_of_writing_the_rule_cannot_judge() -> None:
+    assert "growing, small or not indexed" in needs(GrowingSegments().check(case(SLOW)))[0]
+
+
+def test_advice_that_came_later_is_left_out() -> None:
+    told = keys(fired(GrowingSegments().check(case(SLOW, beside=[event("no_index_search", 70)], version="2.2.10"))))
+    assert told == ["batch_writes", "more_index_power", "upgrade"]
