@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from slowq.facts import Case, Context
 from slowq.errors import InputError
+from slowq.facts import Case, Context
 from slowq.filters import shape_of
 from slowq.gather import Only, _case
-from slowq.parsers import dense, slow, zap
+from slowq.parsers import slow, zap
 from slowq.parsers.read import File
 from slowq.parsers.scan import Batch, Scanner
 from slowq.report import requests as export
@@ -405,7 +405,7 @@ def check(data: bytes, rng: random.Random, with_tables: bool = False) -> str | N
             if value != at_once[name]
         )
     texts = [line for line in data.split(b"\n") if zap.TEXT_PREFIX.match(line)]
-    if texts and (wrong := _check_ways_to_read(texts)):
+    if texts and (wrong := _check_fast_way(texts)):
         return wrong
     if with_tables:
         case = case_of(whole)
@@ -414,16 +414,12 @@ def check(data: bytes, rng: random.Random, with_tables: bool = False) -> str | N
     return None
 
 
-def _check_ways_to_read(lines: list[bytes]) -> str | None:
+def _check_fast_way(lines: list[bytes]) -> str | None:
     wanted = by_reference(lines)
     reader = slow.SlowLines()
     refused = _refusals(reader.read(lines, range(1, len(lines) + 1)))
     if (got := (rows_of(reader.rows), refused)) != wanted:
-        return f"read line by line\n{_difference(got, wanted)}"
-    reader = slow.SlowLines()
-    refused = _refusals(dense.read(reader, b"\n".join(lines) + b"\n", 1))
-    if (got := (rows_of(reader.rows), refused)) != wanted:
-        return f"read in columns\n{_difference(got, wanted)}"
+        return f"read in bulk\n{_difference(got, wanted)}"
     return None
 
 

@@ -15,7 +15,7 @@ _GO_UNITS_S = {
     b"m": 60.0,
     b"h": 3600.0,
 }
-_GO_MAX_S = 2**63 / 1e9  # a Duration is an int64 of nanoseconds; what is more, Go refuses
+GO_MAX_S = 2**63 / 1e9  # a Duration is an int64 of nanoseconds; what is more, Go refuses
 _GO_PART = re.compile(rb"(\d+(?:\.\d*)?|\.\d+)(ns|us|\xc2\xb5s|\xce\xbcs|ms|s|m|h)")
 
 
@@ -31,7 +31,7 @@ def go_duration_s(text: bytes) -> float | None:
             seconds = float(text[: -len(unit)]) / (1e3 if unit == b"ms" else 1)
         except ValueError:
             return None
-        return seconds if seconds <= _GO_MAX_S else None
+        return seconds if seconds <= GO_MAX_S else None
     return _go_parts_s(text)
 
 
@@ -48,4 +48,4 @@ def _go_parts_s(text: bytes) -> float | None:
             return None
         total += float(part[1]) * _GO_UNITS_S[part[2]]
         at = part.end()
-    return sign * total if at and total <= _GO_MAX_S else None
+    return sign * total if at and total <= GO_MAX_S else None

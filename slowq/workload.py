@@ -82,7 +82,7 @@ class Workload:
     @cached_property
     def window_s(self) -> float:
         """From the start of the first slow request to the end of the last; 0 where times are unknown."""
-        if not self.count or np.isnan(self.ended_s).all():
+        if not self.count or np.isnan(self.ended_s).all() or np.isnan(self.started_s).all():
             return 0.0
         return float(np.nanmax(self.ended_s) - np.nanmin(self.started_s))
 

@@ -125,6 +125,8 @@ _PLAUSIBLE = {
 def _fields(text: bytes) -> dict[bytes, bytes]:
     """Key → value of ` [key: value] [key: value]`, where only the value of `expr` may hold what looks like a key."""
     marks = list(_FIELD.finditer(text))
+    if not marks:
+        return {}
     end = len(text.rstrip(b"\r\n "))
     expr = next((i for i, mark in enumerate(marks) if mark[1] == b"expr"), len(marks))
     before = {mark[1] for mark in marks[: expr + 1]}

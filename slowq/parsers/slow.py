@@ -14,6 +14,7 @@ say, so that stretch, its *form*, is parsed once each time its bytes are new. `r
 fast way cannot take for certain goes there, and a property test holds the two together.
 """
 
+import math
 import re
 from array import array
 from collections.abc import Sequence
@@ -21,11 +22,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from slowq.parsers import zap
-from slowq.units import go_duration_s
+from slowq.units import GO_MAX_S, go_duration_s
 
 KINDS = {b"Search slow": "search", b"Query slow": "query", b"HybridSearch slow": "hybrid_search"}
 
-_FILTERS = frozenset((b"dsl", b"expr", b"dsls"))
+_FILTER_NAMES = (b"dsl", b"expr", b"dsls")
+_FILTERS = frozenset(_FILTER_NAMES)
 _TRACE, _GUARANTEE, _NQ, _TOTAL_NQ, _DURATION, _PER_NQ = (
     b"traceID",
     b"guarantee_timestamp",
@@ -100,8 +102,12 @@ class Rows:
 NAN = float("nan")
 _MARK = b'slow"] [traceID='
 _GUARANTEE_MARK = b"] [guarantee_timestamp="
+_TAIL = re.compile(
+    rb"(\d{1,19}+)\](?: \[(?:nq|totalNq)=(\d{1,20}+)\])? \[duration=([\d.]++)(m?+)s\]"
+    rb"(?: \[durationPerNq=([\d.]++)(m?+)s\])?"
+)
 _SLOW_AFTER = 200  # a level, a caller and a message end well before this
-_FILTER = re.compile(rb'\[(?:dsls?|expr)=(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\[\]="]*+))\](?: |$)', re.DOTALL)
+_FILTER = re.compile(rb'\[(?:dsls?|expr)=(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\[\]="]*+))\](?: |\Z)', re.DOTALL)
 
 
 class SlowLines:
@@ -109,7 +115,7 @@ class SlowLines:
 
     def __init__(self) -> None:
         self.rows = Rows()
-        # Head → for each of the four kinds of tail (see `_Plans`) middle → numbers of form and filter.
+        # Head → kind of tail (1 if it has nq, plus 2 if it has the duration per nq) → middle → numbers of form and filter.
         self._middles: dict[bytes, tuple[dict[bytes, tuple[int, int]], ...]] = {}
         self._around: dict[tuple[bytes, bytes, bytes, int], int] = {}
         self._kinds: dict[bytes, tuple[str, int | None]] = {}
@@ -128,7 +134,7 @@ class SlowLines:
         put_filter = rows.filter.append
         put_guarantee, put_nq, put_trace = rows.guarantee.append, rows.nq.append, rows.trace.append
         put_duration, put_per_nq = rows.duration_s.append, rows.per_nq_s.append
-        heads, plans = self._middles, _PLANS
+        heads, tail_of = self._middles, _TAIL.fullmatch
         message_end, second, zone, second_ms = 0, b"unknown", b"", None
         for line, number in zip(lines, numbers, strict=True):
             # … ["Search slow"] [traceID=<trace>] [<the form>] [guarantee_timestamp=<tail>
@@ -139,14 +145,13 @@ class SlowLines:
                 trace_end = line.find(b"] [", message_end, trace_end)
             guarantee_at = line.rfind(_GUARANTEE_MARK)
             if message_end > 16 and 0 < trace_end < guarantee_at:
-                # <guarantee>] [nq=…] [duration=…] [durationPerNq=…]: its shape without the digits says what its numbers are.
-                tail = line[guarantee_at + 23 :]
-                digits = tail.translate(_ONLY_DIGITS).split()
-                plan = plans[tail.translate(None, _DIGITS), len(digits)]
+                # <guarantee>] [nq=…] [duration=…] [durationPerNq=…], of which nq and the last may be missing
+                tail = tail_of(line, guarantee_at + 23)
                 trace = line[message_end:trace_end]
-                if plan is not None and trace.isalnum() and b"=]" not in tail:
-                    nq_at, duration_at, unit, per_nq_at, per_nq_unit, kind, in_s, in_ms = plan
+                if tail is not None and trace.isalnum():
+                    guarantee, nq, duration, unit, per_nq, per_nq_unit = tail.groups()
                     head, middle = line[zap.STAMP_LENGTH : message_end], line[trace_end + 2 : guarantee_at + 1]
+                    kind = (nq is not None) + 2 * (per_nq is not None)
                     known = heads.get(head)
                     form_and_filter = known[kind].get(middle) if known is not None else None
                     if form_and_filter is None:
@@ -154,29 +159,19 @@ class SlowLines:
                     if not (line.startswith(second) and line.startswith(zone, 24)):
                         second, zone, second_ms = zap.second_ms(line)
                     milliseconds = line[21:24]
-                    if (
-                        form_and_filter is not None
-                        and second_ms is not None
-                        and milliseconds.isdigit()
-                        and tail.count(b"s]") == in_s
-                        and (not in_ms or tail.count(b"ms]") == in_ms)
-                        and len(digits[0]) < 20
-                        and len(digits[nq_at]) < 20
-                    ):
+                    if form_and_filter is not None and second_ms is not None and milliseconds.isdigit():
                         try:
-                            guarantee = int(digits[0])
-                            nq = float(int(digits[nq_at])) if nq_at else NAN
-                            duration_s = float(digits[duration_at]) / unit
-                            per_nq_s = float(digits[per_nq_at]) / per_nq_unit if per_nq_at else NAN
-                        except ValueError:
-                            pass
-                        else:
+                            duration_s = float(duration) / (1e3 if unit else 1)
+                            per_nq_s = NAN if per_nq is None else float(per_nq) / (1e3 if per_nq_unit else 1)
+                        except ValueError:  # more than one point
+                            duration_s = per_nq_s = math.inf
+                        if duration_s <= GO_MAX_S and not per_nq_s > GO_MAX_S:
                             put_time(second_ms + int(milliseconds))
                             put_line(number)
                             put_form(form_and_filter[0])
                             put_filter(form_and_filter[1])
-                            put_guarantee(guarantee)
-                            put_nq(nq)
+                            put_guarantee(int(guarantee))
+                            put_nq(NAN if nq is None else float(nq))
                             put_duration(duration_s)
                             put_per_nq(per_nq_s)
                             put_trace(trace)
@@ -190,7 +185,7 @@ class SlowLines:
         entry = zap.parse(line)
         if entry is None:
             return "cut before its message ends" if zap.stamp_ms(line) is not None else "its time stamp is not a time"
-        return self.read_entry(entry, number) if entry.message in KINDS else "is no slow line"
+        return self.read_entry(entry, number) if entry.message in KINDS else "its message stands inside another line"
 
     def read_entry(self, entry: zap.Entry, number: int) -> str | None:
         """Take one slow entry in any form, or say what is wrong with it."""
@@ -272,48 +267,6 @@ class SlowLines:
         return number
 
 
-Plan = tuple[int, int, float, int, float, int, int, int]
-
-
-class _Plans(dict[tuple[bytes, int], Plan | None]):
-    """(a tail without its digits, how many numbers it has) → what they are; None where the reference has to look.
-
-    A plan is: index of nq (0 for none), index of the duration, what to divide it by for seconds, the same two for the
-    duration per nq (index 0 for none), the kind of tail (1 if it has nq, plus 2 if it has the duration per nq), and how
-    many fields end in `s]` and in `ms]`, which tells a tail of another make with the same letters.
-    """
-
-    def __missing__(self, key: tuple[bytes, int]) -> Plan | None:
-        shape, count = key
-        match = _TAIL_SHAPE.fullmatch(shape)
-        plan = None
-        if match is not None:
-            nq, unit, per_nq_unit = match.groups()
-            has_nq, has_per_nq = nq is not None, per_nq_unit is not None
-            # `1m2s` and `5ms` leave the same letters; the first has one number more, and is left to the reference.
-            if count == 2 + has_nq + has_per_nq:
-                plan = (
-                    int(has_nq),
-                    1 + has_nq,
-                    _DIVISORS[unit],
-                    (2 + has_nq) * has_per_nq,
-                    _DIVISORS[per_nq_unit or b"s"],
-                    has_nq + 2 * has_per_nq,
-                    1 + has_per_nq,
-                    (unit, per_nq_unit).count(b"ms"),
-                )
-        if len(self) < MAX_REMEMBERED:
-            self[key] = plan
-        return plan
-
-
-_DIGITS = b"0123456789."
-_ONLY_DIGITS = bytes(byte if byte in _DIGITS else 32 for byte in range(256))
-_DIVISORS = {b"s": 1.0, b"ms": 1e3}
-_TAIL_SHAPE = re.compile(rb"\](?: \[(nq|totalNq)=\])? \[duration=(m?s)\](?: \[durationPerNq=(m?s)\])?")
-_PLANS = _Plans()
-
-
 def _per_nq_s(per_nq: bytes | None, duration: bytes, duration_s: float) -> float:
     if per_nq is None:
         return NAN
@@ -354,4 +307,4 @@ def _form_of(
         b"travel_timestamp" in fields,
         tuple(sorted((k, v) for k, v in fields.items() if k not in _OF_THE_FORM and k not in _OF_THE_ROW)),
     )
-    return form, next((fields[name] for name in _FILTERS if name in fields), None)
+    return form, next((fields[name] for name in _FILTER_NAMES if name in fields), None)

@@ -61,43 +61,41 @@ class Table:
         parts = [part for part in self._parts if len(part[2].events)]
         events = [batch.events for _, _, batch in parts]
         spec = _joined((one.spec for one in events), "uint16")
+        time_ms = _joined((one.time_ms for one in events), "int64")
+        files = _of_files(parts, lambda batch: len(batch.events))
+        lines = _joined_lines(parts, lambda batch: batch.events.line)
         whats = pd.Index(sorted({known.what for _, known in KNOWN}), dtype="str")
         what = np.array([whats.get_loc(known.what) for _, known in KNOWN])[spec]
         state = np.array([_STATES.index(known.state) for _, known in KNOWN])[spec]
-        messages = np.array([message.decode() for message, _ in KNOWN], dtype=object)
-        detail = messages[spec]
-        collection, trace = np.full((2, len(spec)), None, dtype=object)
+        keep = np.lexsort((lines, files, time_ms))
+        # Of what says the same every second the first of ten seconds stays, wherever the log was cut into parts.
+        window = pd.DataFrame({"what": what, "path": files, "window": time_ms // int(STEADY_S * 1000)}).iloc[keep]
+        steady = np.array([known.what in STEADY_KINDS for _, known in KNOWN])[spec][keep]
+        keep = keep[~(steady & window.duplicated().to_numpy())]
+        collection, detail, trace = _Sparse(len(spec)), _Sparse(len(spec)), _Sparse(len(spec))
+        detail.codes[:] = np.array([detail.number(message.decode()) for message, _ in KNOWN])[spec]
         at = 0
         for one in events:
             for row, (of, said, by) in one.more.items():
-                collection[at + row], detail[at + row], trace[at + row] = (
-                    _text(of) or None,
-                    _text(said),
-                    _text(by) or None,
-                )
+                collection.put(at + row, of)
+                detail.put(at + row, said)
+                trace.put(at + row, by)
             at += len(one)
-        files = _of_files(parts, lambda batch: len(batch.events))
-        frame = pd.DataFrame(
+        subjects = [subject for one in events for subject in one.subject]
+        return pd.DataFrame(
             {
-                "at": _times(_joined((one.time_ms for one in events), "int64")),
-                "what": pd.Categorical.from_codes(what, categories=whats),
-                "state": pd.Categorical.from_codes(state, categories=pd.Index(_STATES, dtype="str")),
-                "subject": _strings(subject for one in events for subject in one.subject),
-                "collection": pd.array(collection, dtype="str"),
-                "duration_s": _joined((one.duration_s for one in events), "float64"),
-                "detail": pd.array(detail, dtype="str"),
-                "trace_id": pd.array(trace, dtype="str"),
-                "path": pd.Categorical.from_codes(files, categories=_unique(self.paths)),
-                "line": _joined_lines(parts, lambda batch: batch.events.line),
+                "at": _times(time_ms[keep]),
+                "what": pd.Categorical.from_codes(what[keep], categories=whats),
+                "state": pd.Categorical.from_codes(state[keep], categories=pd.Index(_STATES, dtype="str")),
+                "subject": _strings(subjects[row] for row in keep.tolist()),
+                "collection": collection.column(keep),
+                "duration_s": _joined((one.duration_s for one in events), "float64")[keep],
+                "detail": detail.column(keep),
+                "trace_id": trace.column(keep),
+                "path": pd.Categorical.from_codes(files[keep], categories=_unique(self.paths)),
+                "line": lines[keep],
             }
         )
-        frame = frame.sort_values(["at", "path", "line"], kind="stable", ignore_index=True)
-        # Of what says the same every second the first of ten seconds stays, wherever the log was cut into parts.
-        steady = frame["what"].isin(STEADY_KINDS).to_numpy()
-        window = frame["at"].astype("int64") // int(STEADY_S * 1000)
-        again = pd.DataFrame({"what": frame["what"].cat.codes, "path": frame["path"].cat.codes, "window": window})
-        found: pd.DataFrame = frame.loc[~(steady & again.duplicated().to_numpy())].reset_index(drop=True)
-        return found
 
     def phases(self) -> pd.DataFrame:
         rows = [(number, offset, phase) for number, offset, batch in self._parts for phase in batch.phases]
@@ -309,6 +307,25 @@ def _is_slow(duration_s: float | None, fast_s: float | None) -> bool:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Columns from numbers into distinct values.
+
+
+class _Sparse:
+    """A text column of which most rows say nothing, or the same as others."""
+
+    def __init__(self, rows: int) -> None:
+        self.codes = np.full(rows, -1, dtype="int32")
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    def put(self, row: int, text: bytes) -> None:
+        """Set a row; nothing for no text."""
+        if text:
+            self.codes[row] = self.number(text.decode("utf-8", "replace"))
+
+    def column(self, rows: np.ndarray) -> pd.Categorical:
+        return pd.Categorical.from_codes(self.codes[rows], categories=pd.Index(list(self._numbers), dtype="str"))
 
 
 class _FormColumns:

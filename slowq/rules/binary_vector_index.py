@@ -166,7 +166,7 @@ ABOUT = About(
         Need(
             what="how long the vector search itself takes",
             how_to_supply=(
-                "Let --prometheus read internal_core_search_latency with type vector_latency, or give "
+                "Look at internal_core_search_latency with type vector_latency, or give "
                 "--context: `observations: {vector_search_s: 2.1}`."
             ),
         ),

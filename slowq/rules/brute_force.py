@@ -162,7 +162,7 @@ ABOUT = About(
         Need(
             what="the vector index and the number of rows of the collection",
             how_to_supply=(
-                "Write it with `slowq context --uri http://milvus:19530`, or give --context: `collections: "
+                "Give --context: `collections: "
                 "[{name: products, rows: 12000000, fields: [{name: embedding, type: FLOAT_VECTOR, dim: 768, "
                 "index: {type: FLAT, metric: L2}}]}]`."
             ),
@@ -170,7 +170,7 @@ ABOUT = About(
         Need(
             what="how much of the data is indexed",
             how_to_supply=(
-                "Let --prometheus read milvus_rootcoord_indexed_entity_num and milvus_rootcoord_entity_num, or "
+                "Look at milvus_rootcoord_indexed_entity_num and milvus_rootcoord_entity_num, or "
                 "give --context: `collections: [{name: products, segments: {sealed: 40, indexed: 12, growing: "
                 "3}}]`."
             ),

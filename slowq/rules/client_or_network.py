@@ -131,7 +131,7 @@ ABOUT = About(
         Need(
             what="what the server measures for the same requests",
             how_to_supply=(
-                "Give the access log, let --prometheus read milvus_proxy_sq_latency, or give --context: "
+                "Give the access log, look at milvus_proxy_sq_latency, or give --context: "
                 "`server: {p50_s: 0.01, p99_s: 0.02}`."
             ),
         ),

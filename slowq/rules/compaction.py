@@ -120,7 +120,7 @@ ABOUT = About(
         ),
         Need(
             what="what compaction takes from the nodes that serve searches",
-            how_to_supply="Let --prometheus read milvus_datacoord_compaction_task_num and process_cpu_seconds_total.",
+            how_to_supply="Look at milvus_datacoord_compaction_task_num and process_cpu_seconds_total.",
         ),
     ),
     remedies=REMEDIES,

@@ -156,7 +156,7 @@ ABOUT = About(
         Need(
             what="how long searches wait for tSafe",
             how_to_supply=(
-                "Let --prometheus read milvus_querynode_sq_wait_tsafe_latency, or give --context: "
+                "Look at milvus_querynode_sq_wait_tsafe_latency, or give --context: "
                 "`observations: {wait_tsafe_s: 4.5}`."
             ),
         ),

@@ -115,7 +115,7 @@ ABOUT = About(
         Need(
             what="how full the CPU is, on each node",
             how_to_supply=(
-                "Let --prometheus read process_cpu_seconds_total and container_cpu_cfs_throttled_periods_total, "
+                "Look at process_cpu_seconds_total and container_cpu_cfs_throttled_periods_total, "
                 "or give --context: `observations: {cpu_share: 0.97}` or `observations_per_node: [{node: "
                 "querynode-1, cpu_share: 0.98}]`."
             ),

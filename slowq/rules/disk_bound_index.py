@@ -145,7 +145,7 @@ ABOUT = About(
         Need(
             what="how busy the disk and the CPU of the query nodes are",
             how_to_supply=(
-                "Let --prometheus read node_disk_io_time_seconds_total of the hosts, or give --context: "
+                "Look at node_disk_io_time_seconds_total of the hosts, or give --context: "
                 "`observations: {disk_util_share: 0.97, cpu_share: 0.2}`."
             ),
         ),

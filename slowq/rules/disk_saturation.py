@@ -109,7 +109,7 @@ ABOUT = About(
         Need(
             what="how busy the disk is",
             how_to_supply=(
-                "Let --prometheus read node_disk_io_time_seconds_total of the hosts, or give --context: "
+                "Look at node_disk_io_time_seconds_total of the hosts, or give --context: "
                 "`observations: {disk_util_share: 0.98, cpu_share: 0.3}`."
             ),
         ),

@@ -100,7 +100,7 @@ client.search(
         do="Compact $collection once, off peak, to merge its small segments.",
         because="Fewer segments mean fewer searches, reduces and fallbacks to brute force for each request.",
         cost="CPU, disk and object storage traffic for the compaction and the index builds after it.",
-        verify="Segments per million rows fall in `slowq context`; so does the p95.",
+        verify="Segments per million rows fall (utility.get_query_segment_info); so does the p95.",
         snippet="""\
 job = client.compact(collection_name=$collection)
 print(client.get_compaction_state(job))
@@ -138,7 +138,7 @@ ABOUT = About(
         Need(
             what="how many segments are growing, small or not indexed",
             how_to_supply=(
-                "Write it with `slowq context --uri http://milvus:19530`, or give --context: `collections: "
+                "Give --context: `collections: "
                 "[{name: products, rows: 12000000, segments: {sealed: 40, growing: 30, indexed: 12, small: "
                 "25}}]`."
             ),

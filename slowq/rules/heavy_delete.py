@@ -128,7 +128,7 @@ ABOUT = About(
         Need(
             what="the backlog of deletes",
             how_to_supply=(
-                "Let --prometheus read milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num "
+                "Look at milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num "
                 "and milvus_datacoord_l0_delete_entries_num."
             ),
         ),

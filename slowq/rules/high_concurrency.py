@@ -162,9 +162,7 @@ ABOUT = About(
         ),
         Need(
             what="how long requests wait in the query node's queue",
-            how_to_supply=(
-                "Let --prometheus read milvus_querynode_sq_queue_latency and milvus_querynode_read_task_ready_len."
-            ),
+            how_to_supply=("Look at milvus_querynode_sq_queue_latency and milvus_querynode_read_task_ready_len."),
         ),
     ),
     remedies=REMEDIES,

@@ -122,7 +122,7 @@ ABOUT = About(
         Need(
             what="what building takes from the nodes that serve searches",
             how_to_supply=(
-                "Let --prometheus read milvus_indexnode_build_index_latency, milvus_datacoord_index_task_count "
+                "Look at milvus_indexnode_build_index_latency, milvus_datacoord_index_task_count "
                 "and process_cpu_seconds_total, or give --context: `observations: {cpu_share: 0.98}`."
             ),
         ),

@@ -154,7 +154,7 @@ ABOUT = About(
         Need(
             what="the same search without the JSON predicate, or the time that filtering takes",
             how_to_supply=(
-                "Give `fast_duration_s` of the request in the --context file, or let --prometheus read "
+                "Give `fast_duration_s` of the request in the --context file, or look at "
                 "internal_json_filter_latency and internal_core_search_latency with type scalar_latency."
             ),
         ),

@@ -131,7 +131,7 @@ ABOUT = About(
         Need(
             what="how long requests wait in the query node's queue, where the log hides large requests (2.5.13+)",
             how_to_supply=(
-                "Let --prometheus read milvus_querynode_sq_queue_latency and milvus_querynode_search_nq, or "
+                "Look at milvus_querynode_sq_queue_latency and milvus_querynode_search_nq, or "
                 "give observations in the --context file: `observations: {queue_s: 12.5}`."
             ),
         ),

@@ -136,7 +136,7 @@ ABOUT = About(
         Need(
             what="how full the memory of the nodes is",
             how_to_supply=(
-                "Let --prometheus read process_resident_memory_bytes and go_gc_duration_seconds, or give "
+                "Look at process_resident_memory_bytes and go_gc_duration_seconds, or give "
                 "--context: `observations: {memory_share: 0.96}` and `hardware: {memory_gib_per_node: 32}`."
             ),
         ),

@@ -129,9 +129,7 @@ ABOUT = About(
         ),
         Need(
             what="how much was being loaded",
-            how_to_supply=(
-                "Let --prometheus read milvus_querycoord_task_num and milvus_querynode_load_segment_concurrency."
-            ),
+            how_to_supply=("Look at milvus_querycoord_task_num and milvus_querynode_load_segment_concurrency."),
         ),
     ),
     remedies=REMEDIES,

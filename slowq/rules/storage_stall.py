@@ -110,7 +110,7 @@ ABOUT = About(
         Need(
             what="how long storage and meta requests take",
             how_to_supply=(
-                "Let --prometheus read milvus_storage_request_latency, internal_storage_request_latency and "
+                "Look at milvus_storage_request_latency, internal_storage_request_latency and "
                 "milvus_meta_request_latency."
             ),
         ),

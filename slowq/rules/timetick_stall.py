@@ -140,7 +140,7 @@ ABOUT = About(
         Need(
             what="how far the stream lags",
             how_to_supply=(
-                "Let --prometheus read milvus_querynode_consume_tt_lag_ms and "
+                "Look at milvus_querynode_consume_tt_lag_ms and "
                 "milvus_querynode_sq_wait_tsafe_latency, or give --context: `observations: {wait_tsafe_s: "
                 "12.0}`."
             ),

@@ -58,7 +58,7 @@ for name in unused_collections:
             "Every search must filter on the key; schema, index and access rights are shared; the data must be "
             "imported again."
         ),
-        verify="Collections fall to a handful in `slowq context`.",
+        verify="client.list_collections() names a handful.",
         snippet="""\
 from pymilvus import DataType
 
@@ -121,15 +121,12 @@ ABOUT = About(
     needs=(
         Need(
             what="how many collections, partitions and segments the cluster has",
-            how_to_supply=(
-                "Write it with `slowq context --uri http://milvus:19530`, or give --context: `totals: "
-                "{collections: 3000, partitions: 12000, segments: 50000}`."
-            ),
+            how_to_supply=("Give --context: `totals: {collections: 3000, partitions: 12000, segments: 50000}`."),
         ),
         Need(
             what="whether slowness came with the number",
             how_to_supply=(
-                "Let --prometheus read milvus_querynode_collection_num and milvus_querynode_segment_num, or "
+                "Look at milvus_querynode_collection_num and milvus_querynode_segment_num, or "
                 "give --context: `pattern: {all_collections: true}`."
             ),
         ),

@@ -148,15 +148,14 @@ ABOUT = About(
         Need(
             what="which index the filtered field has",
             how_to_supply=(
-                "Write it with `slowq context --uri http://milvus:19530`, or give --context: `collections: "
-                "[{name: products, fields: [{name: tag, type: VARCHAR, index: null}]}]`."
+                "Give --context: `collections: [{name: products, fields: [{name: tag, type: VARCHAR, index: null}]}]`."
             ),
         ),
         Need(
             what="the same search without the filter, or the time that filtering takes",
             how_to_supply=(
                 "Give a log that holds both kinds, `fast_duration_s` of the request in the --context file, or "
-                "let --prometheus read internal_core_search_latency with type scalar_latency and "
+                "look at internal_core_search_latency with type scalar_latency and "
                 "vector_latency."
             ),
         ),

@@ -87,7 +87,7 @@ ABOUT = About(
         Need(
             what="the version of Milvus",
             how_to_supply=(
-                "Give --context: `milvus: {version: 2.4.5}`, let --prometheus read milvus_build_info, or "
+                "Give --context: `milvus: {version: 2.4.5}`, look at milvus_build_info, or "
                 "include the log's start, where Milvus prints its version."
             ),
         ),
