@@ -374,7 +374,7 @@ def by_reference(lines: list[bytes]) -> tuple[list[tuple[object, ...]], list[tup
     return rows_of(reader.rows), refused
 
 
-def _refusals(found: list[tuple[int, bytes, str]]) -> list[tuple[int, str]]:
+def refusals(found: list[tuple[int, bytes, str]]) -> list[tuple[int, str]]:
     """Line and reason; the reasons of lines that are no entry at all are the reader's own."""
     of_no_entry = {"cut before its message ends", "its time stamp is not a time", NO_SLOW_LINE}
     return sorted((number, "" if reason in of_no_entry else reason) for number, _, reason in found)
@@ -417,7 +417,7 @@ def check(data: bytes, rng: random.Random, with_tables: bool = False) -> str | N
 def _check_fast_way(lines: list[bytes]) -> str | None:
     wanted = by_reference(lines)
     reader = slow.SlowLines()
-    refused = _refusals(reader.read(lines, range(1, len(lines) + 1)))
+    refused = refusals(reader.read(lines, range(1, len(lines) + 1)))
     if (got := (rows_of(reader.rows), refused)) != wanted:
         return f"read in bulk\n{_difference(got, wanted)}"
     return None

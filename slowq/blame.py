@@ -110,7 +110,7 @@ def remedies(
             continue
         if remedy.before is not None and milvus.surely_from(remedy.before):
             continue
-        if remedy.since is not None and milvus.surely_before(remedy.since) and remedy.key != "upgrade":
+        if remedy.since is not None and milvus.surely_before(remedy.since):
             continue
         words = {**_WORDS, **names}
         if remedy.before is not None:  # an upgrade is advice until all that it mends is mended

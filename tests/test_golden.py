@@ -14,6 +14,8 @@ UNDECIDED = {
     "compaction",
     # Milvus 2.3 logs neither the number of growing segments nor that they are scanned; rows were written, no more.
     "growing_segments",
+    # Loads beside three quarters of a crowd of slow searches; the rest of it may be a crowd that is too large.
+    "segment_load",
 }
 
 every_incident = pytest.mark.parametrize("incident", INCIDENTS, ids=lambda path: path.name)

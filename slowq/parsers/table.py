@@ -630,6 +630,8 @@ def _status(frame: pd.DataFrame, events: pd.DataFrame) -> pd.Categorical:
 
 def _phases(traces: pd.Series, phases: pd.DataFrame) -> pd.Categorical:
     """What the DEBUG log says of each request: the longest of each step with its trace id, as a JSON object."""
+    if not len(phases):
+        return pd.Categorical.from_codes(np.full(len(traces), -1), categories=_words([]))
     mine = phases[phases["trace_id"].isin(traces.dropna())]
     longest = mine.groupby(["trace_id", "phase"], sort=True)["duration_s"].max()
     of_trace = {

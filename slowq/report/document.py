@@ -207,13 +207,12 @@ def _series(requests: pd.DataFrame) -> dict[str, Any] | None:
 def _bucket(at_s: float, durations: np.ndarray) -> dict[str, Any]:
     import numpy as np
 
-    if not len(durations):
-        return {"at": _iso_s(at_s), "count": 0, "max_s": None, "p50_s": None}
+    known = durations[~np.isnan(durations)]
     return {
         "at": _iso_s(at_s),
         "count": len(durations),
-        "max_s": float(durations.max()),
-        "p50_s": float(np.median(durations)),
+        "max_s": float(known.max()) if len(known) else None,
+        "p50_s": float(np.median(known)) if len(known) else None,
     }
 
 

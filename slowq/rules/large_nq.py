@@ -191,7 +191,7 @@ class LargeNq:
             evidence.append(
                 seen(
                     work,
-                    f"{count(int(victims.sum()), 'smaller request')} ran beside them for most of the time and took "
+                    f"{count(int(victims.sum()), 'smaller request')} ran beside {_them(number)} for most of the time and took "
                     f"{seconds(waited)} for each query vector.",
                     victims,
                     waited,
@@ -214,8 +214,16 @@ class LargeNq:
             summary=(
                 (f"A request of {usual_nq} holds" if number == 1 else f"Requests of {usual_nq} hold")
                 + " the query node"
-                + (f", and {count(int(victims.sum()), 'smaller request')} waited for it." if victims.any() else ".")
+                + (
+                    f", and {count(int(victims.sum()), 'smaller request')} waited for {_them(number)}."
+                    if victims.any()
+                    else "."
+                )
             ),
             evidence=evidence,
             names={"nq": int(work.middle(nq, culprits)), "batch_nq": self.large_nq},
         )
+
+
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"

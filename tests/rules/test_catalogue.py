@@ -200,7 +200,7 @@ def test_a_rule_names_one_or_two_needs_and_how_to_supply_them(rule: Rule) -> Non
     assert 1 <= len(rule.about.needs) <= 2
     for need in rule.about.needs:
         assert need.what
-        assert re.search(r"--context|--prometheus|\blogs?\b", need.how_to_supply)
+        assert re.search(r"--context|\blogs?\b|\bmilvus_[a-z_]+\b", need.how_to_supply)
 
 
 @every_rule

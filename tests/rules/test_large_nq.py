@@ -60,3 +60,8 @@ def test_a_described_request_without_a_duration_is_told_as_it_is() -> None:
     found = fired(LargeNq().check(case(facts="requests: [{kind: search, nq: 10000}]")))
     assert found.evidence[0].says == "1 request carries nq=10,000."
     assert found.explains_s is None
+
+
+def test_several_large_requests_are_spoken_of_as_several() -> None:
+    found = fired(LargeNq().check(case(LARGE, search(101, 70.0, nq=16_000), SMALL)))
+    assert found.summary == "Requests of nq=16,000 hold the query node, and 10 smaller requests waited for them."
