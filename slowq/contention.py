@@ -65,7 +65,8 @@ def contention_finding(
         evidence.append(
             logged(
                 events,
-                f"{percent(share)} of the slow time lies where {while_what} ({count(len(events), 'line')} {do(len(events), 'tell')} of it)."
+                f"{percent(share)} of the slow time lies where {while_what} "
+                f"({count(len(events), 'line')} {do(len(events), 'tell')} of it)."
                 if work.window_s
                 else f"{count(len(events), 'line')} {do(len(events), 'say')} that {while_what}.",
                 share if work.window_s else None,

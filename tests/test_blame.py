@@ -23,8 +23,8 @@ def milvus(version: str | None) -> Milvus:
     return Milvus(version, low, high)
 
 
-def told(one: Remedy, version: str | None = None, **names: object) -> list[tuple[str, str]]:
-    return [(found.do, found.snippet) for found in remedies(about(one), milvus(version), names)]
+def told(one: Remedy, running: str | None = None, **names: object) -> list[tuple[str, str]]:
+    return [(found.do, found.snippet) for found in remedies(about(one), milvus(running), names)]
 
 
 def test_a_remedy_speaks_in_the_names_of_the_incident() -> None:

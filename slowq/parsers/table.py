@@ -539,11 +539,10 @@ def _extra(extra: Sequence[tuple[bytes, bytes]]) -> str | None:
 def _filters(texts: Sequence[bytes], codes: np.ndarray, hybrid: np.ndarray) -> ExtensionArray:
     """The filter of each row: as sent, and for a hybrid search the JSON list of its parts."""
     decoded = [text.decode("utf-8", "replace") for text in texts]
-    plain = np.array([*decoded, None], dtype=object)[codes]
-    if hybrid.any():
-        parts = np.array([*(hybrid_parts(text) for text in decoded), None], dtype=object)
-        plain[hybrid] = parts[codes[hybrid]]
-    found: ExtensionArray = pd.array(plain, dtype="str")
+    words = decoded + ([hybrid_parts(text) for text in decoded] if hybrid.any() else [])
+    numbers = pa.array(np.where(hybrid, codes + len(decoded), codes), mask=codes < 0, type=pa.int32())
+    spread = pa.DictionaryArray.from_arrays(numbers, pa.array(words, type=pa.string())).cast(pa.string())
+    found: ExtensionArray = pd.array(spread, dtype="str")
     return found
 
 
