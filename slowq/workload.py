@@ -43,6 +43,8 @@ class Workload:
     @cached_property
     def slow(self) -> pd.DataFrame:
         requests = self.case.requests
+        if requests["slow"].all():
+            return requests
         return requests[requests["slow"].to_numpy(dtype=bool)].reset_index(drop=True)
 
     @property
@@ -101,17 +103,12 @@ class Workload:
             return np.zeros(self.count)
         merged = _merged(starts, ends)
         # Total covered length up to any moment, so that a request's covered part is a difference of two look-ups.
-        lengths = np.concatenate([[0.0], np.cumsum(merged[:, 1] - merged[:, 0])])
-
-        def covered_until(moments: np.ndarray) -> np.ndarray:
-            i = np.searchsorted(merged[:, 0], moments, side="right") - 1
-            inside = np.where(
-                i >= 0, np.minimum(moments, merged[np.maximum(i, 0), 1]) - merged[np.maximum(i, 0), 0], 0.0
-            )
-            return np.asarray(np.where(i >= 0, lengths[np.maximum(i, 0)] + inside, 0.0))
-
+        lengths = np.cumsum(merged[:, 1] - merged[:, 0])
+        covered_until = np.column_stack([np.concatenate([[0.0], lengths[:-1]]), lengths]).ravel()
+        covered_s = np.interp(self.ended_s, merged.ravel(), covered_until)
+        covered_s -= np.interp(self.started_s, merged.ravel(), covered_until)
         life = np.maximum(self.ended_s - self.started_s, 1e-3)
-        return np.asarray(np.nan_to_num((covered_until(self.ended_s) - covered_until(self.started_s)) / life))
+        return np.asarray(np.nan_to_num(covered_s / life))
 
     def victims(self, culprits: Mask) -> Mask:
         """Slow requests that are no culprits, and beside which culprits ran for most of their life."""
@@ -166,11 +163,12 @@ class Workload:
         """nq; where Milvus does not log it (before 2.3.4), vector bytes over the smallest of the same collection."""
         nq = self.number("nq")
         size = self.number("vector_bytes")
-        if not np.isnan(nq).any() or np.isnan(size).all():
+        missing = np.isnan(nq) & ~np.isnan(size)
+        if not missing.any():
             return nq
         keys = [self.slow[name].astype(object).fillna("") for name in ("collection", "anns_field")]
         smallest = pd.Series(size).groupby(keys, dropna=False).transform("min").to_numpy()
-        return np.where(np.isnan(nq), np.floor(size / smallest), nq)
+        return np.where(missing, np.floor(size / smallest), nq)
 
     # ----------------------------------------------------------------------------------------------------------------
     # What a finding shows.
@@ -198,15 +196,15 @@ class Workload:
     def _sums(self, name: str, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
         """The values of a text column, sorted, and the masked seconds of each."""
         codes, values = self._numbered(name)
-        known = mask & (codes >= 0)
-        return values, np.bincount(codes[known], weights=self.weight_s[known], minlength=len(values))
+        sums = np.bincount(codes + 1, weights=np.where(mask, self.weight_s, 0.0), minlength=len(values) + 1)
+        return values, sums[1:]  # the first are the seconds of those whose value is unknown
 
     def _numbered(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Each request's value as a number, -1 where it is unknown, and the values."""
         if name not in self._numbers:
             column = self.slow[name]
             if isinstance(column.dtype, pd.CategoricalDtype):
-                self._numbers[name] = column.cat.codes.to_numpy(), column.cat.categories.to_numpy()
+                self._numbers[name] = column.cat.codes.to_numpy().astype("int64"), column.cat.categories.to_numpy()
             else:
                 codes, values = pd.factorize(column)
                 self._numbers[name] = codes, np.asarray(values)

@@ -138,8 +138,9 @@ def test_the_json_format_gives_the_entry_that_the_text_format_gives(fields: dict
     )
 
 
-@given(st.lists(TEXTS.filter(bool), max_size=5))
+@given(st.lists(TEXTS.filter(lambda text: text and "," not in text), max_size=5))
 def test_an_array_that_was_written_is_read(elements: list[str]) -> None:
+    # zap quotes no comma: `[a,b]` may be one element or two.
     assert zap.array(array(elements).decode()) == elements
 
 
