@@ -46,10 +46,8 @@ class Spot:
         return self.is_null or (self.text or "").strip().casefold() == NOT_STATED
 
     def wrong(self, expected: str, hint: str | None = None) -> UsageError:
-        if self.text is not None:
-            got = quoted(self.text)
-        else:
-            got = "a mapping" if isinstance(self.node, yaml.MappingNode) else "a list"
+        kind = "a mapping" if isinstance(self.node, yaml.MappingNode) else "a list"
+        got = kind if self.text is None else quoted(self.text)
         what = f"{quoted(self.key)}: " if self.key else ""
         return UsageError(f"{self.path}:{self.line}: {what}expected {expected}, got {got}", hint=hint)
 
