@@ -1,0 +1,78 @@
+"""Columns: what repeats is worked out once for each distinct value and then spread over the rows by number."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
+
+from slowq.parsers import slow
+
+
+class Sparse:
+    """A text column of which most rows say nothing, or the same as others."""
+
+    def __init__(self, rows: int) -> None:
+        self.codes = np.full(rows, -1, dtype="int32")
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    def put(self, row: int, text: bytes) -> None:
+        """Set a row; nothing for no text."""
+        if text:
+            self.codes[row] = self.number(text.decode("utf-8", "replace"))
+
+    def column(self, rows: np.ndarray) -> pd.Categorical:
+        return pd.Categorical.from_codes(self.codes[rows], categories=pd.Index(list(self._numbers), dtype="str"))
+
+
+def numbered(parts: Iterable[tuple[Sequence[Any], Any]]) -> tuple[list[Any], np.ndarray]:
+    """Distinct values of all parts, and for each row the number of its value, -1 where it has none."""
+    numbers: dict[Any, int] = {}
+    codes = []
+    for values, of_rows in parts:
+        table = np.array([numbers.setdefault(value, len(numbers)) for value in values] + [-1], dtype="int64")
+        codes.append(table[np.frombuffer(of_rows, dtype="int64")])
+    return list(numbers), np.concatenate(codes) if codes else np.array([], dtype="int64")
+
+
+def joined(arrays: Iterable[Any], dtype: str) -> np.ndarray:
+    found = [np.frombuffer(one, dtype=dtype) for one in arrays]
+    return np.concatenate(found) if found else np.array([], dtype=dtype)
+
+
+def times(ms: Any) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(np.asarray(ms, dtype="int64").astype("datetime64[ms]"), tz="UTC")
+
+
+def words(values: Iterable[str]) -> pd.Index:
+    return pd.Index(sorted(set(values)), dtype="str")
+
+
+def unique(paths: Sequence[str]) -> pd.Index:
+    return pd.Index(dict.fromkeys(paths), dtype="str")
+
+
+def strings(values: Iterable[bytes | None]) -> ExtensionArray:
+    raw = pa.array(list(values), type=pa.binary())
+    try:
+        text = raw.cast(pa.string())
+    except pa.ArrowInvalid:
+        decoded = [None if v is None else v.decode("utf-8", "replace") for v in raw.to_pylist()]
+        text = pa.array(decoded, type=pa.string())
+    found: ExtensionArray = pd.array(text, dtype="str")
+    return found
+
+
+def timestamps(guarantee: np.ndarray) -> ExtensionArray:
+    text = pa.array(guarantee, mask=guarantee == np.uint64(slow.NO_TIMESTAMP)).cast(pa.string())
+    found: ExtensionArray = pd.array(text, dtype="str")
+    return found
+
+
+def plain(column: pd.Series) -> pd.Series:
+    return column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
