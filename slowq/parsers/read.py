@@ -213,7 +213,11 @@ def _scan(read_into: ReadInto, scanner: Scanner, progress: Progress | None) -> N
     while True:
         if filled + BLOCK > len(buffer):
             buffer.extend(bytes(len(buffer)))
-        n = read_into(memoryview(buffer)[filled : filled + BLOCK])
+        try:
+            n = read_into(memoryview(buffer)[filled : filled + BLOCK])
+        except DAMAGE:
+            scanner.feed(buffer, filled)  # a last line that is cut
+            raise
         filled += n
         line_end = buffer.rfind(b"\n", filled - n, filled) + 1 if n else filled
         if line_end:
@@ -252,7 +256,7 @@ class _Ahead:
         self._stream = stream
         self._queue: Queue[bytes | Exception] = Queue(self.BLOCKS)
         self._rest = memoryview(b"")
-        self._closed = False
+        self._closed = self._is_over = False
         self._thread = Thread(target=self._unpack, daemon=True)
         self._thread.start()
 
@@ -267,8 +271,9 @@ class _Ahead:
             self._queue.put(error)
 
     def read_into(self, buffer: memoryview) -> int:
-        if not self._rest:
+        if not self._rest and not self._is_over:
             chunk = self._queue.get()
+            self._is_over = not chunk or isinstance(chunk, Exception)  # nothing more will come
             if isinstance(chunk, Exception):
                 raise chunk
             self._rest = memoryview(chunk)

@@ -246,6 +246,9 @@ class Scanner:
 
     def _read_other(self, line: bytes, number: int, has_hit: bool) -> None:
         """A line that is not plain zap text: wrapped, the C++ core's, a continuation, or unrecognised."""
+        if not line or line == b"\r":  # told at once: there may be millions
+            self.batch.continuation += 1
+            return
         line = line[:MAX_LINE].removeprefix(_BOM)
         if not has_hit and (layers := _plainly_wrapped(line)) is not None and not self._pieces:
             self.batch.milvus += 1

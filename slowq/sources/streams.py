@@ -185,7 +185,8 @@ def _unzip_one(
         return
     try:
         with archive.open(info) as content:
-            bounded = cast(BinaryIO, _Bounded(content, flow, path))
+            # What zipfile read together with the end of a member whose checksum is wrong is lost: so little at a time.
+            bounded = cast(BinaryIO, _Bounded(content, flow, path, most=1 << 13))
             yield from _unpack(path, bounded, info.compress_size, depth + 1, flow)
     except BombError:
         raise
@@ -270,8 +271,8 @@ class _UntilDamage(io.RawIOBase):
 class _Bounded(io.RawIOBase):
     """An unpacked stream that stops with BombError where all that is unpacked is absurdly more than was taken."""
 
-    def __init__(self, stream: IO[bytes] | BinaryIO, flow: _Flow, path: str) -> None:
-        self._read, self._flow, self._path = _read_of(stream), flow, path
+    def __init__(self, stream: IO[bytes] | BinaryIO, flow: _Flow, path: str, most: int = sys.maxsize) -> None:
+        self._read, self._flow, self._path, self._most = _read_of(stream), flow, path, most
 
     def readable(self) -> bool:
         return True
@@ -280,7 +281,7 @@ class _Bounded(io.RawIOBase):
         return False
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        chunk = self._read(len(buffer)) or b""
+        chunk = self._read(min(len(buffer), self._most)) or b""
         buffer[: len(chunk)] = chunk
         self._flow.give(len(chunk), self._path)
         return len(chunk)

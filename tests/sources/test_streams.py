@@ -26,6 +26,7 @@ from slowq.sources.streams import Trouble
 
 LINES = b"".join(b"line %d of a log\n" % number for number in range(2_000))
 LINES_LONG = LINES * 40
+UNLIKE = b"".join(b"%x\n" % random.Random(number).getrandbits(400) for number in range(10_000))  # 1 MB, hard to pack
 
 
 def zst(data: bytes) -> bytes:
@@ -147,34 +148,33 @@ def test_a_zip_on_a_pipe_and_a_zip_in_an_archive_are_trouble_and_not_text(log: C
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
-@pytest.mark.parametrize("data", [LINES, LINES_LONG, b"short\n" * 9], ids=["some", "many", "few"])
-def test_a_compressed_log_that_is_cut_keeps_what_came_before_and_says_so(
+@pytest.mark.parametrize("data", [LINES, LINES_LONG, UNLIKE, b"short\n" * 9], ids=["some", "many", "unlike", "few"])
+def test_a_compressed_log_that_is_cut_says_so_wherever_it_is_cut(
     log: Callable[[bytes], Path], kind: str, data: bytes
 ) -> None:
     rng = random.Random(1)
-    packed = COMPRESS[kind](rng.randbytes(50_000).hex().encode() + b"\n" + data)
-    for end in {len(packed) - 1, len(packed) - 9, *(rng.randrange(7, len(packed)) for _ in range(6))}:
-        (_, lines, trouble), *rest = files(log(packed[:end]))
-        assert not rest
-        assert trouble is not None, (end, len(packed))
-        # bz2 gives nothing before the end of its first block.
-        assert lines >= 1 or kind == "bz2" or end < len(packed) // 2
+    packed = COMPRESS[kind](data)
+    for end in {len(packed) - 1, len(packed) - 9, *(rng.randrange(7, len(packed)) for _ in range(5))}:
+        ((_, lines, trouble),) = files(log(packed[:end]))
+        assert trouble is not None, end
+        assert lines <= data.count(b"\n") + 1
 
 
-def test_nearly_all_of_a_cut_gzip_and_zstd_file_is_read(log: Callable[[bytes], Path]) -> None:
-    for kind in ("gz", "zst"):
-        packed = COMPRESS[kind](LINES_LONG)
-        ((_, lines, trouble),) = files(log(packed[: len(packed) * 9 // 10]))
-        assert lines > 50_000
-        assert trouble == "ends in the middle of its compressed data"
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_a_compressed_log_that_is_cut_keeps_what_came_before(log: Callable[[bytes], Path], kind: str) -> None:
+    packed = COMPRESS[kind](UNLIKE)
+    ((_, lines, trouble),) = files(log(packed[: len(packed) * 9 // 10]))
+    assert trouble == "ends in the middle of its compressed data"
+    # bz2 unpacks blocks of 900 kB, zstd of 128 kB, only when they are whole.
+    assert lines >= {"gz": 8_990, "zst": 7_500, "bz2": 8_800, "xz": 8_900}[kind]
 
 
 def test_a_tar_that_is_cut_keeps_the_lines_before_the_cut(log: Callable[[bytes], Path]) -> None:
-    archive = tar(("a.log", LINES), ("b.log", LINES))
+    archive = tar(("a.log", UNLIKE), ("b.log", UNLIKE))
     for packed in (archive, gzip.compress(archive), zst(archive), lzma.compress(archive)):
         found = files(log(packed[: len(packed) * 3 // 4]))
-        assert found[0] == ("!a.log", 2_000, None)
-        assert sum(lines for _, lines, _ in found) > 2_000
+        assert found[0] == ("!a.log", 10_000, None)
+        assert sum(lines for _, lines, _ in found) > 12_000
         assert any(trouble for _, _, trouble in found)
 
 
@@ -183,7 +183,7 @@ def test_a_zip_member_with_wrong_bytes_does_not_hide_the_others(log: Callable[[b
     archive[archive.index(b"line 1999")] ^= 1
     found = files(log(bytes(archive)))
     assert found[1] == ("!b.log", 1, None)
-    assert found[0][1] >= 1_999
+    assert found[0][1] > 1_000
     assert "CRC" in str(found[0][2])
 
 

@@ -1,0 +1,128 @@
+"""Evidence: each message that is listed is found by the scanner and read, as text and as JSON."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.fuzz import scan
+from slowq.parsers import evidence
+from slowq.parsers.evidence import KNOWN, NEEDLES, SPECS, STEADY, STEADY_KINDS, EvidenceLines, Spec
+from slowq.parsers.scan import Batch
+from tests.parsers.lines import STAMP, STAMP_MS, json_line, line
+
+CALLER = b"querynodev2/delegator.go:12"
+# What begins so goes on in some way.
+LONGER = {
+    b"Slow etcd operation": b"Slow etcd operation load with prefix",
+    b"Slow txnTiKV": b"Slow txnTiKV Load() operation",
+    b"loadBalanceSegmentLoop: there are too few available": b"loadBalanceSegmentLoop: there are too few available query nodes",
+    b"[CGO Call] slow function": b"[CGO Call] slow function AsyncSearch done with duration 1.2s",
+    b"load segment failed, OOM": b"load segment failed, OOM if load, maxSegmentSize = 1",
+}
+MESSAGES = [
+    (message, LONGER.get(message, message), spec)
+    for message, spec in KNOWN
+    if spec.what not in ("request_timeout", "queue_full", "interim_index_failed")
+]
+every_message = pytest.mark.parametrize(
+    ("message", "spec"), [(longer, spec) for _, longer, spec in MESSAGES], ids=[m.decode() for m, _, _ in MESSAGES]
+)
+
+
+def fields_of(spec: Spec) -> list[tuple[bytes, bytes]]:
+    """A value for every field that the message is listed with."""
+    values = {b"traceID": b"ab12"}
+    for name in (spec.subject, spec.collection, *spec.detail):
+        if name:
+            values[name] = b"42"
+    if spec.duration:
+        values[spec.duration] = b"1.5s"
+    if spec.what == "tsafe_parked":
+        values |= {b"sm.GuaranteeTimestamp": STAMP[1:-1], b"serviceTime": STAMP[1:-1]}
+    return [*values.items()]
+
+
+def events(batch: Batch) -> list[tuple[object, ...]]:
+    """(line, time, what, state, subject, duration) of each event."""
+    found = batch.events
+    return [
+        (
+            found.line[i],
+            found.time_ms[i],
+            KNOWN[found.spec[i]][1].what,
+            KNOWN[found.spec[i]][1].state,
+            found.subject[i],
+            None if math.isnan(found.duration_s[i]) else found.duration_s[i],
+        )
+        for i in range(len(found))
+    ]
+
+
+@every_message
+def test_each_message_holds_a_needle(message: bytes, spec: Spec) -> None:
+    assert any(needle in message for needle in NEEDLES)
+
+
+@every_message
+def test_each_message_is_read_alone_among_others_and_as_json(message: bytes, spec: Spec) -> None:
+    fields = fields_of(spec)
+    text = line(fields, message, caller=CALLER)
+    has_duration = bool(spec.duration) or spec.what == "tsafe_parked"
+    parked = spec.what == "tsafe_parked" and spec.state == "point"
+    took = 0.0 if parked else 1.5 if has_duration and spec.duration else None
+    wanted = (1, STAMP_MS, spec.what, spec.state, b"42" if spec.subject else b"", took)
+    other = line([], b"hello", caller=b"a.go:1")
+    as_json = json_line([(k.decode(), v.decode()) for k, v in fields], message.decode(), caller=CALLER.decode())
+    for log in (text, text + b"\n" + other, text + b"\nx", as_json, b"milvus | " + text, text + b"\r\n"):
+        assert events(scan([log])) == [wanted], log
+
+
+@every_message
+def test_each_message_is_read_behind_a_loggers_name(message: bytes, spec: Spec) -> None:
+    assert [found[2] for found in events(scan([line(fields_of(spec), message, logger=b"CGO", caller=b"a.cpp:3")]))] == [
+        spec.what
+    ]
+
+
+def test_needles_are_found_in_json_as_they_are_and_hide_no_slow_line() -> None:
+    assert not any(set(needle) & set(b'"\\') for needle in NEEDLES)
+    assert len({*NEEDLES}) == len(NEEDLES)
+    for needle in NEEDLES:
+        for end in range(1, len(needle)):
+            # Of needles that overlap the finder reports the first: none may end where a slow message begins.
+            assert not b"Search slow".startswith(needle[-end:]) or needle[-end:] not in (b"S", b"Se")
+            assert not b"Query slow".startswith(needle[-end:])
+
+
+def test_what_comes_every_second_is_listed_as_steady() -> None:
+    assert {*STEADY} <= {*NEEDLES}
+    of_steady = {spec.what for message, spec in SPECS.items() if any(needle in message for needle in STEADY)}
+    assert of_steady >= STEADY_KINDS
+
+
+def test_a_failure_is_told_by_its_error() -> None:
+    def kind(message: bytes, error: bytes) -> list[object]:
+        return [found[2] for found in events(scan([line([(b"error", error)], message)]))]
+
+    assert kind(b"Search failed to WaitToFinish", b"context deadline exceeded") == ["request_timeout"]
+    assert kind(b"Search failed to WaitToFinish", b"queue is full[limit=1024]") == ["queue_full"]
+    assert kind(b"Search failed to WaitToFinish", b"no such field") == ["request_failed"]
+    assert kind(b"failed to search on delegator", b"deadline exceeded") == ["node_failed"]
+    assert kind(b"anything else", b"queue is full") == ["queue_full"]
+    assert kind(b"anything else", b"no") == []
+
+
+def test_a_phase_of_a_debug_log_is_read() -> None:
+    said = line([(b"msg", b"wait search result"), (b"traceID", b"ab"), (b"duration", b"2ms")], b"tr/Search")
+    batch = scan([said])
+    assert batch.phases == [evidence.Phase(STAMP_MS, 1, b"ab", b"Search: wait search result", 0.002)]
+
+
+@given(st.sampled_from([longer for _, longer, _ in MESSAGES]), st.binary(max_size=80))
+def test_any_bytes_after_a_message_are_read_without_an_error(message: bytes, rest: bytes) -> None:
+    reader = EvidenceLines()
+    reader.read(line([], message) + b" [" + rest.replace(b"\n", b""), 1)
+    reader.read(rest, 2)
+    assert len(reader.events) + len(reader.phases) <= 2
