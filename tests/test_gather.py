@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import os
 import random
@@ -35,10 +36,9 @@ LOGS = {
     if path.suffix in (".log", ".csv", ".jsonl") and path.parent.name not in ("pod_describe",)
 }
 USABLE = [name for name, path in LOGS.items() if b"[20" in path.read_bytes() and path.name != "public-neighbours.log"]
-NAMES = ("coverage", "requests", "formats", "version")
 
 
-def observed(case: Case, *, with_malformed: bool = True) -> dict[str, object]:
+def observed(case: Case) -> dict[str, object]:
     """Everything that must not depend on how the lines are stored."""
     coverage = case.coverage
     counts = (coverage.slow_requests, coverage.other_milvus_lines, coverage.continuation_lines)
@@ -47,7 +47,7 @@ def observed(case: Case, *, with_malformed: bool = True) -> dict[str, object]:
         "coverage": (*counts, coverage.unrecognised_lines, coverage.malformed_slow_lines),
         "requests": requests.where(requests.notna(), None).to_dict("records"),
         "patterns": [(pattern.id, pattern.count, pattern.duration_s) for pattern in case.patterns],
-        "malformed": [(one.reason, one.excerpt) for one in coverage.malformed] if with_malformed else None,
+        "malformed": [(one.reason, one.excerpt) for one in coverage.malformed],
         "milvus": astuple(case.milvus),
     }
 
@@ -144,7 +144,7 @@ def test_any_number_of_workers_gives_the_same(
     assert two.inputs == three.inputs == one.inputs
     assert two.coverage == three.coverage == one.coverage
     pd.testing.assert_frame_equal(two.requests, one.requests)
-    pd.testing.assert_frame_equal(two.events, one.events)
+    pd.testing.assert_frame_equal(two.events.astype(object), one.events.astype(object))
 
 
 @pytest.mark.parametrize("name", USABLE)
@@ -195,12 +195,12 @@ def test_a_requery_at_the_end_of_one_file_belongs_to_a_search_in_the_next() -> N
 def test_lines_of_an_archive_are_cited_by_member(tmp_path: Path) -> None:
     data = LOGS["versions/2.5.16.log"].read_bytes()
     packed = tmp_path / "a.tar"
-    packed.write_bytes(tarred(("x.log", data), ("x.log", data), ("y/\udcff.log".replace("\udcff", "z"), data)))
+    packed.write_bytes(tarred(("x.log", data), ("x.log", data), ("y/z.log", data)))
     case = gather([str(packed)], jobs=1)
     assert [one.path for one in case.inputs] == [f"{packed}!x.log", f"{packed}!x.log (2)", f"{packed}!y/z.log"]
     assert {path for path, _ in places(case)} == {one.path for one in case.inputs}
-    by_path = case.requests.groupby("path", observed=True)["line"].apply(list)
-    assert by_path.nunique() if False else len({tuple(lines) for lines in by_path}) == 1
+    lines = [[line for path, line in places(case) if path == one.path] for one in case.inputs]
+    assert lines[0] == lines[1] == lines[2] != []
 
 
 def test_a_malformed_line_is_shown_with_its_line_in_any_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,9 +287,8 @@ def test_hostile_text_in_every_field_comes_out_in_every_format(tmp_path: Path, t
         out = io.BytesIO()
         export.write(case.requests, name, out)
         if name == "jsonl":
-            rows = pd.read_json(io.BytesIO(out.getvalue()), lines=True, dtype=False)
+            rows = [json.loads(row, parse_constant=pytest.fail) for row in out.getvalue().split(b"\n") if row]
             assert len(rows) == len(case.requests)
-            assert b"NaN" not in out.getvalue().replace(b'"NaN"', b"").replace(raw, b"")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -309,11 +308,12 @@ def test_a_case_is_made_of_any_mutated_log(seed: int) -> None:
     ("data", "message"),
     [
         (b"", "nothing to read in 1 file: empty"),
-        (zipped(), "nothing to read in 0 files: empty"),
+        (zipped(), "nothing to read in 1 file: empty"),
         (gzip.compress(b""), "nothing to read in 1 file: empty"),
         (b"nothing\nof Milvus\n", "no line of Milvus in 2 lines of 1 file"),
         (b"\n\n\n", "no line of Milvus in 3 lines of 1 file"),
     ],
+    ids=["empty", "empty-zip", "empty-gzip", "others", "blank"],
 )
 def test_an_input_that_is_empty_or_of_someone_else_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "input"

@@ -171,9 +171,10 @@ def _line_start(descriptor: int, at: int) -> int:
 
 
 def _read_source(source: Source, progress: Progress | None) -> Iterator[File]:
-    path = source.path
+    path, is_empty = source.path, True
     try:
         for member in members(source):
+            is_empty = False
             if isinstance(member, Trouble):
                 yield File(member.path, None, trouble=member.reason)
             else:
@@ -181,7 +182,10 @@ def _read_source(source: Source, progress: Progress | None) -> Iterator[File]:
                 yield _read_member(member, progress)
     except DAMAGE as error:
         # Between two members: the archive itself is damaged.
+        is_empty = False
         yield File(path, None, trouble=_reason(error))
+    if is_empty:  # an archive of nothing
+        yield File(path, source.size)
 
 
 def _read_member(member: Member, progress: Progress | None) -> File:

@@ -45,7 +45,7 @@ def fields_of(layout: str, **changed: bytes) -> list[Field]:
     return [(b"traceID", TRACE), *((key, named.get(key, VALUES.get(key, b"proxy"))) for key in layout.encode().split())]
 
 
-@settings(max_examples=400)
+@settings(max_examples=max(250, settings().max_examples))
 @given(st.lists(slow_lines(), min_size=1, max_size=6))
 def test_the_bulk_reader_gives_what_the_reference_gives(lines: list[bytes]) -> None:
     # Each twice: what was learnt from a line is used the second time.

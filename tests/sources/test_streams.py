@@ -14,6 +14,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import zstandard
@@ -131,7 +132,7 @@ def test_what_a_file_is_its_bytes_say_and_not_its_name(tmp_path: Path) -> None:
     assert contents(tmp_path / "plain.gz") == contents(tmp_path / "packed.log") == {"": LINES}
 
 
-@pytest.mark.parametrize("data", [zipped(), gzip.compress(tar())[:0], b""])
+@pytest.mark.parametrize("data", [zipped(), gzip.compress(b""), zst(b""), b""], ids=["zip", "gz", "zst", "file"])
 def test_an_empty_file_or_archive_holds_no_line(log: Callable[[bytes], Path], data: bytes) -> None:
     assert sum(lines for _, lines, _ in files(log(data))) == 0
 
@@ -170,7 +171,8 @@ def test_a_compressed_log_that_is_cut_keeps_what_came_before(log: Callable[[byte
 
 
 def test_a_tar_that_is_cut_keeps_the_lines_before_the_cut(log: Callable[[bytes], Path]) -> None:
-    archive = tar(("a.log", UNLIKE), ("b.log", UNLIKE))
+    other = UNLIKE.translate(bytes.maketrans(b"0123456789abcdef", b"123456789abcdef0"))
+    archive = tar(("a.log", UNLIKE), ("b.log", other))
     for packed in (archive, gzip.compress(archive), zst(archive), lzma.compress(archive)):
         found = files(log(packed[: len(packed) * 3 // 4]))
         assert found[0] == ("!a.log", 10_000, None)
@@ -404,12 +406,10 @@ def test_a_pipe_is_read_to_its_end_and_the_null_device_is_empty(tmp_path: Path) 
     path = tmp_path / "pipe"
     os.mkfifo(path)
     for data in (LINES, gzip.compress(LINES), b""):
-        child = os.fork()
-        if not child:
-            path.write_bytes(data)
-            os._exit(0)
+        writer = Thread(target=path.write_bytes, args=(data,))
+        writer.start()
         assert files(path) == [("", 2_000 if data else 0, None)]
-        os.waitpid(child, 0)
+        writer.join()
     assert contents(Path("/dev/null")) == {"": b""}
 
 
