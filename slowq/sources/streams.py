@@ -31,6 +31,7 @@ _HEAD = 512
 
 _GZIP, _ZSTD, _BZIP2, _XZ = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00"
 _ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
+_ZIP_METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _TAR_AT, _TAR = 257, b"ustar"
 
 
@@ -183,6 +184,11 @@ def _unzip_one(
     if info.flag_bits & 1:
         yield Trouble(path, "is encrypted")
         return
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Of these zipfile unpacks whatever it is given at once, however much that becomes.
+        how = _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}")
+        yield Trouble(path, f"is packed by {how}, which is not read in a zip")
+        return
     try:
         with archive.open(info) as content:
             # What zipfile read together with the end of a member whose checksum is wrong is lost: so little at a time.
@@ -199,26 +205,39 @@ def _forward(stream: IO[bytes]) -> BinaryIO:
     return cast(BinaryIO, _Rewound(b"", stream))
 
 
-class _Rewound(io.RawIOBase):
+class _Stream(io.RawIOBase):
+    """A stream that is read once, front to back; `_next` gives at least one byte of it, or none at its end."""
+
+    def _next(self, most: int) -> bytes:
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        chunk = self._next(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def read(self, size: int = -1) -> bytes:
+        # What RawIOBase does instead is to fill a fresh buffer of that size for every chunk.
+        return self.readall() if size < 0 else self._next(size)
+
+
+class _Rewound(_Stream):
     """Bytes that were read already, then the rest of the stream, or what went wrong there."""
 
     def __init__(self, head: bytes, rest: IO[bytes] | BinaryIO, trouble: Exception | None = None) -> None:
         self._head, self._trouble = head, trouble
         self._read = _read_of(rest)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+    def _next(self, most: int) -> bytes:
         if self._head:
-            n = min(len(buffer), len(self._head))
-            buffer[:n], self._head = self._head[:n], self._head[n:]
-            return n
+            chunk, self._head = self._head[:most], self._head[most:]
+            return chunk
         if self._trouble is not None:
             raise self._trouble
-        chunk = self._read(len(buffer)) or b""
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
+        return self._read(most) or b""
 
 
 def _read_of(stream: IO[bytes] | BinaryIO) -> Callable[[int], bytes]:
@@ -227,64 +246,45 @@ def _read_of(stream: IO[bytes] | BinaryIO) -> Callable[[int], bytes]:
     return found
 
 
-class _Counted(io.RawIOBase):
+class _Counted(_Stream):
     """Passes bytes on and counts them."""
 
     def __init__(self, stream: BinaryIO, flow: _Flow) -> None:
         self._stream, self._flow = stream, flow
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        chunk = self._stream.read(len(buffer)) or b""
-        buffer[: len(chunk)] = chunk
+    def _next(self, most: int) -> bytes:
+        chunk = self._stream.read(most) or b""
         self._flow.taken += len(chunk)
-        return len(chunk)
+        return chunk
 
 
-class _UntilDamage(io.RawIOBase):
+class _UntilDamage(_Stream):
     """A stream that ends where reading it goes wrong; `trouble` says why."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.trouble: Exception | None = None
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+    def _next(self, most: int) -> bytes:
         if self.trouble is not None:
-            return 0
+            return b""
         try:
-            chunk = self._stream.read(len(buffer)) or b""
+            return self._stream.read(most) or b""
         except DAMAGE as error:
             self.trouble = error
-            return 0
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
+            return b""
 
 
-class _Bounded(io.RawIOBase):
+class _Bounded(_Stream):
     """An unpacked stream that stops with BombError where all that is unpacked is absurdly more than was taken."""
 
     def __init__(self, stream: IO[bytes] | BinaryIO, flow: _Flow, path: str, most: int = sys.maxsize) -> None:
         self._read, self._flow, self._path, self._most = _read_of(stream), flow, path, most
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        chunk = self._read(min(len(buffer), self._most)) or b""
-        buffer[: len(chunk)] = chunk
+    def _next(self, most: int) -> bytes:
+        chunk = self._read(min(most, self._most)) or b""
         self._flow.give(len(chunk), self._path)
-        return len(chunk)
+        return chunk
 
 
 class _Decompressor(Protocol):
@@ -299,7 +299,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-class _Unpacked(io.RawIOBase):
+class _Unpacked(_Stream):
     """What one or more compressed streams in a row hold, up to the very byte at which the last one is cut."""
 
     _TAKE, _GIVE = 1 << 17, 1 << 18
@@ -309,22 +309,18 @@ class _Unpacked(io.RawIOBase):
         self._current = new()
         self._waiting = b""
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+    def _next(self, most: int) -> bytes:
         while True:
             if self._current.eof and not self._begin_next():
-                return 0
+                return b""
             data = b""
             if self._current.needs_input:
                 data, self._waiting = self._waiting or self._stream.read(self._TAKE) or b"", b""
                 if not data:
                     raise EOFError(_CUT)
-            chunk = self._current.decompress(data, min(len(buffer), self._GIVE))
+            chunk = self._current.decompress(data, min(most, self._GIVE))
             if chunk:
-                buffer[: len(chunk)] = chunk
-                return len(chunk)
+                return chunk
 
     def _begin_next(self) -> bool:
         """Go on to the next compressed stream, past the zeros that may pad the one before."""
@@ -338,7 +334,7 @@ class _Unpacked(io.RawIOBase):
         return True
 
 
-class _Unzstd(io.RawIOBase):
+class _Unzstd(_Stream):
     """What zstd frames hold. The library takes a frame that is cut for one that ends, so their lengths are followed."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -347,18 +343,14 @@ class _Unzstd(io.RawIOBase):
         reader = zstandard.ZstdDecompressor(max_window_size=1 << 27)
         self._reader = reader.stream_reader(cast(IO[bytes], self._frames), read_across_frames=True, closefd=False)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        chunk = self._reader.read1(len(buffer))
-        buffer[: len(chunk)] = chunk
+    def _next(self, most: int) -> bytes:
+        chunk = self._reader.read1(most)
         if not chunk and not self._frames.at_an_end:
             raise EOFError(_CUT)
-        return len(chunk)
+        return chunk
 
 
-class _ZstdFrames(io.RawIOBase):
+class _ZstdFrames(_Stream):
     """Passes bytes on and follows the headers of frames and blocks in them (RFC 8878, section 3.1)."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -372,12 +364,8 @@ class _ZstdFrames(io.RawIOBase):
         """Whether what was passed on so far ends with a frame."""
         return self._then == self._magic and not self._header and not self._skip
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        chunk = self._stream.read(len(buffer)) or b""
-        buffer[: len(chunk)] = chunk
+    def _next(self, most: int) -> bytes:
+        chunk = self._stream.read(most) or b""
         at = 0
         while at < len(chunk):
             if self._skip:
@@ -390,7 +378,7 @@ class _ZstdFrames(io.RawIOBase):
                     header, self._header = self._header, b""
                     self._then(header)
             at += n
-        return len(chunk)
+        return chunk
 
     def _magic(self, header: bytes) -> None:
         if header == _ZSTD:
