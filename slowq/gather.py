@@ -15,7 +15,7 @@ from slowq.facts import Case, Context, Coverage, Input, Malformed, Milvus, Place
 from slowq.parsers import read
 from slowq.sources import find
 
-_SESSION_VERSION = re.compile(r'"Version"\s*:\s*"v?(\d+\.\d+\.\d+[\w.-]*)"')
+_SESSION_VERSION = re.compile(r'"Version":\s?"v?(\d{1,4}+\.\d{1,4}+\.\d{1,4}+[\w.-]{0,40}+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def gather(
     files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress, _import_tables)) if paths else []
     for file in files:
         if file.trouble:
-            warn(f"{file.path}: {file.trouble}; what came before it was read")
+            read_before = any(batch.lines for batch in file.batches)
+            warn(f"{file.path}: {file.trouble}" + ("; what came before it was read" if read_before else ""))
     _refuse_unusable(files)
     return _case(files, context or Context(), only or Only())
 
