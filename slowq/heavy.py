@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from slowq.facts import SLOW_S
 from slowq.filters import Features
 from slowq.workload import Mask, Workload
 
@@ -56,8 +55,3 @@ def heavy_requests(work: Workload) -> Mask:
         | work.has_param("group_by_field")
         | work.has_param("radius")
     )
-
-
-def crowded(work: Workload) -> bool:
-    """Whether so many slow requests end each second that the queue, not the request, makes them slow."""
-    return work.per_second >= 1 / SLOW_S and work.at_once >= 2

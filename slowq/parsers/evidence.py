@@ -127,9 +127,7 @@ _QUEUE_FULL = b"queue is full"
 _TIMEOUTS = (b"deadline exceeded", b"DeadlineExceeded", b"context canceled", b"timeout", b"timed out")
 
 KINDS = frozenset(
-    [spec.what for spec in SPECS.values()]
-    + [spec.what for _, spec in _PREFIXES]
-    + ["request_timeout", "queue_full", "interim_index_failed"]
+    [spec.what for spec in SPECS.values()] + [spec.what for _, spec in _PREFIXES] + ["request_timeout", "queue_full"]
 )
 
 # Messages that come once a second or more often, and say the same: the first of every ten seconds is enough.
@@ -201,7 +199,6 @@ NEEDLES: tuple[bytes, ...] = (
     b" txnTiKV",
     b" Call] slow",
     b"ue is full",
-    b"l to generate binlog",
     b"[tr/",
     b"tr/proxy execute",
     *STEADY,
@@ -246,11 +243,9 @@ KNOWN: tuple[tuple[bytes, Spec], ...] = (
     *_PREFIXES,
     (b"a request timed out", Spec("request_timeout", subject=b"collection", collection=b"collection")),
     (b"the queue is full", Spec("queue_full", collection=b"collection")),
-    (b"fail to generate binlog index", Spec("interim_index_failed")),
 )
 _NUMBER = {message: number for number, (message, _) in enumerate(KNOWN)}
 _TIMED_OUT, _FULL = _NUMBER[b"a request timed out"], _NUMBER[b"the queue is full"]
-INTERIM_FAILED = _NUMBER[b"fail to generate binlog index"]
 
 
 def _key(name: bytes) -> bytes:
@@ -310,10 +305,6 @@ class EvidenceLines:
     def read_entry(self, entry: zap.Entry, number: int) -> None:
         """Take an entry that is parsed already, if it is evidence."""
         self._read(entry.message, entry.time_ms, number, lambda name: entry.fields.get(name, b""))
-
-    def add(self, spec: int, time_ms: int, number: int, detail: bytes) -> None:
-        """Note something that no zap line says."""
-        self._add(spec, time_ms, number, b"", NAN, (b"", detail[:_MAX_DETAIL], b""))
 
     def _read(self, message: bytes, time_ms: int, number: int, field: Fields) -> None:
         trace = field(b"traceID")

@@ -26,7 +26,6 @@ _CONTINUATION = re.compile(
     rb"|Welcome to use Milvus|Version: |Built: |GitCommit: |GoVersion: |TotalMem: |UsedMem: |open pid file: |lock pid file: "
     rb"|---Milvus |Set runtime dir|\+ exec |terminate called |  what\(\)|backtrace|Stack trace"
 )
-_GLOG_INTERIM = b"fail to generate binlog index"
 BANNER_VERSION = re.compile(rb"Version:\s++v?(\d+\.\d+\.\d++[\w.-]*+)\s*+$")
 IMAGE_VERSION = re.compile(rb"milvusdb/milvus(?:-\w++)?:v?(\d++\.\d++\.\d++[\w.-]*+)")
 

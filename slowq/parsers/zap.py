@@ -46,7 +46,6 @@ class Entry:
     message: bytes
     fields: dict[bytes, bytes]
     whole: bool = True
-    native: dict[str, Any] | None = None  # JSON format: the values as they were
 
 
 def parse(line: bytes) -> Entry | None:
@@ -181,8 +180,8 @@ def parse_json(document: dict[str, Any]) -> Entry | None:
     time_ms = stamp_ms(b"[" + time.encode("utf-8", "replace") + b"]")
     if time_ms is None or level.encode("utf-8", "replace") not in LEVELS:
         return None
-    rest = {k: v for k, v in document.items() if k not in ("time", "level", "caller", "message", "name")}
-    fields = {k.encode("utf-8", "replace"): json_value(v) for k, v in rest.items()}
+    own = ("time", "level", "caller", "message", "name")
+    fields = {k.encode("utf-8", "replace"): json_value(v) for k, v in document.items() if k not in own}
     where = caller if isinstance(caller, str) else ""
     return Entry(
         time_ms,
@@ -190,8 +189,6 @@ def parse_json(document: dict[str, Any]) -> Entry | None:
         where.encode("utf-8", "replace"),
         message.encode("utf-8", "replace"),
         fields,
-        True,
-        rest,
     )
 
 

@@ -176,7 +176,7 @@ class GrowingSegments:
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
-        unindexed = workload.events_of(case, "no_index_search", "interim_index_failed")
+        unindexed = workload.events_of(case, "no_index_search")
         growing = workload.events_of(case, "growing_redundant", "insert", "flush")
         counted = [(c, c.segments) for c in case.context.collections if c.segments != SegmentFacts()]
         told = case.context.pattern.get("only_while_writing")

@@ -24,7 +24,7 @@ LONGER = {
 MESSAGES = [
     (message, LONGER.get(message, message), spec)
     for message, spec in KNOWN
-    if spec.what not in ("request_timeout", "queue_full", "interim_index_failed")
+    if spec.what not in ("request_timeout", "queue_full")
 ]
 every_message = pytest.mark.parametrize(
     ("message", "spec"), [(longer, spec) for _, longer, spec in MESSAGES], ids=[m.decode() for m, _, _ in MESSAGES]
