@@ -34,14 +34,14 @@ def _read_text(path: str) -> str:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        hint = "check the path, or write one: slowq context --uri http://milvus:19530"
+        hint = "check the path; docs/context.md says what the file may hold"
         raise UsageError(f"cannot read the context file {path!r}: it does not exist", hint=hint) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         hint = "--context takes one readable YAML or JSON file"
         raise UsageError(f"cannot read the context file {path!r}: {reason}", hint=hint) from None
     if len(content) > MAX_BYTES:
-        hint = "give logs as PATH and metrics with --metrics; a context file holds only what they cannot show"
+        hint = "give logs as PATH; a context file holds only what they cannot show"
         raise UsageError(f"{path}: a context file of more than {MAX_BYTES >> 20} MiB is not read", hint=hint)
     try:
         return content.decode("utf-8-sig")

@@ -85,14 +85,14 @@ def test_bytes_that_are_not_utf_8_are_refused_with_their_line() -> None:
 def test_a_file_over_the_size_limit_is_refused() -> None:
     assert refusal(b"#" * (nodes.MAX_BYTES + 1)) == (
         "facts.yaml: a context file of more than 5 MiB is not read",
-        "give logs as PATH and metrics with --metrics; a context file holds only what they cannot show",
+        "give logs as PATH; a context file holds only what they cannot show",
     )
 
 
 def test_a_missing_file_is_refused_with_how_to_get_one() -> None:
     assert refused("none.yaml") == (
         "cannot read the context file 'none.yaml': it does not exist",
-        "check the path, or write one: slowq context --uri http://milvus:19530",
+        "check the path; docs/context.md says what the file may hold",
     )
 
 
