@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.runtime ## set up, then diagnose a sample incident
 	$(BIN)/slowq analyze sample_logs/large_nq/logs
 
-test: $(VENV)/.dev ## set up, then run every test
+test: $(VENV)/.dev $(VENV)/.services ## set up, then run every test
 	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/.dev ## format, lint, types, import layers
@@ -43,5 +43,9 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ $(VENV)/.runtime
 
+$(VENV)/.services: $(VENV)/.dev tests/services.sh
+	tests/services.sh $(VENV)
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-milvus build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

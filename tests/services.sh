@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what the tests beside Python's packages use: a real Prometheus, VictoriaMetrics, Chromium and Milvus.
+# Does what this machine allows and never fails: a test whose program is missing skips and says so.
+# usage: tests/services.sh VENV    (Milvus goes into VENV-milvus, for its pins are its own)
+set -u
+venv=$1
+
+packages=()
+for pair in prometheus:prometheus victoria-metrics:victoria-metrics chromium:chromium; do
+  command -v "${pair%%:*}" >/dev/null || packages+=("${pair##*:}")
+done
+if ((${#packages[@]})) && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get -q update && apt-get -q -y install --no-install-recommends "${packages[@]}"; } >/dev/null 2>&1 ||
+    echo "services: could not install ${packages[*]}; the tests that use them skip" >&2
+fi
+
+if [ ! -x "$venv-milvus/bin/milvus-server" ]; then
+  "$venv/bin/python" -m venv "$venv-milvus" &&
+    "$venv-milvus/bin/python" -m pip install --quiet --disable-pip-version-check \
+      milvus==2.3.5 pymilvus==2.3.7 'setuptools<70' 'marshmallow<4' >/dev/null 2>&1 ||
+    echo "services: could not install Milvus 2.3.5; the tests that use it skip" >&2
+fi
+exit 0
