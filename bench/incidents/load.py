@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import statistics
 import threading
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from pymilvus import Collection, MilvusException, connections
+from pymilvus import Collection, MilvusException, connections, utility
 
 CLIENTS_PER_PROCESS = 60
 CLIENT_TIMEOUT_S = 150.0
@@ -31,12 +32,17 @@ class Request:
     nq: int = 1
     top_k: int = 10
     dim: int = 128
-    params: dict[str, int] = field(default_factory=lambda: {"ef": 64})
+    params: dict[str, float] = field(default_factory=lambda: {"ef": 64})
     metric: str = "L2"
     expr: str | None = None
     output_fields: tuple[str, ...] = ()
     consistency: str = "Bounded"
     timeout_s: float = CLIENT_TIMEOUT_S
+    partitions: tuple[str, ...] = ()
+    clock_ahead_s: float | None = None  # the guarantee is the client's own time, and its clock is this much ahead
+    radius: float | None = None  # a range search
+    batch: int = 1000  # rows a step of an iterator (kind "iterator")
+    port: int = 19530
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Answer:
     clients: str
     took_s: float
     error: str | None
+    at_s: float = 0.0  # when it was sent, from the beginning of the load
 
 
 def drive(groups: Sequence[Clients], seconds: float) -> list[Answer]:
@@ -88,7 +95,7 @@ def _parts(count: int) -> list[int]:
 
 
 def _work(group: Clients, count: int, seconds: float, ready: Any, go: Any, answers: Any) -> None:
-    connections.connect(host="127.0.0.1", port="19530")
+    connections.connect(host="127.0.0.1", port=str(group.request.port))
     collection = Collection(group.request.collection)
     seen: list[Answer] = []
     ready.release()
@@ -104,11 +111,11 @@ def _work(group: Clients, count: int, seconds: float, ready: Any, go: Any, answe
             sent = time.monotonic()
             error = None
             try:
-                _send(collection, group.request, data, dice)
+                send(collection, group.request, data, dice)
                 time.sleep(group.work_s)
             except (MilvusException, grpc.RpcError) as failure:
                 error = str(failure)[:300]
-            seen.append(Answer(group.name, time.monotonic() - sent, error))
+            seen.append(Answer(group.name, time.monotonic() - sent, error, sent - begin))
             time.sleep(group.pause_s if error is None else max(0.5, group.pause_s))
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(count)]
@@ -125,24 +132,42 @@ def vectors(dice: random.Random, request: Request) -> list[Any]:
     return [[dice.random() for _ in range(request.dim)] for _ in range(request.nq)]
 
 
-def _send(collection: Any, request: Request, data: list[Any], dice: random.Random) -> None:
+def alone(request: Request, times: int = 4) -> float:
+    """The median of a few of these, one after another, to a server that has nothing else to do."""
+    collection, dice = Collection(request.collection), random.Random(0)
+    took = []
+    for _ in range(times):
+        data = vectors(dice, request)
+        sent = time.monotonic()
+        send(collection, request, data, dice)
+        took.append(time.monotonic() - sent)
+    return statistics.median(took)
+
+
+def send(collection: Any, request: Request, data: list[Any], dice: random.Random) -> None:
     expr = request.expr.replace("$N", str(dice.randrange(1000))) if request.expr else request.expr
+    common = {
+        "output_fields": list(request.output_fields),
+        "consistency_level": request.consistency,
+        "timeout": request.timeout_s,
+        "partition_names": list(request.partitions) or None,
+    }
+    if request.clock_ahead_s is not None:
+        now = utility.mkts_from_unixtime(time.time() + request.clock_ahead_s)
+        common |= {"consistency_level": "Customized", "guarantee_timestamp": now}
     if request.kind == "query":
-        collection.query(
-            expr,
-            output_fields=list(request.output_fields),
-            limit=request.top_k,
-            consistency_level=request.consistency,
-            timeout=request.timeout_s,
-        )
+        collection.query(expr, limit=request.top_k, **common)
         return
-    collection.search(
-        data,
-        "vec",
-        {"metric_type": request.metric, "params": request.params},
-        request.top_k,
-        expr=expr,
-        output_fields=list(request.output_fields),
-        consistency_level=request.consistency,
-        timeout=request.timeout_s,
-    )
+    params: dict[str, Any] = {"metric_type": request.metric, "params": dict(request.params)}
+    if request.radius is not None:
+        params["params"]["radius"] = request.radius
+    if request.kind == "iterator":
+        walk(collection.search_iterator(data, "vec", params, request.batch, limit=request.top_k, expr=expr, **common))
+        return
+    collection.search(data, "vec", params, request.top_k, expr=expr, **common)
+
+
+def walk(iterator: Any) -> None:
+    while iterator.next():
+        pass
+    iterator.close()

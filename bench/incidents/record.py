@@ -27,14 +27,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from lab import SLOW_LINE, Lab, write_log, write_metrics
-from load import Answer, drive
+from load import Answer, alone, drive
+from machine import Machine, load_average
 from pymilvus import MilvusException, connections
 from scenarios import SCENARIOS, Scenario
 
 BEFORE_S = 30  # metrics of the quiet time before, to compare with
 
 
-def main() -> None:
+def main() -> int:
     options = _options()
     lab = Lab(options.data, options.prometheus, tuple(options.config))
     lab.start()
@@ -43,29 +44,47 @@ def main() -> None:
         scenario = SCENARIOS[options.scenario](lab, options.strength)
         lab.settle()
         time.sleep(options.rest)
-        record(lab, options.scenario, scenario, options.out)
+        record(lab, options.out.name, scenario, options.out, options.others)
+    except DisturbedError as reason:
+        print(f"not kept: {reason}", file=sys.stderr)
+        return 1
     finally:
         if not options.keep:
             lab.stop()
+    return 0
 
 
-def record(lab: Lab, name: str, scenario: Scenario, out: Path) -> None:
+class DisturbedError(Exception):
+    """What was recorded is not what its label says: others took the CPU, or slow lines are there or missing."""
+
+
+def record(lab: Lab, name: str, scenario: Scenario, out: Path, most_others: float) -> None:
     """Drive the load and write the folder."""
     happened: list[str] = []
+    measured = _contrast(scenario)
+    time.sleep(BEFORE_S / 2)
     stop = threading.Event()
     fault = threading.Thread(target=_run_fault, args=(scenario, stop, happened))
     lab.set_log_level(scenario.log_level)
+    machine, loads = Machine(), [load_average()]
+    machine.watch()
     start = time.time()
     fault.start()
     answers = drive(scenario.clients, scenario.seconds)
     stop.set()
     fault.join()
     end = time.time()
+    machine.ended()
     lab.set_log_level("info")
     time.sleep(3)  # the last scrape
+    cpu = machine.between(start, end)
+    if (cpu["others"] or 0.0) > most_others:
+        raise DisturbedError(f"others had {cpu['others']:.0%} of the CPU")
 
     log = lab.log_between(start, end)
     slow = sum(bool(SLOW_LINE.search(line)) for line in log.splitlines())
+    if bool(slow) != (scenario.cause not in (None, "outside_milvus")):
+        raise DisturbedError(f"the log has {slow} slow lines; choose another --strength. {_figures(answers)}")
     write_log(out / "logs", log)
     write_metrics(out / "prometheus_range.json.gz", lab.metrics_between(start - BEFORE_S, end))
     truth = {
@@ -77,16 +96,44 @@ def record(lab: Lab, name: str, scenario: Scenario, out: Path) -> None:
         "milvus_version": "2.3.5",
         "what": scenario.what,
         "how": "recorded on a real Milvus 2.3.5 standalone on 2 cores, Prometheus scraping it every 2 s",
+        "contrast": measured + _before_and_after(scenario, answers),
         "client": _figures(answers),
+        "machine": {"load_average": [*loads, load_average()], "cpu": cpu},
         "slow_lines": slow,
         "start": start,
         "end": end,
     }
     (out / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
     (out / "NOTES.md").write_text(_notes(scenario, answers, happened, slow, end - start))
+    if scenario.observed and scenario.context:
+        scenario.context["observations"] = {"cpu_share": cpu["busy"]}
     if scenario.context:
         (out / "context.yaml").write_text(_yaml(_with_figures(lab, scenario, answers, start, end)))
-    print((out / "NOTES.md").read_text())
+    print((out / "NOTES.md").read_text(), json.dumps(truth["contrast"]), json.dumps(truth["machine"]))
+
+
+def _contrast(scenario: Scenario) -> list[dict[str, object]]:
+    if scenario.contrast is None:
+        return []
+    one = scenario.contrast
+    return [{"says": one.says, "with_s": round(alone(one.at_fault), 4), "without_s": round(alone(one.without), 4)}]
+
+
+def _before_and_after(scenario: Scenario, answers: list[Answer]) -> list[dict[str, object]]:
+    """The medians of clients that were there before the fault began and after."""
+    begins_s = scenario.begins_s
+    if begins_s is None:
+        return []
+    found: list[dict[str, object]] = []
+    for group in scenario.clients:
+        took = [(one.at_s, one.took_s) for one in answers if one.clients == group.name and one.error is None]
+        before = [took_s for at_s, took_s in took if at_s + took_s < begins_s]
+        after = [took_s for at_s, took_s in took if at_s >= begins_s]
+        if before and after:
+            says = f"{group.name}: sent before the fault began and after"
+            with_s, without_s = round(statistics.median(after), 4), round(statistics.median(before), 4)
+            found.append({"says": says, "with_s": with_s, "without_s": without_s})
+    return found
 
 
 def _run_fault(scenario: Scenario, stop: threading.Event, happened: list[str]) -> None:
@@ -181,7 +228,7 @@ def _connect() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scenario", required=True, choices=sorted(SCENARIOS))
-    parser.add_argument("--out", required=True, type=Path, help="the folder to write, e.g. sample_logs/NAME")
+    parser.add_argument("--out", required=True, type=Path, help="the folder to write; its name is the case")
     parser.add_argument("--strength", type=float, default=1.0, help="more or fewer clients; 1.0 suits two cores")
     parser.add_argument(
         "--data",
@@ -199,6 +246,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rest", type=float, default=10, help="quiet seconds before the recording")
     parser.add_argument("--keep", action="store_true", help="leave Milvus and Prometheus running")
+    parser.add_argument(
+        "--others", type=float, default=0.1, help="refuse a recording in which others had more of the CPU (0…1)"
+    )
     return parser.parse_args()
 
 
