@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format golden docs bench fuzz clean
+.PHONY: demo test check format golden docs bench accuracy fuzz clean
 
 demo: $(VENV)/.runtime ## set up, then diagnose a sample incident
 	$(BIN)/slowq analyze sample_logs/large_nq/logs
@@ -29,6 +29,9 @@ docs: $(VENV)/.dev ## rewrite docs/rules/ from the rules themselves
 
 bench: $(VENV)/.dev ## speed and memory beside grep, ripgrep, pgBadger and pt-query-digest
 	$(BIN)/python bench/speed.py
+
+accuracy: $(VENV)/.dev ## how often the verdicts are right, on recorded incidents and public reports
+	$(BIN)/python bench/accuracy/run.py
 
 fuzz: $(VENV)/.dev ## ten minutes of random input through parsers and expressions
 	$(BIN)/python bench/fuzz.py --seconds 600

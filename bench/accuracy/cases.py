@@ -1,0 +1,97 @@
+"""The labelled cases: where they lie, what their labels say, and which part they belong to.
+
+The part is decided by the name of the scenario that made a recording, through a digest, before anybody has seen what
+slowq says of it. Whatever lies in `sample_logs/` and in `reports/` was there while the rules were written: it is all
+of the tune part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parents[1] / "sample_logs"
+RECORDED = HERE / "incidents"
+REPORTS = HERE / "reports"
+
+Origin = Literal["sample", "recorded", "report"]
+Part = Literal["tune", "held_out"]
+
+Named = tuple[str, str | None]
+"""A cause and its sub-cause; None accepts any of the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    cause: str | None
+    sub_cause: str | None
+    accept: tuple[Named, ...] = ()
+    decidable: bool = True
+
+    @property
+    def answers(self) -> tuple[Named, ...]:
+        """Every answer that counts as right, the main one first; none where there is no cause."""
+        return () if self.cause is None else ((self.cause, self.sub_cause), *self.accept)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    id: str
+    origin: Origin
+    part: Part
+    folder: Path
+    truth: Truth
+
+    @property
+    def logs(self) -> Path | None:
+        return _there(self.folder / "logs")
+
+    @property
+    def metrics(self) -> Path | None:
+        return _there(self.folder / "prometheus_range.json.gz")
+
+    @property
+    def context(self) -> Path | None:
+        return _there(self.folder / "context.yaml")
+
+
+def find() -> list[Case]:
+    """All of them, in the order of their ids within each origin."""
+    return [
+        Case(folder.name, origin, part_of(folder.name, origin), folder, _truth(folder))
+        for origin, root in _roots()
+        for folder in sorted(path.parent for path in root.glob("*/truth.json"))
+    ]
+
+
+def part_of(case_id: str, origin: Origin) -> Part:
+    """Recordings are named SCENARIO-STRENGTH. Half of the scenarios are held out, and of the others one strength in three."""
+    if origin != "recorded":
+        return "tune"
+    scenario = case_id.rpartition("-")[0]
+    return "held_out" if _digest(scenario) % 2 or _digest(case_id) % 3 == 0 else "tune"
+
+
+def _digest(text: str) -> int:
+    return hashlib.sha256(text.encode()).digest()[0]
+
+
+def _roots() -> Iterator[tuple[Origin, Path]]:
+    yield "sample", SAMPLES
+    yield "recorded", RECORDED
+    yield "report", REPORTS
+
+
+def _truth(folder: Path) -> Truth:
+    said = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    accept = tuple((cause, sub_cause) for cause, sub_cause in said.get("accept", ()))
+    return Truth(said["cause"], said["sub_cause"], accept, said.get("decidable", True))
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.exists() else None

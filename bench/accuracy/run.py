@@ -1,0 +1,168 @@
+"""How often slowq is right: on incidents recorded on a real Milvus, on public reports, and on evidence made worse.
+
+    python bench/accuracy/run.py [--write] [--quick] [--json FILE] [--verbose]
+
+A few minutes on two cores. `--write` puts the figures into `bench/accuracy/results.json`, the tables into the README and
+the plot into `docs/`; without it, they are printed. README.md beside this file says what the parts and figures mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import baselines
+import reliability
+import tables
+from ask import ask_all
+from cases import HERE, Case, find
+from conditions import CONDITIONS
+from scores import Row, baseline, by_cause, confusion, figures, rows
+
+ROOT = HERE.parents[1]
+RESULTS = HERE / "results.json"
+README = ROOT / "README.md"
+PLOT = ROOT / "docs" / "reliability.svg"
+
+EVERYTHING = "everything"
+HELD_OUT, TUNED_ON, REPORTS = "recorded, held out", "recorded, tuned on", "public reports"
+
+
+def main() -> int:
+    options = _options()
+    cases = [case for case in find() if not options.only or case.id in options.only]
+    asked = [EVERYTHING] if options.quick else list(CONDITIONS)
+    judged = rows(ask_all(cases, asked, options.jobs))
+    for row in judged:
+        if options.verbose or row.error or (row.condition == EVERYTHING and not row.judged.fair):
+            _say(row)
+    results = measure(cases, judged)
+    text = readme(results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if options.write:
+        write(results)
+    else:
+        print(text)
+    return 1 if any(row.error for row in judged) else 0
+
+
+def group(case: Case) -> str:
+    if case.origin == "report":
+        return REPORTS
+    return HELD_OUT if case.part == "held_out" else TUNED_ON
+
+
+def measure(cases: Sequence[Case], judged: Sequence[Row]) -> dict[str, Any]:
+    """All the figures, as they go into results.json."""
+    names = [name for name in (HELD_OUT, TUNED_ON, REPORTS) if any(group(case) == name for case in cases)]
+    whole = [row for row in judged if row.condition == EVERYTHING]
+    parts = {name: [row for row in whole if group(row.case) == name] for name in names}
+    recorded = [name for name in names if name != REPORTS]
+    conditions = dict.fromkeys(row.condition for row in judged)
+    beaten = {name: _baselines([one for one in cases if group(one) == name], cases) for name in recorded}
+    return {
+        "cases": {name: len(some) for name, some in parts.items()},
+        "parts": {name: figures(some) for name, some in parts.items()},
+        "conditions": {
+            name: {
+                one: figures([row for row in judged if row.condition == one and group(row.case) == name])
+                for one in conditions
+            }
+            for name in recorded
+        },
+        "baselines": {name: {one: figures(some) for one, some in found.items()} for name, found in beaten.items()},
+        "by_cause": {name: by_cause(some) for name, some in parts.items()},
+        "confusion": {name: confusion(some) for name, some in parts.items()},
+        "reliability": {
+            name: [asdict(one) | {"came_true": one.came_true, "holds": one.holds} for one in reliability.bins(some)]
+            for name, some in _for_confidence(judged).items()
+        },
+        "answers": [_kept(row) for row in whole],
+    }
+
+
+def _baselines(cases: Sequence[Case], all_cases: Sequence[Case]) -> dict[str, list[Row]]:
+    tune = [case for case in all_cases if case.part == "tune"]
+    say = {
+        "always the commonest cause": baselines.commonest(tune),
+        "the metric with the largest z-score": baselines.largest_z,
+        "a flat table of thresholds": baselines.thresholds,
+    }
+    return {name: baseline(cases, name, one) for name, one in say.items()}
+
+
+def _for_confidence(judged: Sequence[Row]) -> dict[str, list[Row]]:
+    """A confidence is stated under every condition, so each answer counts, whatever was given."""
+    found: dict[str, list[Row]] = {"held out": [], "tuned on": []}
+    for row in judged:
+        found["held out" if row.case.part == "held_out" else "tuned on"].append(row)
+    return found
+
+
+def _kept(row: Row) -> dict[str, Any]:
+    truth, verdict = row.case.truth, row.verdict
+    return {
+        "case": row.case.id,
+        "group": group(row.case),
+        "decidable": truth.decidable,
+        "truth": [truth.cause, truth.sub_cause],
+        "said": [verdict.get("outcome"), verdict.get("cause"), verdict.get("sub_cause")],
+        "confidence": verdict.get("confidence"),
+        "cause": row.judged.cause,
+        "exact": row.judged.exact,
+    }
+
+
+def readme(results: dict[str, Any]) -> str:
+    """The README's tables."""
+    blocks = [tables.parts(results["parts"])]
+    if HELD_OUT in results["parts"]:
+        beside = {name: results["baselines"][HELD_OUT][name] for name in results["baselines"][HELD_OUT]}
+        blocks.append(tables.parts({"slowq": results["parts"][HELD_OUT], **beside}))
+        blocks.append(tables.conditions(results["conditions"]))
+        blocks.append(tables.causes(results["by_cause"][HELD_OUT]))
+        blocks.append(tables.confusion(results["confusion"][HELD_OUT]))
+    blocks.append(tables.reliability(results["reliability"]))
+    return "\n\n".join(blocks)
+
+
+def write(results: dict[str, Any]) -> None:
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    tables.write(README, readme(results))
+    panels = [
+        (part, [reliability.Bin(**_fields(one)) for one in some]) for part, some in results["reliability"].items()
+    ]
+    PLOT.write_text(reliability.drawing([one for one in panels if one[1]]), encoding="utf-8")
+
+
+def _fields(one: dict[str, Any]) -> dict[str, Any]:
+    return {name: one[name] for name in ("low", "high", "n", "right", "stated")}
+
+
+def _say(row: Row) -> None:
+    truth, verdict = row.case.truth, row.verdict
+    how = "right" if row.judged.exact else "cause" if row.judged.cause else "fair" if row.judged.fair else "WRONG"
+    said = (verdict.get("sub_cause") or verdict.get("outcome") or "no answer", verdict.get("confidence"))
+    print(f"{how:5}  {row.case.id:32} {row.condition:26} is {truth.sub_cause}, said {said} {row.error or ''}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="write results.json, the README's tables and the plot")
+    parser.add_argument("--quick", action="store_true", help="all the evidence only, not the other conditions")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--verbose", action="store_true", help="a line for each answer, not for the wrong ones alone")
+    parser.add_argument("--only", action="append", metavar="CASE", help="this case only; may be repeated")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
