@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from slowq import rules, workload
 from slowq.blame import percent
-from slowq.confidence import ENOUGH
+from slowq.confidence import ENOUGH, probability
 from slowq.facts import Case
 from slowq.findings import Broken, Clear, Diagnosis, Finding, Skipped, Verdict
 from slowq.rule import Rule
@@ -94,7 +94,7 @@ def _verdict(case: Case, findings: Sequence[Finding], skipped: Sequence[tuple[st
             f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well. "
             + _next_question(findings, skipped),
         )
-    return Verdict("diagnosed", first.summary, first.cause, first.sub_cause, first.confidence)
+    return Verdict("diagnosed", first.summary, first.cause, first.sub_cause, probability(first.confidence))
 
 
 def _next_question(findings: Sequence[Finding], skipped: Sequence[tuple[str, Skipped]]) -> str:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slowq.confidence import HIGHEST, confidence
+from slowq.confidence import HIGHEST, confidence, probability
 
 share = st.floats(0, 1)
 signs = st.lists(st.tuples(st.booleans(), share), max_size=8)
@@ -46,3 +46,9 @@ def test_one_more_sign_never_lowers_it_and_one_against_never_raises_it(
 @given(share, signs)
 def test_the_order_of_signs_does_not_matter(base: float, towards: list) -> None:
     assert confidence(base, signs=towards) == pytest.approx(confidence(base, signs=towards[::-1]), abs=0.0101)
+
+
+@given(share, share)
+def test_a_higher_score_is_never_worth_less(a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    assert 0 <= probability(low) <= probability(high) <= HIGHEST

@@ -19,13 +19,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-from machine import own_group
 
 SCRAPE_S = 2
 # What no one asks a slow search about: three quarters of a file, if it were kept.
@@ -126,29 +122,9 @@ class Lab:
         self.started.insert(0, self._launch_again())
         _wait_for("http://127.0.0.1:9091/healthz", 180)
 
-    @contextmanager
-    def limited_cpu(self, cores: float) -> Iterator[None]:
-        """Milvus alone in a control group with this many cores, as a container's limit would put it."""
-        home = own_group("cpu")
-        if home is None:
-            raise OSError("this lab has no control group of its own for the CPU")
-        group = home / "milvus"
-        group.mkdir(exist_ok=True)
-        (group / "cpu.cfs_period_us").write_text("100000")
-        (group / "cpu.cfs_quota_us").write_text(str(int(cores * 100_000)))
-        try:
-            self._move_milvus(group)
-            yield
-        finally:
-            self._move_milvus(home)
-            group.rmdir()
-
-    def _move_milvus(self, group: Path) -> None:
-        binary = (self.data / "bin" / "milvus").resolve()
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # it may have ended meanwhile
-                if (process / "exe").resolve() == binary:
-                    (group / "cgroup.procs").write_text(process.name)
+    @property
+    def binary(self) -> Path:
+        return self.data / "bin" / "milvus"
 
     def set_log_level(self, level: str) -> None:
         request = urllib.request.Request(

@@ -81,7 +81,9 @@ def drive(groups: Sequence[Clients], seconds: float) -> list[Answer]:
     for worker in workers:
         worker.start()
     for _ in workers:
-        ready.acquire()
+        while not ready.acquire(timeout=1):
+            if any(worker.exitcode for worker in workers):
+                raise RuntimeError("a process of clients ended before the load began")
     go.set()
     seen = [answer for _ in workers for answer in answers.get()]
     for worker in workers:

@@ -32,6 +32,7 @@ from machine import Machine, load_average
 from pymilvus import MilvusException, connections
 from scenarios import SCENARIOS, Scenario
 
+BROKE_OFF = "The disturbance broke off"
 BEFORE_S = 30  # metrics of the quiet time before, to compare with
 
 
@@ -78,6 +79,8 @@ def record(lab: Lab, name: str, scenario: Scenario, out: Path, most_others: floa
     lab.set_log_level("info")
     time.sleep(3)  # the last scrape
     cpu = machine.between(start, end)
+    if broke := [one for one in happened if one.startswith(BROKE_OFF)]:
+        raise DisturbedError(broke[0])
     if (cpu["others"] or 0.0) > most_others:
         raise DisturbedError(f"others had {cpu['others']:.0%} of the CPU")
 
@@ -140,8 +143,8 @@ def _run_fault(scenario: Scenario, stop: threading.Event, happened: list[str]) -
     if scenario.fault is not None:
         try:
             scenario.fault(stop, happened)
-        except (MilvusException, OSError) as failure:  # the recording goes on; the notes say what went wrong
-            happened.append(f"The disturbance ended early: {str(failure)[:200]}")
+        except (MilvusException, OSError) as failure:
+            happened.append(f"{BROKE_OFF}: {failure!r:.200}")
 
 
 def _figures(answers: list[Answer]) -> dict[str, object]:

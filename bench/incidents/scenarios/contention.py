@@ -11,6 +11,7 @@ from itertools import cycle
 from typing import Any
 
 import datasets
+import limits
 from datasets import CATALOG, EVENTS, SHOPS
 from lab import Lab
 from load import Clients, Request
@@ -414,7 +415,7 @@ def cpu_limit(lab: Lab, strength: float) -> Scenario:
 
     def run(stop: threading.Event, happened: list[str]) -> None:
         stop.wait(QUIET_S)
-        with lab.limited_cpu(cores):
+        with limits.cpu(lab.binary, cores):
             stop.wait(600)
         happened.append(f"After {QUIET_S:.0f} s the control group of Milvus was limited to {cores} cores.")
 
@@ -468,3 +469,37 @@ def _at_once(work: Any, count: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def memory_limit(lab: Lab, strength: float) -> Scenario:
+    datasets.ready(CATALOG)
+    spare, rate = many(60_000_000, 1 / strength), 10_000_000
+
+    context: dict[str, Any] = about(
+        CATALOG.describe(),
+        hardware={"query_nodes": 1, "cpus_per_node": 2, "memory_gib_per_node": 2, "disk": "ssd"},
+    )
+
+    def run(stop: threading.Event, happened: list[str]) -> None:
+        stop.wait(QUIET_S)
+        with limits.disk_reads(lab.binary, rate), limits.memory(lab.binary, spare) as given:
+            context["hardware"]["memory_gib_per_node"] = given["limit_gib"]
+            context["observations"] = {"memory_share": given["anonymous_share"]}
+            stop.wait(600)
+        happened.append(
+            f"After {QUIET_S:.0f} s the memory of Milvus was limited to what it held and {spare // 1_000_000} MB more."
+        )
+
+    return Scenario(
+        "runtime_contention",
+        "memory_pressure",
+        "a memory limit leaves Milvus no room for the files that it runs from: it reads them again and again",
+        "A memory limit that is too low",
+        "40 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=2 and a pause of 0.2 s.",
+        (Clients("searches", 40, replace(PLAIN, nq=2), pause_s=0.2),),
+        seconds=55,
+        fault=run,
+        accept=(("runtime_contention", "disk_saturation"),),
+        begins_s=QUIET_S,
+        context=context,
+    )

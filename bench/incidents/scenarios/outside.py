@@ -50,10 +50,10 @@ def busy_clients(lab: Lab, strength: float) -> Scenario:
 def slow_link(lab: Lab, strength: float) -> Scenario:
     datasets.ready(CATALOG)
     rate = many(4_000_000, 1 / strength)
-    request = replace(PLAIN, top_k=2000, params={"ef": 2000}, output_fields=("vec",), port=19531)
+    request = replace(PLAIN, top_k=2000, params={"ef": 2000}, output_fields=("vec",), port=29530)
 
     def run(stop: threading.Event, happened: list[str]) -> None:
-        with SlowLink(19531, 19530, rate):
+        with SlowLink(29530, 19530, rate):
             stop.wait()
         happened.append(f"The link carried at most {rate:,} bytes a second to all the clients together.")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from typing import Any
 
 import datasets
+import limits
 from datasets import CATALOG, EVENTS, FINGERPRINTS, GALLERY, PRINTS
 from lab import Lab
 from load import Clients, Request
@@ -186,3 +189,93 @@ def binary_ivf(lab: Lab, strength: float) -> Scenario:
         contrast=Contrast("nprobe=512 against nprobe=8", request, plain),
         context=about(PRINTS.describe()),
     )
+
+
+def mapped(lab: Lab, strength: float) -> Scenario:
+    """Wants `--config queryNode.mmapDirPath=…`, a folder on a disk that control groups can limit."""
+    datasets.ready(EVENTS)
+    rate, spare = 6_000_000, many(150_000_000, 1 / strength)
+    request = Request("events", dim=16, params={"nprobe": 24})
+
+    context: dict[str, Any] = about(
+        _mapped(EVENTS),
+        config={"queryNode.mmapDirPath": "/var/lib/milvus/mmap"},
+        hardware={"query_nodes": 1, "cpus_per_node": 2, "memory_gib_per_node": 1, "disk": "network"},
+    )
+
+    def run(stop: threading.Event, happened: list[str]) -> None:
+        stop.wait(QUIET_S)
+        with limits.disk_reads(lab.binary, rate), limits.memory(lab.binary, spare) as given:
+            context["hardware"]["memory_gib_per_node"] = given["limit_gib"]
+            context["observations"] = {"memory_share": given["anonymous_share"]}
+            stop.wait(600)
+        happened.append(
+            f"After {QUIET_S:.0f} s Milvus was left {spare // 1_000_000} MB for what it maps from files, and its reads "
+            f"were limited to {rate // 1_000_000} MB a second."
+        )
+
+    return Scenario(
+        "wrong_index",
+        "disk_bound_index",
+        "the index is mapped from a slow disk and no longer fits into memory: searches wait for reads, the CPU is idle",
+        "A mapped index on a slow disk",
+        "25 clients search an IVF_FLAT collection of 4,000,000 rows x 16 dimensions with nprobe=24 and a pause of 0.2 s. "
+        "Its data is mapped from disk (queryNode.mmapDirPath).",
+        (Clients("searches", 25, request, pause_s=0.2),),
+        seconds=60,
+        fault=run,
+        accept=(
+            ("wrong_index", "cold_cache"),
+            ("runtime_contention", "disk_saturation"),
+            ("runtime_contention", "memory_pressure"),
+        ),
+        begins_s=QUIET_S,
+        context=context,
+    )
+
+
+def cold(lab: Lab, strength: float) -> Scenario:
+    """Wants `--config queryNode.mmapDirPath=…`, a folder on a disk that control groups can limit."""
+    datasets.ready(EVENTS)
+    rate = many(12_000_000, 1 / strength)
+    request = Request("events", dim=16, params={"nprobe": 24})
+
+    def run(stop: threading.Event, happened: list[str]) -> None:
+        collection = datasets.create(EVENTS)
+        stop.wait(QUIET_S)
+        collection.release()
+        collection.load()
+        with limits.disk_reads(lab.binary, rate), limits.forgotten(lab.binary):
+            stop.wait(600)
+        happened.append(
+            f"After {QUIET_S:.0f} s the collection was released and loaded again; nothing of it was in memory then, and "
+            f"the disk gave {rate // 1_000_000} MB a second."
+        )
+
+    return Scenario(
+        "wrong_index",
+        "cold_cache",
+        "a collection is loaded again; the first searches page its mapped index in from a slow disk, later ones are fast",
+        "The first searches after a load",
+        "25 clients search an IVF_FLAT collection of 4,000,000 rows x 16 dimensions with nprobe=24 and a pause of 0.2 s. "
+        "Its data is mapped from disk (queryNode.mmapDirPath).",
+        (Clients("searches", 25, request, pause_s=0.2),),
+        seconds=80,
+        fault=run,
+        accept=(("wrong_index", "disk_bound_index"), ("runtime_contention", "segment_load")),
+        begins_s=QUIET_S,
+        context=about(
+            _mapped(EVENTS),
+            config={"queryNode.mmapDirPath": "/var/lib/milvus/mmap"},
+            hardware={"query_nodes": 1, "cpus_per_node": 2, "memory_gib_per_node": 24, "disk": "network"},
+            pattern={"only_first_searches": True, "only_after": "load"},
+        ),
+    )
+
+
+def _mapped(spec: datasets.Spec) -> dict[str, Any]:
+    described: dict[str, Any] = spec.describe()
+    for one in described["fields"]:
+        if one["name"] == "vec":
+            one["index"] = {**one["index"], "mmap": True}
+    return described

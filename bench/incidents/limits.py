@@ -1,0 +1,74 @@
+"""Limits on Milvus alone, as a container or a small disk would put them: (version 1) control groups of Linux."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from machine import own_group
+
+WITH_FILES = "3"  # memory.move_charge_at_immigrate: anonymous pages and those of files
+
+
+@contextmanager
+def cpu(binary: Path, cores: float) -> Iterator[None]:
+    with _limited(binary, "cpu", {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": str(int(cores * 100_000))}):
+        yield
+
+
+@contextmanager
+def disk_reads(binary: Path, bytes_per_s: int) -> Iterator[None]:
+    """Only reads: what is mapped into memory and was thrown out has to come back at this rate."""
+    device = binary.stat().st_dev
+    limit = f"{device >> 8}:{device & 0xFF} {bytes_per_s}"
+    with _limited(binary, "blkio", {"blkio.throttle.read_bps_device": limit}):
+        yield
+
+
+@contextmanager
+def memory(binary: Path, spare_bytes: int) -> Iterator[dict[str, float]]:
+    """Its anonymous memory and this much more, for all that it maps from files; says what that is."""
+    with _limited(binary, "memory", {"memory.move_charge_at_immigrate": WITH_FILES}) as group:
+        anonymous = _stat(group)["total_rss"]
+        limit = anonymous + spare_bytes
+        (group / "memory.limit_in_bytes").write_text(str(limit))
+        yield {"limit_gib": round(limit / 2**30, 2), "anonymous_share": round(anonymous / limit, 2)}
+
+
+@contextmanager
+def forgotten(binary: Path) -> Iterator[None]:
+    """Throw out of memory whatever Milvus has mapped from files, once."""
+    with _limited(binary, "memory", {"memory.move_charge_at_immigrate": WITH_FILES}) as group:
+        with suppress(OSError):  # busy: some pages stay
+            (group / "memory.force_empty").write_text("0")
+        yield
+
+
+def _stat(group: Path) -> dict[str, int]:
+    lines = (line.split() for line in (group / "memory.stat").read_text().splitlines())
+    return {name: int(value) for name, value in lines}
+
+
+@contextmanager
+def _limited(binary: Path, controller: str, settings: Mapping[str, str]) -> Iterator[Path]:
+    home = own_group(controller)
+    if home is None:
+        raise OSError(f"this lab has no control group of its own for {controller}")
+    group = home / "milvus"
+    group.mkdir(exist_ok=True)
+    for name, value in settings.items():
+        (group / name).write_text(value)
+    try:
+        _move(binary, group)
+        yield group
+    finally:
+        _move(binary, home)
+        group.rmdir()
+
+
+def _move(binary: Path, group: Path) -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended meanwhile
+            if (process / "exe").resolve() == binary.resolve():
+                (group / "cgroup.procs").write_text(process.name)
