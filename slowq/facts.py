@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slowq.filters import Shape
+    from slowq.measures import Metrics
 
 Version = tuple[int, int, int]
 
@@ -328,3 +329,4 @@ class Case:
     inputs: tuple[Input, ...] = ()
     milvus: Milvus = Milvus()
     context: Context = Context()
+    metrics: Metrics | None = None

@@ -8,14 +8,35 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from slowq import versions
 from slowq.errors import InputError
-from slowq.facts import Case, Context, Coverage, Input, Malformed, Milvus, Place
+from slowq.facts import WORTH_A_LOOK_S, Case, Context, Coverage, Input, Malformed, Milvus, Place
 from slowq.parsers import read
 from slowq.sources import find
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from slowq.measures import Metrics
+    from slowq.metrics import Raw
+
 _SESSION_VERSION = re.compile(r'"Version":\s?"v?(\d{1,4}+\.\d{1,4}+\.\d{1,4}+[\w.-]{0,40}+)"')
+
+
+# A search latency of this many times the quiet one is where the trouble is, when no log says when it was.
+_STANDS_OUT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What metrics were answered: the series, where they come from, and what could not be had."""
+
+    raw: Raw
+    source: str
+    trouble: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +55,13 @@ def gather(
     paths: Sequence[str],
     context: Context | None = None,
     *,
+    metrics: Answers | None = None,
     only: Only | None = None,
     jobs: int | None = None,
     progress: read.Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
 ) -> Case:
-    """Read the logs and join them with the context.
+    """Read the logs and join them with the context and the metrics.
 
     Raises InputError where no input can be read, and where no line of them is of Milvus.
     """
@@ -49,7 +71,7 @@ def gather(
             read_before = any(batch.lines for batch in file.batches)
             warn(f"{file.path}: {file.trouble}" + ("; what came before it was read" if read_before else ""))
     _refuse_unusable(files)
-    return _case(files, context or Context(), only or Only())
+    return _case(files, context or Context(), metrics, only or Only())
 
 
 def _import_tables() -> None:
@@ -84,18 +106,19 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
-def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
+def _case(files: Sequence[read.File], context: Context, answers: Answers | None, only: Only) -> Case:
     from slowq.parsers.patterns import add_patterns
     from slowq.parsers.table import Table, from_context
 
     table = Table(files)
     events = table.events()
-    said = _version_said(files, events, context)
+    said = _version_said(files, events, context, answers)
     requests = table.requests(events, said[0] if said else None)
     if not len(requests):
         requests = from_context(context)
     requests = _kept(requests, only)
     requests, shapes, patterns = add_patterns(requests)
+    milvus = _milvus(requests, said, context)
     return Case(
         requests=requests,
         events=events,
@@ -103,9 +126,53 @@ def _case(files: Sequence[read.File], context: Context, only: Only) -> Case:
         patterns=patterns,
         coverage=_coverage(files, table.set_aside),
         inputs=tuple(_input(file) for file in files),
-        milvus=_milvus(requests, said, context),
+        milvus=milvus,
         context=context,
+        metrics=_metrics(answers, requests, milvus) if answers else None,
     )
+
+
+def _metrics(answers: Answers, requests: pd.DataFrame, milvus: Milvus) -> Metrics:
+    """The tracks of the answered series, with the time of the slow requests as their window."""
+    import numpy as np
+
+    from slowq.measures import Metrics
+    from slowq.metrics import tracks
+
+    raw = answers.raw
+    found = tracks(raw, milvus.low)
+    trouble = list(answers.trouble)
+    first, last = float(raw.times[0]), float(raw.times[-1])
+    slow = requests[requests["slow"].to_numpy(dtype=bool) & requests["started"].notna().to_numpy()]
+    window = None
+    if len(slow):
+        window = slow["started"].min().timestamp(), slow["at"].max().timestamp()
+        if window[1] < first or window[0] > last:
+            trouble.append("The metrics do not cover the time of the slow requests, so their own slow time is used.")
+            window = None
+    if window is None:
+        window = (
+            _slow_time(raw.times, found["search_latency"].over_time()) if "search_latency" in found else (first, last)
+        )
+    if not found:
+        trouble.append("No series is of Milvus.")
+    # One step is left between: what began before the window may have ended in its first step.
+    baseline = (first, window[0] - raw.step_s)
+    enough = int(np.count_nonzero((raw.times > baseline[0]) & (raw.times <= baseline[1]))) >= 2
+    return Metrics(raw.times, raw.step_s, found, window, baseline if enough else None, answers.source, tuple(trouble))
+
+
+def _slow_time(times: np.ndarray, latency_s: np.ndarray) -> tuple[float, float]:
+    """From the first to the last moment at which searches took far longer than in quiet; all of it where none did."""
+    import numpy as np
+
+    known = latency_s[~np.isnan(latency_s)]
+    if len(known):
+        quiet = float(np.quantile(known, 0.25))
+        high = np.flatnonzero(latency_s > max(WORTH_A_LOOK_S, _STANDS_OUT * quiet))
+        if len(high):
+            return float(times[max(high[0] - 1, 0)]), float(times[high[-1]])
+    return float(times[0]), float(times[-1])
 
 
 def _kept(requests, only: Only):  # type: ignore[no-untyped-def]
@@ -166,7 +233,7 @@ def _format(formats: Counter[tuple[str, ...]], file: read.File) -> str:
     return "/".join(best)
 
 
-def _version_said(files, events, context: Context):  # type: ignore[no-untyped-def]
+def _version_said(files, events, context: Context, answers: Answers | None):  # type: ignore[no-untyped-def]
     """((low, high), text, source) of a version that something says outright; None where nothing does."""
     if (text := context.milvus.get("version")) and (found := versions.version_range(str(text))):
         return found, str(text), "the context file"
@@ -177,6 +244,11 @@ def _version_said(files, events, context: Context):  # type: ignore[no-untyped-d
         match = _SESSION_VERSION.search(detail)
         if match and (found := versions.version_range(match[1])):
             return found, match[1], "the session that Milvus registers at start-up"
+    if answers is not None:
+        from slowq.metrics import version_of
+
+        if (text := version_of(answers.raw)) and (found := versions.version_range(text)):
+            return found, text, "the metric milvus_build_info"
     return None
 
 

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from slowq import versions
 from slowq.context.file import load
 from slowq.facts import Case, Context, Coverage, Input, Milvus
 from slowq.findings import Clear, Finding, Outcome, Skipped
+from slowq.measures import Metrics, Track
+from slowq.metrics import catalogue
 from slowq.parsers.patterns import add_patterns
 from slowq.parsers.table import Table, from_context
 
@@ -120,6 +123,7 @@ def case(
     facts: str = "",
     version: str | None = None,
     lines: int = 1000,
+    metrics: Metrics | None = None,
 ) -> Case:
     """Slow requests, what else the log says, and the facts of a context file; no log at all without the first two."""
     given = context(facts) if facts else Context()
@@ -136,7 +140,68 @@ def case(
         inputs=(Input(LOG, "milvus-text", None, 100 * lines, lines),) if has_log else (),
         milvus=Milvus(said, low, high, source="the test") if said else Milvus(),
         context=given,
+        metrics=metrics,
     )
+
+
+STEP_S = 2.0
+_QUANTITIES = {one.name: one for one in catalogue.QUANTITIES}
+Level = float | tuple[float, float] | Mapping[str, Mapping[str, Any]]
+
+
+def measured(
+    during: Mapping[str, Level], before: Mapping[str, Level] | None = None, window: tuple[float, float] = (0.0, 60.0)
+) -> Metrics:
+    """Metrics that hold one level in the window (seconds after BEGIN) and one in the minute before it.
+
+    A level is the value of a gauge, the rate a second of a counter, the mean of a histogram with one observation a
+    second, or (mean, observations a second); or the levels of its parts: {"state": {"Growing": 0.5, "Sealed": 0.1}}.
+    """
+    begin = BEGIN.timestamp()
+    times = begin + np.arange(window[0] - 60.0, window[1] + STEP_S, STEP_S)
+    inside = times > begin + window[0]
+    names = {*during, *(before or {})}
+    tracks = {name: _levels(name, during.get(name), (before or {}).get(name), inside) for name in names}
+    return Metrics(
+        times,
+        STEP_S,
+        tracks,
+        (begin + window[0], begin + window[1]),
+        (times[0], begin + window[0] - STEP_S) if before is not None else None,
+        "metrics.json",
+    )
+
+
+def _levels(name: str, during: Level | None, before: Level | None, inside: np.ndarray) -> Track:
+    if isinstance(during, Mapping) or isinstance(before, Mapping):
+        of, earlier = (one if isinstance(one, Mapping) else {} for one in (during, before))
+        parts = {
+            split: {
+                part: _levels(name, of.get(split, {}).get(part), earlier.get(split, {}).get(part), inside)
+                for part in {*of.get(split, {}), *earlier.get(split, {})}
+            }
+            for split in {*of, *earlier}
+        }
+        first = [*next(iter(parts.values())).values()]
+        whole = np.nansum([one.value for one in first], axis=0)
+        count = None if first[0].count is None else np.nansum([one.count for one in first], axis=0)
+        return replace(first[0], value=whole, count=count, parts=parts)
+    quantity = _QUANTITIES[name]
+    mean, rate = (
+        np.where(inside, after, earlier) for after, earlier in zip(_level(during), _level(before), strict=True)
+    )
+    value, count = mean, None
+    if quantity.kind == "counter":
+        value = mean * STEP_S
+    elif quantity.kind == "histogram":
+        value, count = mean * rate * STEP_S, rate * STEP_S
+    return Track(name, quantity.unit, quantity.kind, quantity.sources[0].text, STEP_S, value, count)
+
+
+def _level(level: Any) -> tuple[float, float]:
+    if level is None:
+        return float("nan"), float("nan")
+    return level if isinstance(level, tuple) else (level, 1.0)
 
 
 def empty_log(facts: str = "", version: str | None = None) -> Case:

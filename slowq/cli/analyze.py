@@ -37,6 +37,8 @@ from slowq.errors import InputError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from slowq.gather import Answers
+
 _GATE_FAILED = 1
 _SEVERITIES = ("info", "warning", "critical")
 
@@ -64,6 +66,13 @@ def run(
             metavar="FILE",
             help="What logs cannot show (collections, indexes, hardware, what was observed), as YAML or JSON. "
             "Enough without any log.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Answers of Prometheus, as `slowq metrics --save` writes them. Enough without any log.",
         ),
     ] = None,
     format_: Annotated[
@@ -106,16 +115,16 @@ def run(
     Exit codes: 0 it ran; 1 --fail-on found what it names; 2 the command line or the context file is wrong; 3 the logs
     are not usable, or were understood less than --min-coverage; 70 a bug in slowq.
     """
-    if not paths and context is None:
+    if not paths and context is None and metrics is None:
         raise UsageError(
-            "nothing to analyze: neither PATH nor --context",
+            "nothing to analyze: no PATH, no --context and no --metrics",
             hint="slowq analyze /var/log/milvus, or slowq analyze --context facts.yaml; '-' reads standard input",
         )
     kept = filters(since, until, collection, database, kind, min_duration)
     gates = [_gate(name) for name in fail_on or ()]
     least = share(min_coverage) if min_coverage is not None else None
     refuse_unwritable(output, force=force)
-    document = _document(paths or [], context, kept, jobs, no_progress)
+    document = _document(paths or [], context, metrics, kept, jobs, no_progress)
     report = _rendered(document, format_ or _BY_SUFFIX.get(suffix(output), Format.TEXT), output)
     with opened(output, force=force) as stream:
         stream.write(report)
@@ -123,17 +132,30 @@ def run(
 
 
 def _document(
-    paths: Sequence[str], context: str | None, kept: Filters, jobs: int | None, no_progress: bool
+    paths: Sequence[str],
+    context: str | None,
+    metrics: str | None,
+    kept: Filters,
+    jobs: int | None,
+    no_progress: bool,
 ) -> Document:
     from slowq.context import load
 
     facts = load(context) if context is not None else None
-    case = read_case(paths, kept, context=facts, jobs=jobs, no_progress=no_progress)
+    answers = _answers(metrics) if metrics is not None else None
+    case = read_case(paths, kept, context=facts, metrics=answers, jobs=jobs, no_progress=no_progress)
 
     from slowq.report.document import document
     from slowq.triage import diagnose
 
     return document(case, diagnose(case))
+
+
+def _answers(path: str) -> Answers:
+    from slowq.gather import Answers
+    from slowq.metrics import load
+
+    return Answers(load(path), path)
 
 
 def _rendered(document: Document, form: Format, output: str | None) -> bytes:

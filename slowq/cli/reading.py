@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slowq.facts import Case, Context
-    from slowq.gather import Only
+    from slowq.gather import Answers, Only
 
 _BACK_FROM_NOW = "; a time such as 2h counts back from now"
 _NAMES = 5  # of collections and the like that a hint lists
@@ -27,10 +27,11 @@ def read_case(
     filters: Filters,
     *,
     context: Context | None = None,
+    metrics: Answers | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
 ) -> Case:
-    case = _read(paths, filters.only(datetime.now(UTC)), context, jobs, no_progress, messages.warning)
+    case = _read(paths, filters.only(datetime.now(UTC)), context, jobs, no_progress, messages.warning, metrics)
     if filters.are_given and not len(case.requests):
         _hint_at_what_there_is(paths, filters, context, jobs, no_progress)
     return case
@@ -43,12 +44,13 @@ def _read(
     jobs: int | None,
     no_progress: bool,
     warn: Callable[[str], None],
+    metrics: Answers | None = None,
 ) -> Case:
     from slowq.gather import gather
 
     shown = bar(paths, hidden=no_progress)
     with shown or nullcontext():
-        return gather(paths, context, only=only, jobs=jobs, progress=shown, warn=warn)
+        return gather(paths, context, metrics=metrics, only=only, jobs=jobs, progress=shown, warn=warn)
 
 
 def _hint_at_what_there_is(

@@ -23,6 +23,8 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400
 
 def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     """Everything that was found, ready for `json.dumps`. Times ISO 8601 UTC, durations seconds, unknown null."""
+    from slowq.report.metrics import metrics_part, phases_part
+
     coverage = case.coverage
     return {
         "schema": SCHEMA,
@@ -62,7 +64,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         },
         "requests": _requests(case.requests),
         "patterns": _patterns(case),
-        "phases": None,
+        "phases": phases_part(case) if case.metrics else None,
         "findings": [_finding(one) for one in diagnosis.findings],
         "ruled_out": [
             {"cause": cause_of(name), "sub_cause": name, "because": one.because} for name, one in diagnosis.ruled_out
@@ -87,6 +89,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "blind_spots": list(diagnosis.blind_spots),
         "series": _series(case.requests),
         "events": _events(case),
+        "metrics": metrics_part(case) if case.metrics else None,
         "notes": list(case.context.notes),
     }
 
