@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,10 +21,20 @@ def cpu(binary: Path, cores: float) -> Iterator[None]:
 @contextmanager
 def disk_reads(binary: Path, bytes_per_s: int) -> Iterator[None]:
     """Only reads: what is mapped into memory and was thrown out has to come back at this rate."""
-    device = binary.stat().st_dev
-    limit = f"{device >> 8}:{device & 0xFF} {bytes_per_s}"
-    with _limited(binary, "blkio", {"blkio.throttle.read_bps_device": limit}):
+    with _limited(binary, "blkio", {"blkio.throttle.read_bps_device": f"{_device(binary)} {bytes_per_s}"}):
         yield
+
+
+@contextmanager
+def disk_writes(binary: Path, per_s: int) -> Iterator[None]:
+    """Only what is synced, as the write-ahead log of the etcd within Milvus; the rest is written by the kernel."""
+    with _limited(binary, "blkio", {"blkio.throttle.write_iops_device": f"{_device(binary)} {per_s}"}):
+        yield
+
+
+def _device(path: Path) -> str:
+    device = os.stat(path).st_dev
+    return f"{os.major(device)}:{os.minor(device)}"
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import mean
 
 EVERY_S = 1.0
+FULL = 0.95
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -53,7 +54,7 @@ class Machine:
         self.samples.append(sample())
 
     def between(self, start: float, end: float) -> dict[str, float | None]:
-        """Shares of all cores from `start` to `end`; `others_worst` is the largest of ten seconds in a row."""
+        """Shares of all cores from `start` to `end`. What others took counts as `taken` where the CPU was full."""
         inside = [one for one in self.samples if start - EVERY_S <= one.at <= end + EVERY_S]
         steps = list(pairwise(inside))
         if not steps:
@@ -61,12 +62,15 @@ class Machine:
         others = [max(0.0, (_busy(a, b) - _own(a, b)) / (b.total - a.total)) for a, b in steps if a.own is not None]
         first, last = inside[0], inside[-1]
         total = last.total - first.total
-        windows = [mean(others[k : k + 10]) for k in range(max(1, len(others) - 9))] if others else []
+        taken = [
+            share if _busy(a, b) >= FULL * (b.total - a.total) else 0.0
+            for share, (a, b) in zip(others, steps, strict=False)
+        ]
         return {
             "busy": _share(last.busy - first.busy, total),
             "lab": _share(_own(first, last), total) if others else None,
             "others": round(mean(others), 3) if others else None,
-            "others_worst": round(max(windows), 3) if windows else None,
+            "taken": round(mean(taken), 3) if others else None,
             "stolen": _share(last.stolen - first.stolen, total),
             "waiting_for_disk": _share(last.waiting - first.waiting, total),
         }

@@ -81,8 +81,8 @@ def record(lab: Lab, name: str, scenario: Scenario, out: Path, most_others: floa
     cpu = machine.between(start, end)
     if broke := [one for one in happened if one.startswith(BROKE_OFF)]:
         raise DisturbedError(broke[0])
-    if (cpu["others"] or 0.0) > most_others:
-        raise DisturbedError(f"others had {cpu['others']:.0%} of the CPU")
+    if (cpu["taken"] or 0.0) > most_others:
+        raise DisturbedError(f"others took {cpu['taken']:.0%} of the CPU")
 
     log = lab.log_between(start, end)
     slow = sum(bool(SLOW_LINE.search(line)) for line in log.splitlines())
@@ -250,7 +250,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rest", type=float, default=10, help="quiet seconds before the recording")
     parser.add_argument("--keep", action="store_true", help="leave Milvus and Prometheus running")
     parser.add_argument(
-        "--others", type=float, default=0.1, help="refuse a recording in which others had more of the CPU (0…1)"
+        "--others", type=float, default=0.08, help="refuse a recording from which others took more of the CPU (0…1)"
     )
     return parser.parse_args()
 

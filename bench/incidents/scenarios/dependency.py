@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import datasets
+import limits
 from datasets import CATALOG
 from lab import Lab
 from load import Clients
 
-from scenarios.scenario import PLAIN, Scenario, about, many
+from scenarios.scenario import PLAIN, QUIET_S, Scenario, about, many
 
 
 def rare_ticks(lab: Lab, strength: float) -> Scenario:
@@ -55,4 +57,33 @@ def client_clock(lab: Lab, strength: float) -> Scenario:
         seconds=45,
         accept=(("inefficient_filter", "consistency_wait"),) if strength < 1 else (),
         context=about(CATALOG.describe()),
+    )
+
+
+def slow_meta(lab: Lab, strength: float) -> Scenario:
+    datasets.ready(CATALOG)
+    per_s = many(3, 1 / strength)
+
+    def run(stop: threading.Event, happened: list[str]) -> None:
+        stop.wait(QUIET_S)
+        with limits.disk_writes(lab.binary, per_s):
+            stop.wait(600)
+        happened.append(f"After {QUIET_S:.0f} s the disk took {per_s} synced writes a second from Milvus and its etcd.")
+
+    return Scenario(
+        "dependency_stall",
+        "storage_stall",
+        "the disk of etcd takes a few synced writes a second: timestamps are handed out late, and every request waits",
+        "An etcd on a disk that hardly writes",
+        "20 clients search an HNSW collection of 400,000 rows x 128 dimensions with Bounded, 10 with Strong, with a "
+        "pause of 0.2 s. Nothing else changes.",
+        (
+            Clients("Bounded", 20, PLAIN, pause_s=0.2),
+            Clients("Strong", 10, replace(PLAIN, consistency="Strong"), pause_s=0.2),
+        ),
+        seconds=60,
+        fault=run,
+        accept=(("dependency_stall", None),),
+        begins_s=QUIET_S,
+        context=about(CATALOG.describe(), dependencies={"message_queue": "rocksmq", "meta": "etcd"}),
     )
