@@ -45,9 +45,9 @@ NAMES = (*_TRACKS, "other")
 
 # Knowhere searches at least this share of the segments that segcore searches: otherwise what segcore takes longer is
 # brute force on segments without an index, and no filter. A filter that leaves no row of a segment spares Knowhere the
-# search, so that fewer are enough where the log shows filters.
+# search, so that a few are enough where the log shows filters: they tell that there is an index.
 MOSTLY_INDEXED = 0.5
-MOSTLY_INDEXED_WITH_FILTERS = 0.25
+SOME_INDEXED = 0.1
 # What nothing accounts for counts as waiting from this share of the measured queue on; below it is rounding.
 _WORTH_ADDING = 0.1
 
@@ -196,7 +196,7 @@ class _Means:
         core = self.total("core") * (1 - _zero(self.growing_share()))
         indexed = _zero(self.total("index_search")) + _zero(self.total("index_range_search"))
         searches = _zero(self.count("index_search")) + _zero(self.count("index_range_search"))
-        least = (MOSTLY_INDEXED_WITH_FILTERS if filters else MOSTLY_INDEXED) * (1 - _zero(self.growing_share()))
+        least = (SOME_INDEXED if filters else MOSTLY_INDEXED) * (1 - _zero(self.growing_share()))
         if not core > 0 or not searches >= least * self.count("core"):
             return float("nan"), False
         return float(np.clip((core - indexed) / self.total("core"), 0.0, 1.0)), True

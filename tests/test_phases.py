@@ -43,7 +43,7 @@ def test_without_any_filter_in_the_log_nothing_is_put_down_to_filters() -> None:
 def test_where_few_segments_have_an_index_the_filter_is_unknown() -> None:
     of = case(
         search(filter="a == 1"),
-        metrics=measured({"search_latency": 1.0, "core": (0.8, 10.0), "index_search": (0.2, 1.0)}),
+        metrics=measured({"search_latency": 1.0, "core": (0.8, 10.0), "index_search": (0.2, 0.5)}),
     )
     assert "scalar_filter" not in [one.name for one in phases.of(of)]
 

@@ -105,7 +105,7 @@ def _lines(document: Document) -> Iterator[str]:
     yield from _findings(document)
     yield from _patterns(document)
     yield from _latency(document)
-    yield from _phases(document.get("phases") or {})
+    yield from _phases(document)
     yield from _skipped(document["skipped"])
     ruled_out = [f"{code(one['sub_cause'])}: {prose(one['because'])}" for one in document["ruled_out"]]
     yield from _list("Ruled out", ruled_out)
@@ -206,14 +206,23 @@ def _latency(document: Document) -> Iterator[str]:
         )
 
 
-def _phases(phases: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    largest = sorted(phases.items(), key=lambda item: -(item[1]["share"] or 0))
+def _phases(document: Document) -> Iterator[str]:
     rows = [
-        [code(name, in_table=True), say.share(one["share"]), say.duration(one["mean_s"]), say.duration(one["p99_s"])]
-        for name, one in largest
+        [
+            code(name, in_table=True),
+            say.share(one["share"]),
+            say.duration(one["mean_s"]),
+            say.duration(one["p99_s"]),
+            say.duration(one.get("baseline_mean_s")),
+            "derived" if one.get("derived") else "",
+        ]
+        for name, one in say.phases(document)
     ]
     if rows:
-        yield from ("", "## Phases", *_table(("phase", "#share", "#mean", "#p99"), rows))
+        titles = ("phase", "#share", "#mean", "#p99", "#mean before", "")
+        yield from ("", "## Phases", *_table(titles, rows))
+    for sentence in (document.get("metrics") or {}).get("trouble") or ():
+        yield f"- {prose(sentence)}"
 
 
 def _skipped(skipped: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -245,7 +245,7 @@ def _write(page: _Page, document: Document) -> None:
     _patterns(page, document)
     page.gap()
     _latency(page, document)
-    _phases(page, document.get("phases"))
+    _phases(page, document)
     page.gap()
     if not undecided:
         _skipped(page, document["skipped"])
@@ -479,13 +479,15 @@ def _event(page: _Page, block: _Block, name: str, event: Mapping[str, Any], form
     block.add(said, bullet=f"{name} ", rows=1)
 
 
-def _phases(page: _Page, phases: Mapping[str, Mapping[str, Any]] | None) -> None:
-    if not phases:
-        return
-    block = _Block(page, "Phases")
-    largest = sorted(phases.items(), key=lambda item: -(item[1]["share"] or 0))
-    told = [f"{say.words(name)} {say.share(phase['share'])}" for name, phase in largest]
-    block.add(page.text(" · ".join(told)), rows=2)
+# Of a phase that takes less there is nothing to tell.
+_TOLD_SHARE = 0.005
+
+
+def _phases(page: _Page, document: Document) -> None:
+    """Where a search spends its time, the largest phase first; the rest of them in as many words as there is room."""
+    told = [say.phase(name, one) for name, one in say.phases(document) if (one["share"] or 0) >= _TOLD_SHARE]
+    if told:
+        _Block(page, "Phases").add(page.text(" · ".join(told)), rows=3)
 
 
 def _skipped(page: _Page, skipped: Sequence[Mapping[str, Any]]) -> None:
