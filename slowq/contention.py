@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import count, do, fact, percent
 from slowq.confidence import confidence
-from slowq.facts import STEADY_S, Case
-from slowq.findings import Clear, Outcome, Skipped
-from slowq.heavy import heavy_requests
+from slowq.facts import STEADY_S, WORTH_A_LOOK_S, Case
+from slowq.findings import Clear, Evidence, Outcome, Skipped
+from slowq.heavy import LARGE_NQ, heavy_requests
 from slowq.rule import About
+from slowq.signals import Signals
 from slowq.workload import logged, stated
 
 # Events of the context file that are no noun as they stand.
@@ -39,24 +40,28 @@ def contention_finding(
     base: float,
     overlap_share: float,
     concentration: float,
+    track: str,
 ) -> Outcome:
     """Blame background work of these kinds, where the log or the context file shows it beside slow requests.
 
-    `triggers` are events that start such work, `told` the words of the context file for it.
+    `triggers` are events that start such work, `told` the words of the context file for it, `track` the quantity of the
+    metrics that measures it.
     """
-    work = workload.of(case)
+    work, measured = workload.of(case), signals.of(case)
+    active = measured.active_share(track)
+    runs = bool(active >= _MOST)
     stated_events = [event for event in case.context.events if event.what in told]
     after = case.context.pattern.get("only_after")
     starts, ends = ran(case, kinds)
     events = _lines_of(case, kinds, starts, ends)
-    if not len(case.events) and not stated_events and after is None:
+    if not len(case.events) and not stated_events and after is None and np.isnan(active):
         return Skipped(about.needs)
-    if not len(events) and not stated_events and after not in told:
+    if not len(events) and not stated_events and after not in told and not runs:
         return Clear(f"no {what} in the time of the slow requests")
     covered = work.covered_share(starts, ends)
     inside = covered >= workload.VICTIM_SHARE
     share = work.share(inside)
-    if len(events) and not stated_events and after not in told and share < overlap_share and work.window_s:
+    if len(events) and not stated_events and after not in told and not runs and share < overlap_share and work.window_s:
         return Clear(f"only {percent(share)} of the slow time has {what} beside it")
     density = _density(case, inside, starts, ends)
     started = workload.events_of(case, *triggers)
@@ -79,6 +84,7 @@ def contention_finding(
                 started, f"{count(len(started), 'line')} of the same time {do(len(started), 'show')} what started it."
             )
         )
+    evidence += _measured(measured, track, while_what, active)
     evidence += [
         stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.") for event in stated_events
     ]
@@ -103,20 +109,80 @@ def contention_finding(
                 (bool(stated_events) and after in told, 0.5),
                 (after in told, 0.2),
                 (cpu is not None and cpu >= 0.9 and bool(len(events)), 0.5),
+                (runs, 0.2),
+                (bool(measured.times_as_slow(track) >= _SLOWER), 0.35),
+                (runs and bool(measured.stretch >= _SLOWER), 0.25),
             ],
             against=[
                 (heavy > 0.5, 0.5),
+                (bool(measured.filter_share >= _MOST), 0.5),
+                (bool(measured.growing_share >= _MOST), 0.3),
+                (bool(measured.brute_share >= _MOST), 0.3),
+                (bool(measured.phase("wait_tsafe") >= _MOST), 0.4),
+                (bool(measured.mean("nq") >= LARGE_NQ and measured.vector_work_s <= WORTH_A_LOOK_S), 0.4),
+                (bool(active == 0), 0.3),
                 (bool(len(events)) and not stated_events and work.window_s > 0 and share < overlap_share, 0.4),
             ],
         ),
         summary=f"Searches compete with {what} for the same machine"
-        + (f": {percent(share)} of the slow time lies beside them." if work.window_s else ".")
-        if len(events)
+        + (f": {percent(share)} of the slow time lies beside them." if work.window_s and len(events) else ".")
+        if len(events) or runs
         else "Searches are slow since "
         f"{_with_article(stated_events[0].what or after or what if stated_events else after or what)}.",
         evidence=evidence,
         affected=inside | work.victims(inside) if overlaps else None,
     )
+
+
+# What must take this share of the work, or of the time, to be the explanation.
+_MOST = 0.5
+_LOADS_PER_S = 0.1
+# Times as slow as otherwise, from which it is no noise; half of the machine taken away makes it twice.
+_SLOWER = 1.5
+
+
+def explained(case: Case) -> str | None:
+    """What another rule names as the use of the machine, in words; None where nothing does.
+
+    For rules of last resort: a full CPU or disk is a symptom wherever this finds something.
+    """
+    work, measured = workload.of(case), signals.of(case)
+    beside_them = {
+        "index builds": beside(case, ("index_build",)),
+        "compactions": beside(case, ("compaction",)),
+        "segment loads": beside(case, ("segment_load", "segment_release")),
+    }
+    shares = {
+        "costly requests": work.share(heavy_requests(work)),
+        "filters": measured.filter_share,
+        "growing segments": measured.growing_share,
+        **beside_them,
+        "running index builds": measured.active_share("builds_running"),
+        "running compactions": measured.active_share("compaction"),
+        "vectors that come in large requests": float(measured.mean("nq") >= LARGE_NQ),
+        "loading segments": float(measured.rate("load_segment") >= _LOADS_PER_S),
+        "segments without an index": measured.brute_share,
+        "work that no index does": measured.outside_index_share,
+        "waiting for tSafe": measured.phase("wait_tsafe"),
+    }
+    return next((what for what, share in shares.items() if share >= _MOST), None)
+
+
+def _measured(measured: Signals, track: str, while_what: str, active: float) -> list[Evidence]:
+    """What the metrics say of the same: how long it ran, how slow searches were meanwhile, how the same work stretched."""
+    if not active > 0:
+        return []
+    evidence = [measured.says(track, f"For {percent(active)} of the time {while_what}.", active, _MOST)]
+    slower, stretch = measured.times_as_slow(track), measured.stretch
+    if slower >= _SLOWER:
+        evidence.append(
+            measured.says("search_latency", f"Searches took {slower:.1f} times as long meanwhile.", slower, _SLOWER)
+        )
+    if active >= _MOST and stretch >= _SLOWER:
+        evidence.append(
+            measured.says("core", f"The same work took {stretch:.1f} times as long as before.", stretch, _SLOWER)
+        )
+    return evidence
 
 
 def _with_article(what: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import count, do, finding, percent, seconds
 from slowq.confidence import confidence
 from slowq.facts import Case, FieldFacts, Version
@@ -25,6 +25,8 @@ from slowq.workload import Mask, seen, stated
 # Filtered requests that are fewer than this share of the slow seconds stand beside the trouble, not behind it.
 _MOST, _FEW = 0.8, 0.3
 _MUCH_SLOWER = 2.0
+# Filters are what is slow where they are at least half of the work on segments, and are not where they are a tenth.
+_MOST_WORK, _HARDLY_ANY_WORK = 0.5, 0.1
 _PASTED = 300  # characters of a filter in a snippet
 
 
@@ -41,7 +43,8 @@ def filter_finding(
     keys: Sequence[str] | None = None,
 ) -> Finding:
     """A finding that blames the filters of the masked requests."""
-    work = workload.of(case)
+    work, measured = workload.of(case), signals.of(case)
+    spent = measured.filter_share
     victims = work.victims(culprits)
     others = ~culprits & ~victims
     share = work.share(culprits)
@@ -78,6 +81,15 @@ def filter_finding(
                 _MUCH_SLOWER,
             )
         )
+    if not np.isnan(spent):
+        evidence.append(
+            measured.says(
+                "core" if measured.track("scalar") is None else "scalar",
+                f"Filters take {percent(spent)} of the work on segments.",
+                spent,
+                _MOST_WORK,
+            )
+        )
     only = bool(case.context.pattern.get("only_with_filter"))
     if only:
         evidence.append(stated(case, "pattern.only_with_filter", "Only filtered searches are slow."))
@@ -93,8 +105,13 @@ def filter_finding(
                 (bool(slower >= _MUCH_SLOWER), 0.3),
                 (only, 0.5),
                 (bool(more), more_weight),
+                (bool(spent >= _MOST_WORK), 0.5),
             ],
-            against=[(share < _FEW, 0.5), (work.share(apart) > share, 0.3)],
+            against=[
+                (share < _FEW, 0.5),
+                (work.share(apart) > share, 0.3),
+                (bool(spent < _HARDLY_ANY_WORK), 0.7),
+            ],
         ),
         summary=f"{percent(share)} of the slow time is spent by requests that filter {what}"
         + (f", and {count(int(victims.sum()), 'other request')} waited for them." if victims.any() else "."),

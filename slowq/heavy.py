@@ -12,8 +12,11 @@ from slowq.filters import Features
 from slowq.workload import Mask, Workload
 
 # The numbers of the rules search_params, large_result and large_nq; theirs say where they come from.
-_HIGH_EF, _HIGH_NPROBE, _EF_PER_TOP_K, _LARGE_TOP_K, _LARGE_NQ = 512, 128, 10, 1_000, 100
+_HIGH_EF, _HIGH_NPROBE, _EF_PER_TOP_K, _LARGE_TOP_K, LARGE_NQ = 512, 128, 10, 1_000, 100
 _LONG_OR, _LONG_IN = 10, 1_000
+
+# Metrics that only binary vectors have (Knowhere; the last three up to 2.2, MHJACCARD from 2.6).
+BINARY_METRICS = ("HAMMING", "JACCARD", "MHJACCARD", "TANIMOTO", "SUPERSTRUCTURE", "SUBSTRUCTURE")
 
 
 def uses_json(features: Features) -> bool:
@@ -50,7 +53,7 @@ def heavy_requests(work: Workload) -> Mask:
         work.of_filter(costly_filter)
         | thorough(work)
         | (work.number("top_k") >= _LARGE_TOP_K)
-        | (work.nq >= _LARGE_NQ)
+        | (work.nq >= LARGE_NQ)
         | work.is_any("kind", ["hybrid_search"])
         | work.has_param("group_by_field")
         | work.has_param("radius")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 
-from slowq import rules, workload
-from slowq.blame import percent
+from slowq import rules, signals, workload
+from slowq.blame import percent, seconds
 from slowq.confidence import ENOUGH, probability
 from slowq.facts import Case
 from slowq.findings import Broken, Clear, Diagnosis, Finding, Skipped, Verdict
@@ -67,18 +67,24 @@ def expected_share(finding: Finding) -> float:
 
 
 def _nothing_slow(case: Case) -> bool:
-    """Whether logs are there and show no slow request, and the context file does not say otherwise."""
-    context = case.context
+    """Whether logs or metrics are there and show nothing slow, and the context file does not say otherwise."""
+    context, measured = case.context, signals.of(case)
     complaint = context.requests or context.pattern or context.client or context.observations or context.events
-    return bool(case.inputs) and not workload.of(case).count and not complaint
+    known = bool(case.inputs) or bool(measured)
+    return known and not workload.of(case).count and not complaint and not measured.slow
 
 
 def _verdict(case: Case, findings: Sequence[Finding], skipped: Sequence[tuple[str, Skipped]]) -> Verdict:
     work = workload.of(case)
     first = findings[0] if findings else None
-    if case.inputs and not work.count and (first is None or first.confidence < ENOUGH):
-        threshold = _threshold(case)
-        return Verdict("nothing_slow", f"No slow request in {case.coverage.lines:,} lines; {threshold}.")
+    measured = signals.of(case)
+    if not work.count and not measured.slow and (first is None or first.confidence < ENOUGH):
+        if case.inputs:
+            threshold = _threshold(case)
+            return Verdict("nothing_slow", f"No slow request in {case.coverage.lines:,} lines; {threshold}.")
+        if measured:
+            took = seconds(measured.mean("search_latency")), seconds(measured.quantile("search_latency", 0.99))
+            return Verdict("nothing_slow", f"Searches take {took[0]} on average and {took[1]} at the p99 at the proxy.")
     if first is None or first.confidence < ENOUGH or first.explains_share < ENOUGH_SHARE:
         candidates = " or ".join(one.sub_cause for one in findings[:2])
         lead = (
@@ -103,7 +109,7 @@ def _next_question(findings: Sequence[Finding], skipped: Sequence[tuple[str, Ski
     for name, outcome in sorted(skipped, key=lambda one: rules.by_id(one[0]).about.cause not in wanted):
         if outcome.needs:
             return f"To decide {name}, supply {outcome.needs[0].what}."
-    return "Phase latencies from Prometheus would tell where the time goes."
+    return "Phase latencies from Prometheus would tell where the time goes: --metrics FILE."
 
 
 def _threshold(case: Case) -> str:

@@ -1,4 +1,4 @@
-"""What slowq says of each recorded incident, from its logs and its context file; `python -m tests.golden` rewrites it."""
+"""What slowq says of each recorded incident, without and with its metrics; `python -m tests.golden` rewrites it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slowq.context.file import load
-from slowq.gather import gather
+from slowq.gather import Answers, gather
+from slowq.metrics import load as load_metrics
 from slowq.report.document import document
 from slowq.triage import diagnose
 
@@ -18,25 +19,38 @@ INCIDENTS = sorted(path.parent for path in SAMPLES.glob("*/truth.json"))
 
 
 @cache
-def answer(incident: Path) -> dict[str, Any]:
-    """The document of `slowq analyze INCIDENT/logs [--context INCIDENT/context.yaml]`."""
-    facts = incident / "context.yaml"
-    case = gather([str(incident / "logs")], load(str(facts)) if facts.exists() else None, jobs=1)
+def answer(incident: Path, *, with_metrics: bool = False) -> dict[str, Any]:
+    """The document of `slowq analyze INCIDENT/logs [--context INCIDENT/context.yaml] [--metrics …]`."""
+    facts, measured = incident / "context.yaml", incident / "prometheus_range.json.gz"
+    answers = Answers(load_metrics(str(measured)), measured.name) if with_metrics and measured.exists() else None
+    case = gather([str(incident / "logs")], load(str(facts)) if facts.exists() else None, metrics=answers, jobs=1)
     return document(case, diagnose(case))
 
 
 def summary(incident: Path) -> dict[str, Any]:
     """The part of the answer that is kept: enough to see that something moved, and what."""
-    found = answer(incident)
-    verdict = {key: value for key, value in found["verdict"].items() if key != "summary"}
-    findings = [[one["sub_cause"], one["confidence"], round(one["explains_share"], 2)] for one in found["findings"]]
+    found, measured = answer(incident), answer(incident, with_metrics=True)
     return {
-        "verdict": verdict,
-        "findings": findings,
+        **_judged(found),
+        "with_metrics": {
+            **_judged(measured),
+            "phases": {
+                name: round(one["share"], 2) for name, one in (measured["phases"] or {}).items() if one is not None
+            },
+        },
         "requests": {"count": found["requests"]["count"]},
         "coverage": {
             key: value for key, value in found["coverage"].items() if key not in ("malformed", "first_unrecognised")
         },
+    }
+
+
+def _judged(found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "verdict": {key: value for key, value in found["verdict"].items() if key != "summary"},
+        "findings": [
+            [one["sub_cause"], one["confidence"], round(one["explains_share"], 2)] for one in found["findings"]
+        ],
     }
 
 

@@ -33,10 +33,20 @@ def test_the_answer_is_the_expected_one(incident: Path) -> None:
 
 @every_incident
 def test_the_verdict_is_the_truth_or_that_the_evidence_does_not_decide(incident: Path) -> None:
-    verdict, true = answer(incident)["verdict"], truth(incident)
+    verdict = answer(incident)["verdict"]
     if incident.name in UNDECIDED:
         assert verdict["outcome"] == "undetermined"
-    elif true["cause"] is None:
+    else:
+        assert_right(verdict, truth(incident))
+
+
+@every_incident
+def test_with_metrics_the_verdict_is_the_truth(incident: Path) -> None:
+    assert_right(answer(incident, with_metrics=True)["verdict"], truth(incident))
+
+
+def assert_right(verdict: dict[str, Any], true: dict[str, Any]) -> None:
+    if true["cause"] is None:
         assert verdict["outcome"] == "nothing_slow"
     else:
         assert verdict["outcome"] == "diagnosed"

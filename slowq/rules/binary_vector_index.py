@@ -33,11 +33,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import count, do, finding, percent
 from slowq.confidence import confidence
 from slowq.facts import Case, CollectionFacts, FieldFacts, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import BINARY_METRICS
 from slowq.rule import About, threshold
 from slowq.workload import seen, stated
 
@@ -145,9 +146,6 @@ client.load_collection(collection_name=$collection)
     ),
 )
 
-# Metrics that only binary vectors have (Knowhere; the last three up to 2.2, MHJACCARD from 2.6).
-BINARY_METRICS = ("HAMMING", "JACCARD", "MHJACCARD", "TANIMOTO", "SUPERSTRUCTURE", "SUBSTRUCTURE")
-
 # nprobe below which there is little to lower; the default is 8.
 _FEW_CLUSTERS = 32
 Described = tuple[CollectionFacts, str, FieldFacts]
@@ -166,7 +164,7 @@ ABOUT = About(
         Need(
             what="how long the vector search itself takes",
             how_to_supply=(
-                "Look at internal_core_search_latency with type vector_latency, or give "
+                "Give --metrics with internal_core_search_latency with type vector_latency, or "
                 "--context: `observations: {vector_search_s: 2.1}`."
             ),
         ),
@@ -187,7 +185,7 @@ class BinaryVectorIndex:
     )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
+        work, measured = workload.of(case), signals.of(case)
         fields = [(c, key, one) for c, key, one in workload.vector_fields(case) if "BINARY" in (one.type or "").upper()]
         binary = work.is_any("metric_type", list(BINARY_METRICS))
         for c, _, _ in fields:
@@ -242,6 +240,7 @@ class BinaryVectorIndex:
                     (bool(large), 0.4),
                     (work.share(binary) > 0.8, 0.25),
                     (bool(victims.any()), 0.1),
+                    (bool(measured.brute_share >= 0.5) and work.share(binary) > 0.5, 0.4),
                 ],
                 against=[(bool(fields) and not scanned, 0.5), (0 < work.share(binary) < 0.3, 0.4)],
             ),

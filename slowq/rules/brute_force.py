@@ -35,13 +35,14 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from slowq import workload
-from slowq.blame import count, do, finding
+from slowq import signals, workload
+from slowq.blame import count, do, finding, percent
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.heavy import costly_filter
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
+from slowq.heavy import BINARY_METRICS, costly_filter
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.workload import logged, stated
 
 REMEDIES = (
@@ -170,7 +171,7 @@ ABOUT = About(
         Need(
             what="how much of the data is indexed",
             how_to_supply=(
-                "Look at milvus_rootcoord_indexed_entity_num and milvus_rootcoord_entity_num, or "
+                "Give --metrics with milvus_rootcoord_indexed_entity_num and milvus_rootcoord_entity_num, or "
                 "give --context: `collections: [{name: products, segments: {sealed: 40, indexed: 12, growing: "
                 "3}}]`."
             ),
@@ -189,9 +190,17 @@ class BruteForce:
         100_000,
         "rows from which a scan of all of them is worth an index; below it takes a few tens of milliseconds",
     )
+    scanned_share: float = threshold(
+        0.5,
+        "share of the searched segments that no index was asked for, from which scans are most of the work",
+    )
+    hardly_scanned: float = threshold(
+        0.1,
+        "share of them below which an index answers nearly all",
+    )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
+        work, measured = workload.of(case), signals.of(case)
         described = [
             (c, key, one)
             for c, key, one in workload.vector_fields(case)
@@ -199,7 +208,9 @@ class BruteForce:
         ]
         made = flat_indexes_made(case)
         unindexed = workload.events_of(case, "no_index_search")
-        if not described and not len(made) and not len(unindexed):
+        binary = work.is_any("metric_type", list(BINARY_METRICS))
+        scans = bool(measured.brute_share >= self.scanned_share) and not work.share(binary) > 0.5
+        if not described and not len(made) and not len(unindexed) and not scans:
             return Skipped(self.about.needs)
         scanned = [
             (c, key, one)
@@ -215,7 +226,9 @@ class BruteForce:
         )
         if large and not culprits.any() and None in names:
             culprits = np.ones(work.count, dtype=bool)
-        if not large and not culprits.any() and not len(unindexed):
+        if scans and not culprits.any():
+            culprits = ~binary
+        if not large and not culprits.any() and not len(unindexed) and not scans:
             return Clear("every vector field of a large collection has an index that is not FLAT")
         if work.count and (large or len(made)) and not culprits.any():
             return Clear("no slow request asks a collection without a vector index")
@@ -242,6 +255,8 @@ class BruteForce:
                     len(unindexed),
                 )
             )
+        if scans:
+            evidence += self._scans(measured)
         if not culprits.any():
             culprits = np.ones(work.count, dtype=bool)
         share = work.share(culprits)
@@ -256,16 +271,33 @@ class BruteForce:
                     (bool(large), 0.7),
                     (bool(len(made)), 0.5),
                     (share > 0.8, 0.2),
+                    (scans, 0.4),
                 ],
                 against=[
                     (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4),
-                    (not large and not len(made), 0.3),
+                    (not large and not len(made) and not scans, 0.3),
+                    (bool(measured.brute_share < self.hardly_scanned) and not large, 0.7),
                 ],
             ),
             summary="Each search compares its vectors with every row, because the vector index is FLAT or missing.",
             evidence=evidence,
             keys=["autoindex", "partition_key"] if sparse else None,
         )
+
+    def _scans(self, measured: Signals) -> list[Evidence]:
+        share, rows = measured.brute_share, measured.mean("rows_without_index")
+        evidence = [
+            measured.says(
+                "core",
+                f"{percent(share)} of the segments that were searched were scanned without asking an index.",
+                share,
+                self.scanned_share,
+            )
+        ]
+        if rows >= self.too_many_rows:
+            says = f"{rows:,.0f} rows are loaded without any index."
+            evidence.append(measured.says("rows_without_index", says, rows, self.too_many_rows))
+        return evidence
 
 
 def flat_indexes_made(case: Case) -> pd.DataFrame:

@@ -32,11 +32,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import count, fact, percent, seconds
 from slowq.confidence import confidence
 from slowq.facts import Case, Need, Place
-from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
+from slowq.findings import Cite, Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.workload import stated
 
@@ -131,7 +131,7 @@ ABOUT = About(
         Need(
             what="what the server measures for the same requests",
             how_to_supply=(
-                "Give the access log, look at milvus_proxy_sq_latency, or give --context: "
+                "Give the access log, look at milvus_proxy_sq_latency, or --context: "
                 "`server: {p50_s: 0.01, p99_s: 0.02}`."
             ),
         ),
@@ -225,6 +225,11 @@ class ClientOrNetwork:
             row = int(requests["duration_s"].argmax())
             place = Place(str(requests["path"].iloc[row]), int(requests["line"].iloc[row]))
             return _Server(took_s, f"Of the requests in the access log Milvus took {seconds(took_s)}.", place)
+        measured = signals.of(case)
+        if measured:
+            took_s = measured.mean("search_latency") if name == "p50_s" else measured.quantile("search_latency", 0.99)
+            says = f"At the proxy a search takes {seconds(took_s)} ({'mean' if name == 'p50_s' else 'p99'})."
+            return _Server(took_s, says, measured.says("search_latency", says).cites[0])
         if case.inputs and not len(requests):
             limit_s = 1.0 if case.milvus.surely_from((2, 6, 10)) else SLOW_LOG_S
             says = f"In {count(case.coverage.lines, 'line')} of log no request took {seconds(limit_s)}."
@@ -238,5 +243,5 @@ class _Server:
 
     took_s: float
     says: str
-    cite: Place
+    cite: Cite
     at_most: bool = False

@@ -102,8 +102,7 @@ ABOUT = About(
         Need(
             what="the offset of the clocks",
             how_to_supply=(
-                "Look at node_timex_offset_seconds of the hosts, or give --context: "
-                "`dependencies: {clock_offset_s: 2.5}`."
+                "Look at node_timex_offset_seconds of the hosts, or --context: `dependencies: {clock_offset_s: 2.5}`."
             ),
         ),
     ),

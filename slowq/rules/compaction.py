@@ -120,7 +120,7 @@ ABOUT = About(
         ),
         Need(
             what="what compaction takes from the nodes that serve searches",
-            how_to_supply="Look at milvus_datacoord_compaction_task_num and process_cpu_seconds_total.",
+            how_to_supply="Give --metrics with milvus_datacoord_compaction_task_num and process_cpu_seconds_total.",
         ),
     ),
     remedies=REMEDIES,
@@ -153,4 +153,5 @@ class Compaction:
             base=0.3,
             overlap_share=self.overlap_share,
             concentration=self.concentration,
+            track="compaction",
         )

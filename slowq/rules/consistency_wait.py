@@ -37,7 +37,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import count, do, finding, percent, seconds
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
@@ -141,6 +141,8 @@ client.create_collection(
 
 # proxy.timeTickInterval: how often tSafe advances up to 2.5; a Strong read waits for the next tick.
 TICK_S = 0.2
+# common.gracefulTime: how far back the guarantee of a Bounded read lies.
+GRACEFUL_S = 5.0
 
 ABOUT = About(
     id="consistency_wait",
@@ -156,7 +158,7 @@ ABOUT = About(
         Need(
             what="how long searches wait for tSafe",
             how_to_supply=(
-                "Look at milvus_querynode_sq_wait_tsafe_latency, or give --context: "
+                "Give --metrics with milvus_querynode_sq_wait_tsafe_latency, or --context: "
                 "`observations: {wait_tsafe_s: 4.5}`."
             ),
         ),
@@ -179,18 +181,28 @@ class ConsistencyWait:
         0.4,
         "wait of a Strong read that is normal up to 2.5, where tSafe moves with the time tick of 200 ms",
     )
+    waiting_share: float = threshold(
+        0.3,
+        "share of a search's time from which the wait for tSafe is a main part of it",
+    )
+    hardly_waiting: float = threshold(
+        0.05,
+        "share of a search's time below which the wait for tSafe is not what is slow",
+    )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
+        work, measured = workload.of(case), signals.of(case)
+        waiting = measured.phase("wait_tsafe")
         parked = workload.events_of(case, "tsafe_parked")
         wait_s = case.context.observations.get("wait_tsafe_s")
         known = work.is_known("consistency")
-        if not known.any() and not len(parked) and wait_s is None:
+        if not known.any() and not len(parked) and wait_s is None and np.isnan(waiting):
             return Skipped(self.about.needs)
         strict = work.is_any("consistency", ["Strong"]) | (
             work.is_any("consistency", ["Session"]) & (self._lag(work) < self.strong_lag_s)
         )
-        if not strict.any() and not len(parked) and not (wait_s or 0) >= self.usual_strong_wait_s:
+        waits = bool(waiting >= self.waiting_share)
+        if not strict.any() and not len(parked) and not (wait_s or 0) >= self.usual_strong_wait_s and not waits:
             return Clear("no slow request ran with Strong consistency or a fresh session guarantee")
         weaker = known & ~strict
         culprits = strict if strict.any() else np.ones(work.count, dtype=bool)
@@ -206,6 +218,15 @@ class ConsistencyWait:
                     f"guarantee ({percent(share)} of the slow time).",
                     strict,
                     share,
+                )
+            )
+        if waits:
+            evidence.append(
+                measured.says(
+                    "wait_tsafe",
+                    f"Searches wait {seconds(measured.mean('wait_tsafe'))} for tSafe, {percent(waiting)} of their time.",
+                    waiting,
+                    self.waiting_share,
                 )
             )
         evidence += self._waits(case, parked, wait_s, late, writes)
@@ -242,8 +263,12 @@ class ConsistencyWait:
                     (bool(len(parked)), 0.7),
                     ((wait_s or 0) >= self.usual_strong_wait_s, 0.6),
                     (asked_strong and jump_s >= 0.5 * TICK_S, 0.5),
+                    (waits, 0.5),
                 ],
                 against=[
+                    (bool(waiting < self.hardly_waiting), 0.7),
+                    # With Bounded a wait means that the stream lags by more than its 5 s.
+                    (not strict.any() and bool(measured.highest("consume_lag") >= GRACEFUL_S), 0.4),
                     (bool(strict.any()) and share < 0.3, 0.5),
                     (work.share(heavy_requests(work)) > 0.5, 0.5),
                     (case.context.observations.get("writes_per_s") == 0 and not len(parked), 0.3),
@@ -255,7 +280,7 @@ class ConsistencyWait:
                 if strict.any()
                 else "the log shows them parked."
                 if len(parked)
-                else f"they wait {seconds(wait_s or 0)} for tSafe."
+                else f"they wait {seconds(measured.mean('wait_tsafe') if waits else wait_s or 0)} for tSafe."
             ),
             evidence=evidence,
             names={"level": "Strong"},

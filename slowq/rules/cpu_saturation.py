@@ -29,9 +29,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from slowq import signals
+from slowq.blame import fact, percent, seconds
+from slowq.confidence import confidence
+from slowq.contention import explained
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import stated
 
 REMEDIES = (
     Remedy(
@@ -115,8 +122,8 @@ ABOUT = About(
         Need(
             what="how full the CPU is, on each node",
             how_to_supply=(
-                "Look at process_cpu_seconds_total and container_cpu_cfs_throttled_periods_total, "
-                "or give --context: `observations: {cpu_share: 0.97}` or `observations_per_node: [{node: "
+                "Give --metrics with process_cpu_seconds_total and container_cpu_cfs_throttled_periods_total, "
+                "or --context: `observations: {cpu_share: 0.97}` or `observations_per_node: [{node: "
                 "querynode-1, cpu_share: 0.98}]`."
             ),
         ),
@@ -140,10 +147,94 @@ class CpuSaturation:
         0.9,
         "CPU share of its limit from which a node counts as full",
     )
+    stretched: float = threshold(
+        3.0,
+        "times the work of a query vector before, from which it is not noise: two busy threads on one core make it 2",
+    )
+    throttled: float = threshold(
+        0.25,
+        "share of CPU periods held back by the container limit; Kubernetes' own alert CPUThrottlingHigh uses 25 %",
+    )
     uneven: float = threshold(
         0.3,
         "difference of CPU share between nodes from which load counts as uneven",
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        measured = signals.of(case)
+        told = case.context.observations.get("cpu_share")
+        nodes = {
+            str(one["node"]): float(one["cpu_share"])
+            for one in case.context.observations_per_node
+            if one.get("cpu_share") is not None and one.get("node")
+        }
+        stretch = measured.stretch
+        throttled = measured.rate("throttled") / measured.rate("periods")
+        if told is None and not nodes and np.isnan([stretch, throttled]).all():
+            return Skipped(self.about.needs)
+        fullest = max([told or 0.0, *nodes.values()])
+        if not fullest >= self.full_cpu_share and not stretch >= self.stretched and not throttled >= self.throttled:
+            return Clear("the CPU is not full, and the same work takes no longer than before")
+        if other := explained(case):
+            return Clear(f"the CPU is used by something that another rule names: {other}")
+        evidence = []
+        if told is not None and told >= self.full_cpu_share:
+            evidence.append(
+                stated(case, "observations.cpu_share", f"The CPU is at {percent(told)}.", told, self.full_cpu_share)
+            )
+        evidence += [
+            stated(
+                case,
+                f"observations_per_node[{at}].cpu_share",
+                f"The CPU of {one['node']} is at {percent(one['cpu_share'])}.",
+                one["cpu_share"],
+                self.full_cpu_share,
+            )
+            for at, one in enumerate(case.context.observations_per_node)
+            if (one.get("cpu_share") or 0) >= self.full_cpu_share and one.get("node")
+        ]
+        if stretch >= self.stretched:
+            evidence.append(
+                measured.says(
+                    "core",
+                    f"A query vector takes {stretch:.0f} times the work that it took before: "
+                    f"{seconds(measured.vector_work_s)} in segcore, {seconds(measured.vector_work_before_s)} before.",
+                    stretch,
+                    self.stretched,
+                )
+            )
+            if not np.isnan(measured.mean("cpu")):
+                evidence.append(
+                    measured.says(
+                        "cpu", f"Milvus gets {measured.mean('cpu'):.1f} cores meanwhile.", measured.mean("cpu")
+                    )
+                )
+        if throttled >= self.throttled:
+            evidence.append(
+                measured.says(
+                    "throttled",
+                    f"The container limit holds it back in {percent(throttled)} of the CPU periods.",
+                    throttled,
+                    self.throttled,
+                )
+            )
+        uneven = len(nodes) > 1 and max(nodes.values()) - min(nodes.values()) >= self.uneven
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.35,
+                signs=[
+                    (fullest >= self.full_cpu_share, 0.2),  # a full CPU is a symptom first
+                    (bool(stretch >= self.stretched), 0.4),
+                    (bool(throttled >= self.throttled), 0.6),
+                    (uneven, 0.15),
+                    (bool(case.context.pattern.get("all_collections")), 0.15),
+                ],
+            ),
+            summary="The CPU is full, so that every search takes longer than its own work."
+            if fullest >= self.full_cpu_share or throttled >= self.throttled
+            else "The same work takes far longer than before, and nothing within Milvus explains it: its cores are taken.",
+            evidence=evidence,
+            subject=max(nodes, key=nodes.__getitem__) if uneven else "the cluster",
+        )

@@ -32,9 +32,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from slowq import signals, workload
+from slowq.blame import count, do, finding, percent
+from slowq.confidence import confidence
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
+from slowq.workload import seen, stated
+
+# Disks that answer a random read in milliseconds, where NVMe takes a tenth of one.
+SLOW_DISKS = ("hdd", "network")
+# Configuration keys that map vector indexes (2.3.x: the first; from 2.4.10: the second).
+MMAP_KEYS = ("queryNode.mmap.mmapEnabled", "queryNode.mmap.vectorIndex")
 
 REMEDIES = (
     Remedy(
@@ -145,7 +157,7 @@ ABOUT = About(
         Need(
             what="how busy the disk and the CPU of the query nodes are",
             how_to_supply=(
-                "Look at node_disk_io_time_seconds_total of the hosts, or give --context: "
+                "Give --metrics with node_disk_io_time_seconds_total of the hosts, or --context: "
                 "`observations: {disk_util_share: 0.97, cpu_share: 0.2}`."
             ),
         ),
@@ -173,4 +185,100 @@ class DiskBoundIndex:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        work, measured = workload.of(case), signals.of(case)
+        mapped = on_disk(case)
+        disk_ann = work.has_param("search_list")
+        observed = case.context.observations
+        busy, cpu, kind = observed.get("disk_util_share"), observed.get("cpu_share"), case.context.hardware.get("disk")
+        if not mapped and not disk_ann.any():
+            if any(one.index is not None for _, _, one in workload.vector_fields(case)):
+                return Clear("no vector index of the context file is of DISKANN or mapped from disk")
+            return Skipped(self.about.needs)
+        if busy is None and kind is None and not mapped:
+            return Skipped(self.about.needs)
+        culprits = disk_ann if disk_ann.any() else work.is_any("collection", [name for name, _, _ in mapped if name])
+        culprits = culprits if culprits.any() else np.ones(work.count, dtype=bool)
+        spread = self._spread(work, culprits)
+        evidence = [stated(case, key, says) for _, key, says in mapped]
+        if disk_ann.any():
+            evidence.append(
+                seen(
+                    work,
+                    f"{count(int(disk_ann.sum()), 'slow request')} {do(int(disk_ann.sum()), 'carry')} search_list, "
+                    "a parameter of DISKANN.",
+                    disk_ann,
+                )
+            )
+        if kind in SLOW_DISKS:
+            evidence.append(
+                stated(
+                    case, "hardware.disk", f"The disk is of the kind {kind}; DISKANN and mmap need a local NVMe disk."
+                )
+            )
+        if busy is not None:
+            evidence.append(
+                stated(
+                    case,
+                    "observations.disk_util_share",
+                    f"The disk is busy for {percent(busy)} of the time.",
+                    busy,
+                    self.busy_disk_share,
+                )
+            )
+        if spread >= self.spread:
+            evidence.append(
+                seen(
+                    work,
+                    f"Durations spread widely: the p95 is {spread:.0f} times the median.",
+                    culprits,
+                    spread,
+                    self.spread,
+                )
+            )
+        return finding(
+            self.about,
+            case,
+            culprits,
+            confidence=confidence(
+                0.3,
+                signs=[
+                    ((busy or 0) >= self.busy_disk_share, 0.5),
+                    (kind in SLOW_DISKS, 0.35),
+                    (cpu is not None and cpu < self.idle_cpu_share, 0.25),
+                    (bool(spread >= self.spread), 0.15),
+                ],
+                against=[
+                    (busy is not None and busy < self.idle_cpu_share, 0.5),
+                    (kind == "nvme" and busy is None, 0.3),
+                    (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4),
+                    (bool(measured.filter_share >= 0.5), 0.4),
+                ],
+            ),
+            summary="Each search reads its index from the disk, and the disk is what it waits for.",
+            evidence=evidence,
+        )
+
+    def _spread(self, work: workload.Workload, culprits: workload.Mask) -> float:
+        """p95 over p50 of the culprits; NaN where they are too few to tell."""
+        if int(culprits.sum()) < 20 or not work.has_durations:
+            return float("nan")
+        took_s = work.weight_s[culprits]
+        return float(np.quantile(took_s, 0.95) / max(float(np.median(took_s)), 1e-3))
+
+
+def on_disk(case: Case) -> list[tuple[str | None, str, str]]:
+    """Collections whose vector index lies on disk: name, key and sentence, as the context file says it."""
+    found = [
+        (
+            c.name,
+            f"{key}.index",
+            (
+                f"{one.name or 'The vector field'} of {c.name or 'the collection'} is searched from disk: "
+                f"{'mapped' if one.index.mmap else one.index.type}."
+            ),
+        )
+        for c, key, one in workload.vector_fields(case)
+        if one.index is not None and (one.index.mmap or (one.index.type or "").upper() == "DISKANN")
+    ]
+    mapped = [key for key, value in case.context.config.items() if key in MMAP_KEYS and value is True]
+    return found or [(None, f"config.{key}", f"The configuration maps indexes from disk: {key}.") for key in mapped]

@@ -30,9 +30,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from slowq import signals
+from slowq.blame import fact, percent
+from slowq.confidence import confidence
+from slowq.contention import explained
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.rules.disk_bound_index import SLOW_DISKS, on_disk
+from slowq.workload import stated
 
 REMEDIES = (
     Remedy(
@@ -109,7 +117,7 @@ ABOUT = About(
         Need(
             what="how busy the disk is",
             how_to_supply=(
-                "Look at node_disk_io_time_seconds_total of the hosts, or give --context: "
+                "Give --metrics with node_disk_io_time_seconds_total of the hosts, or --context: "
                 "`observations: {disk_util_share: 0.98, cpu_share: 0.3}`."
             ),
         ),
@@ -137,4 +145,53 @@ class DiskSaturation:
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        measured = signals.of(case)
+        told = case.context.observations.get("disk_util_share")
+        devices = measured.track("disk_busy")
+        busiest = max(
+            (measured.mean("disk_busy", device=name) for name in (devices.parts.get("device", {}) if devices else {})),
+            default=np.nan,
+        )
+        if told is None and np.isnan(busiest):
+            return Skipped(self.about.needs)
+        busy = float(np.fmax(busiest, np.nan if told is None else told))
+        if busy < self.busy_disk_share:
+            return Clear(f"the disk is busy for {percent(busy)} of the time")
+        if on_disk(case):
+            return Clear("the index itself lies on the disk (disk_bound_index)")
+        if other := explained(case):
+            return Clear(f"the disk is used by something that another rule names: {other}")
+        cpu, kind = case.context.observations.get("cpu_share"), case.context.hardware.get("disk")
+        evidence = [
+            stated(
+                case,
+                "observations.disk_util_share",
+                f"The disk is busy for {percent(told)} of the time.",
+                told,
+                self.busy_disk_share,
+            )
+            if told is not None and told >= self.busy_disk_share
+            else measured.says(
+                "disk_busy",
+                f"The busiest disk is busy for {percent(busiest)} of the time.",
+                busiest,
+                self.busy_disk_share,
+            )
+        ]
+        if cpu is not None:
+            evidence.append(
+                stated(case, "observations.cpu_share", f"The CPU is at {percent(cpu)}.", cpu, self.idle_cpu_share)
+            )
+        if kind in SLOW_DISKS:
+            evidence.append(stated(case, "hardware.disk", f"The disk is of the kind {kind}."))
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.5,
+                signs=[(cpu is not None and cpu < self.idle_cpu_share, 0.35), (kind in SLOW_DISKS, 0.2)],
+                against=[(cpu is not None and cpu >= self.idle_cpu_share, 0.4)],
+            ),
+            summary=f"The disk is busy for {percent(busy)} of the time, and whoever reads or writes it waits.",
+            evidence=evidence,
+        )

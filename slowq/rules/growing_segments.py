@@ -35,8 +35,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq import workload
-from slowq.blame import count, do, fact
+import numpy as np
+
+from slowq import signals, workload
+from slowq.blame import count, do, fact, percent
 from slowq.confidence import confidence
 from slowq.facts import Case, Need, SegmentFacts
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -173,15 +175,31 @@ class GrowingSegments:
         "share of small segments from which a collection counts as fragmented; small is below "
         "dataCoord.segment.smallProportion 0.5 of the maximum size",
     )
+    growing_work_share: float = threshold(
+        0.5,
+        "share of the time on segments that growing ones take, from which they are most of the work",
+    )
+    hardly_any_work: float = threshold(
+        0.1,
+        "share of the time on segments below which growing ones cannot be what is slow",
+    )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
+        work, measured = workload.of(case), signals.of(case)
+        scanned = measured.growing_share
         unindexed = workload.events_of(case, "no_index_search")
         growing = workload.events_of(case, "growing_redundant", "insert", "flush")
         counted = [(c, c.segments) for c in case.context.collections if c.segments != SegmentFacts()]
         told = case.context.pattern.get("only_while_writing")
         writes = case.context.observations.get("writes_per_s")
-        if not len(unindexed) and not len(growing) and not counted and told is None and not writes:
+        if (
+            not len(unindexed)
+            and not len(growing)
+            and not counted
+            and told is None
+            and not writes
+            and np.isnan(scanned)
+        ):
             return Skipped(self.about.needs)
         evidence = []
         many = False
@@ -229,7 +247,17 @@ class GrowingSegments:
             )
         imported = [event for event in case.context.events if event.what == "import"]
         evidence += [stated(case, f"{event.key}.what", "Data was imported.") for event in imported]
-        if not many and not told and not len(unindexed) and not len(growing) and not writes:
+        if scanned >= self.growing_work_share:
+            evidence.append(
+                measured.says(
+                    "segment",
+                    f"Growing segments take {percent(scanned)} of the time that is spent on segments.",
+                    scanned,
+                    self.growing_work_share,
+                )
+            )
+        busy = bool(scanned >= self.growing_work_share)
+        if not many and not told and not len(unindexed) and not len(growing) and not writes and not busy:
             return Clear("segments are few, large and indexed, and nothing is written")
         return fact(
             self.about,
@@ -243,8 +271,13 @@ class GrowingSegments:
                     (len(growing) >= 5, 0.15),
                     (bool(imported and case.context.pattern.get("only_after")), 0.2),
                     ((writes or 0) > 0, 0.1),
+                    (busy, 0.65),
                 ],
-                against=[(told is False, 0.6), (work.share(heavy_requests(work)) > 0.5, 0.5)],
+                against=[
+                    (bool(scanned < self.hardly_any_work), 0.6),
+                    (told is False, 0.6),
+                    (work.share(heavy_requests(work)) > 0.5 and not busy, 0.5),
+                ],
             ),
             summary="Rows that are newly written lie in segments without an index, and every search scans them.",
             evidence=evidence,

@@ -33,7 +33,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
@@ -128,7 +128,7 @@ ABOUT = About(
         Need(
             what="the backlog of deletes",
             how_to_supply=(
-                "Look at milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num "
+                "Give --metrics with milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num "
                 "and milvus_datacoord_l0_delete_entries_num."
             ),
         ),
@@ -149,16 +149,18 @@ class HeavyDelete:
     )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
+        work, measured = workload.of(case), signals.of(case)
+        changed = float(np.nansum([measured.rate("deleted"), measured.rate("upserted")]))
         backlog = workload.events_of(case, "delete_backlog")
         deletes = workload.events_of(case, "delete")
         rate = case.context.observations.get("deletes_per_s")
         told = [event for event in case.context.events if event.what == "delete"]
-        if not len(backlog) and not len(deletes) and rate is None and not told:
+        if not len(backlog) and not len(deletes) and rate is None and not told and not changed:
             return Skipped(self.about.needs)
         rows = float(np.nan_to_num(deletes["duration_s"].median())) if len(deletes) else 0.0
         much = rows >= self.deletes_per_s
-        if not len(backlog) and not much and not (rate or 0) >= self.deletes_per_s and not told:
+        many = changed >= self.deletes_per_s
+        if not len(backlog) and not much and not many and not (rate or 0) >= self.deletes_per_s and not told:
             return Clear("few rows were deleted while requests were slow")
         after = case.context.pattern.get("only_after")
         evidence = [stated(case, f"{event.key}.what", "Rows were deleted.") for event in told]
@@ -172,6 +174,16 @@ class HeavyDelete:
                     self.deletes_per_s,
                 )
             )
+        for name in ("deleted", "upserted"):
+            if measured.rate(name) >= self.deletes_per_s:
+                evidence.append(
+                    measured.says(
+                        name,
+                        f"{measured.rate(name):,.0f} rows are {name} each second.",
+                        measured.rate(name),
+                        self.deletes_per_s,
+                    )
+                )
         if rows:
             evidence.append(
                 logged(
@@ -196,6 +208,11 @@ class HeavyDelete:
                     (rows >= 10 * self.deletes_per_s, 0.45),
                     (much and bool(len(backlog)), 0.15),
                     ((rate or 0) >= self.deletes_per_s, 0.5),
+                    (many, 0.15),
+                    (
+                        many and bool(measured.growing_share >= 0.5),
+                        0.45,
+                    ),  # what is upserted is searched as growing rows
                     (bool(told) and after in ("delete", "import", "compaction"), 0.5),
                     (bool(told), 0.15),
                 ],

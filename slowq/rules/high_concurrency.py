@@ -34,10 +34,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq import workload
-from slowq.blame import count, finding
+import numpy as np
+
+from slowq import signals, workload
+from slowq.blame import count, finding, percent, seconds
 from slowq.confidence import confidence
-from slowq.contention import beside
+from slowq.contention import beside, explained
 from slowq.facts import WORTH_A_LOOK_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
@@ -162,7 +164,9 @@ ABOUT = About(
         ),
         Need(
             what="how long requests wait in the query node's queue",
-            how_to_supply=("Look at milvus_querynode_sq_queue_latency and milvus_querynode_read_task_ready_len."),
+            how_to_supply=(
+                "Give --metrics with milvus_querynode_sq_queue_latency and milvus_querynode_read_task_ready_len."
+            ),
         ),
     ),
     remedies=REMEDIES,
@@ -185,10 +189,12 @@ class HighConcurrency:
     )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
+        work, measured = workload.of(case), signals.of(case)
         full = workload.events_of(case, "queue_full")
         seen_by_others = case.context.observations
-        at_once = work.at_once or float(seen_by_others.get("concurrency") or 0)
+        at_once = (
+            work.at_once or float(np.nan_to_num(measured.at_once)) or float(seen_by_others.get("concurrency") or 0)
+        )
         if not at_once and not len(full):
             return Skipped(self.about.needs)
         cores = float(case.context.hardware.get("cpus_per_node") or 0) * float(
@@ -201,6 +207,9 @@ class HighConcurrency:
         if work.share(heavy) > 0.5:
             return Clear("most of the slow requests are costly by themselves; the queue is what they cause")
         light = ~heavy
+        other = explained(case)
+        # Each search is little work, and yet it waits for most of its time.
+        crowded = other is None and bool(measured.work_s <= WORTH_A_LOOK_S) and bool(measured.phase("queue") >= 0.5)
         background = workload.events_of(case, *BACKGROUND, "delete_backlog", "no_index_search", "insert")
         # Slow requests pile up whatever makes them slow: where other work took the machine for most of the time, the
         # log cannot tell a crowd that is too large from a machine that is too busy.
@@ -217,10 +226,26 @@ class HighConcurrency:
                     limit,
                 )
             )
+        elif measured.at_once >= limit:
+            says = (
+                f"On average {at_once:.0f} searches ran at the same time, "
+                f"{measured.rate('search_latency'):.1f} a second."
+            )
+            evidence.append(measured.says("search_latency", says, at_once, limit))
         elif "concurrency" in seen_by_others:
             evidence.append(
                 stated(
                     case, "observations.concurrency", f"{at_once:.0f} requests run at the same time.", at_once, limit
+                )
+            )
+        if crowded:
+            evidence.append(
+                measured.says(
+                    "core",
+                    f"A search is {seconds(measured.work_s)} of work, "
+                    f"and waits for {percent(measured.phase('queue'))} of its time.",
+                    measured.work_s,
+                    WORTH_A_LOOK_S,
                 )
             )
         if len(full):
@@ -238,10 +263,13 @@ class HighConcurrency:
                     (at_once >= 4 * limit, 0.3),
                     (work.per_second >= 1 / WORTH_A_LOOK_S, 0.35),  # each takes little of the node's time
                     (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
+                    (crowded, 0.35),
                 ],
                 against=[
                     (work.per_second < 1 and work.window_s > 0, 0.3),
                     (covered, 0.4),
+                    (other is not None and bool(measured), 0.4),
+                    (bool(measured.work_s > WORTH_A_LOOK_S), 0.4),  # the searches are not small
                     (bool(len(background)) and not covered, 0.2),  # something else took part of the machine
                     (work.share(work.has_filter) > 0.5, 0.3),  # the filters may be the work
                 ],

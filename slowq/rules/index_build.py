@@ -122,7 +122,7 @@ ABOUT = About(
         Need(
             what="what building takes from the nodes that serve searches",
             how_to_supply=(
-                "Look at milvus_indexnode_build_index_latency, milvus_datacoord_index_task_count "
+                "Give --metrics with milvus_indexnode_build_index_latency, milvus_datacoord_index_task_count "
                 "and process_cpu_seconds_total, or give --context: `observations: {cpu_share: 0.98}`."
             ),
         ),
@@ -157,4 +157,5 @@ class IndexBuild:
             base=0.3,
             overlap_share=self.overlap_share,
             concentration=self.concentration,
+            track="builds_running",
         )

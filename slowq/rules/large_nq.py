@@ -34,12 +34,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import workload
-from slowq.blame import count, do, finding, seconds
+from slowq import signals, workload
+from slowq.blame import count, do, fact, finding, seconds
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.workload import seen
 
 REMEDIES = (
@@ -131,7 +132,7 @@ ABOUT = About(
         Need(
             what="how long requests wait in the query node's queue, where the log hides large requests (2.5.13+)",
             how_to_supply=(
-                "Look at milvus_querynode_sq_queue_latency and milvus_querynode_search_nq, or "
+                "Give --metrics with milvus_querynode_sq_queue_latency and milvus_querynode_search_nq, or "
                 "give observations in the --context file: `observations: {queue_s: 12.5}`."
             ),
         ),
@@ -159,6 +160,8 @@ class LargeNq:
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
         nq, slow_s = work.nq, work.weight_s
+        if not work.count and signals.of(case):
+            return self._measured(case, signals.of(case))
         if not work.count or np.isnan(nq[~work.is_any("kind", ["query"])]).all():
             return Skipped(self.about.needs)
         per_nq_s = np.where(work.slow["duration_s"].notna(), slow_s / nq, 0.0)
@@ -223,6 +226,35 @@ class LargeNq:
             evidence=evidence,
             names={"nq": int(work.middle(nq, culprits)), "batch_nq": self.large_nq},
         )
+
+    def _measured(self, case: Case, measured: Signals) -> Outcome:
+        """From the metrics alone, which show that searches are large and not which of them."""
+        nq, each_s, large = measured.mean("nq"), measured.vector_work_s, measured.large_share("nq", self.large_nq)
+        if np.isnan([nq, each_s]).any():
+            return Skipped(self.about.needs)
+        if nq < self.large_nq or each_s > self.cheap_per_nq_s:
+            return Clear(f"a search carries {nq:,.0f} query vectors on average, at {seconds(each_s)} of work for each")
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.5,
+                signs=[(each_s <= HEALTHY_S, 0.2), (bool(large < 0.5), 0.3)],
+                against=[(explained_by_work(measured), 0.4)],
+            ),
+            summary=f"Searches carry {nq:,.0f} query vectors on average, each of them cheap.",
+            evidence=[
+                measured.says("nq", f"A search carries {nq:,.0f} query vectors on average.", nq, self.large_nq),
+                measured.says("core", f"A query vector is {seconds(each_s)} of work.", each_s, self.cheap_per_nq_s),
+            ],
+            names={"nq": int(nq), "batch_nq": self.large_nq},
+        )
+
+
+def explained_by_work(measured: Signals) -> bool:
+    """Whether builds, filters or growing segments are most of the work."""
+    shares = measured.active_share("builds_running"), measured.filter_share, measured.growing_share
+    return any(share >= 0.5 for share in shares)
 
 
 def _them(number: int) -> str:

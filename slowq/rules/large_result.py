@@ -169,7 +169,7 @@ ABOUT = About(
         Need(
             what="how long reduce and retrieval take",
             how_to_supply=(
-                "Look at milvus_proxy_sq_reduce_result_latency, "
+                "Give --metrics with milvus_proxy_sq_reduce_result_latency, "
                 "milvus_querynode_sq_reduce_latency and internal_core_search_latency, or give `observations: "
                 "{reduce_s: 2.0}` in the --context file."
             ),

@@ -29,12 +29,22 @@ Not this when
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from slowq import signals, workload
+from slowq.blame import count, do, fact, percent
+from slowq.confidence import confidence
+from slowq.contention import explained
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import logged, stated
+
+_OUT_OF_MEMORY = re.compile(r"\bOOM|out of memory|memory", re.IGNORECASE)
 
 REMEDIES = (
     Remedy(
@@ -136,7 +146,7 @@ ABOUT = About(
         Need(
             what="how full the memory of the nodes is",
             how_to_supply=(
-                "Look at process_resident_memory_bytes and go_gc_duration_seconds, or give "
+                "Give --metrics with container_memory_working_set_bytes and go_gc_duration_seconds, or "
                 "--context: `observations: {memory_share: 0.96}` and `hardware: {memory_gib_per_node: 32}`."
             ),
         ),
@@ -166,10 +176,90 @@ class MemoryPressure:
         0.8,
         "memory share from which tiered storage evicts (tieredStorage.memoryHighWatermarkRatio 0.8)",
     )
-    bytes_per_value: int = threshold(
-        4,
-        "bytes of a float32 vector element, to estimate the memory of an index from rows and dim",
+    paused_share: float = threshold(
+        0.05,
+        "share of the time in which Go stops the world for garbage collection; its goal is well below 1 %",
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        measured = signals.of(case)
+        told = case.context.observations.get("memory_share")
+        nodes = [
+            (at, one)
+            for at, one in enumerate(case.context.observations_per_node)
+            if one.get("memory_share") is not None
+        ]
+        share = measured.mean("working_set") / measured.mean("memory_limit")
+        paused = measured.rate("gc")
+        slow_gc = workload.events_of(case, "gc_slow")
+        killed = [
+            event
+            for event in case.context.events
+            if event.what == "restart" and _OUT_OF_MEMORY.search(event.detail or "")
+        ]
+        if told is None and not nodes and np.isnan([share, paused]).all() and not len(slow_gc) and not killed:
+            return Skipped(self.about.needs)
+        fullest = float(np.nanmax([share, told or 0.0, *(float(one["memory_share"]) for _, one in nodes)]))
+        if fullest < self.eviction_share and not paused >= self.paused_share and not killed:
+            if told is None and not nodes and np.isnan(share):
+                return Skipped(self.about.needs)
+            return Clear(f"memory is {percent(fullest)} full")
+        evidence = []
+        if told is not None and told >= self.eviction_share:
+            evidence.append(
+                stated(
+                    case, "observations.memory_share", f"Memory is {percent(told)} full.", told, self.full_memory_share
+                )
+            )
+        evidence += [
+            stated(
+                case,
+                f"observations_per_node[{at}].memory_share",
+                f"The memory of {one.get('node', 'a node')} is {percent(one['memory_share'])} full.",
+                one["memory_share"],
+                self.full_memory_share,
+            )
+            for at, one in nodes
+            if one["memory_share"] >= self.eviction_share
+        ]
+        if share >= self.eviction_share:
+            evidence.append(
+                measured.says(
+                    "working_set",
+                    f"The containers use {percent(share)} of their memory limit.",
+                    share,
+                    self.full_memory_share,
+                )
+            )
+        if paused >= self.paused_share:
+            evidence.append(
+                measured.says(
+                    "gc",
+                    f"Garbage collection stops the process for {percent(paused)} of the time.",
+                    paused,
+                    self.paused_share,
+                )
+            )
+        if len(slow_gc):
+            evidence.append(
+                logged(
+                    slow_gc, f"{count(len(slow_gc), 'line')} {do(len(slow_gc), 'say')} that garbage collection is slow."
+                )
+            )
+        evidence += [stated(case, f"{event.key}.what", "A node was killed for its memory.") for event in killed]
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.3,
+                signs=[
+                    (fullest >= self.full_memory_share, 0.4),
+                    (bool(paused >= self.paused_share), 0.4),
+                    (bool(killed), 0.5),
+                    (bool(len(slow_gc)), 0.15),
+                ],
+                against=[(explained(case) is not None, 0.5)],
+            ),
+            summary="A node is short of memory, so that it collects garbage, evicts or is restarted while searches wait.",
+            evidence=evidence,
+        )

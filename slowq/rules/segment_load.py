@@ -129,7 +129,9 @@ ABOUT = About(
         ),
         Need(
             what="how much was being loaded",
-            how_to_supply=("Look at milvus_querycoord_task_num and milvus_querynode_load_segment_concurrency."),
+            how_to_supply=(
+                "Give --metrics with milvus_querycoord_task_num and milvus_querynode_load_segment_concurrency."
+            ),
         ),
     ),
     remedies=REMEDIES,
@@ -162,4 +164,5 @@ class SegmentLoad:
             base=0.3,
             overlap_share=self.overlap_share,
             concentration=self.concentration,
+            track="load_segment",
         )

@@ -31,9 +31,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from slowq import signals
+from slowq.blame import fact, seconds
+from slowq.confidence import confidence
+from slowq.contention import explained
 from slowq.facts import Case, Need
-from slowq.findings import Outcome, Remedy, Skipped
+from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.workload import stated
+
+_NAMES = {"object_storage": "Object storage", "meta": "The meta store"}
+_WORDS = {"storage": "object storage", "meta": "the meta store"}
 
 REMEDIES = (
     Remedy(
@@ -110,7 +120,7 @@ ABOUT = About(
         Need(
             what="how long storage and meta requests take",
             how_to_supply=(
-                "Look at milvus_storage_request_latency, internal_storage_request_latency and "
+                "Give --metrics with milvus_storage_request_latency, internal_storage_request_latency and "
                 "milvus_meta_request_latency."
             ),
         ),
@@ -124,14 +134,57 @@ class StorageStall:
     """Object storage or etcd is slow."""
 
     about: ClassVar[About] = ABOUT
-    slow_etcd_s: float = threshold(
-        2.0,
-        "duration from which Milvus itself logs `Slow etcd operation`",
+    slow_meta_s: float = threshold(
+        0.1,
+        "mean of a request to etcd from which it is slow; etcd itself warns of requests over 100 ms",
     )
-    overlap_share: float = threshold(
-        0.5,
-        "share of the slow seconds that must overlap lines about slow storage",
+    slow_storage_s: float = threshold(
+        1.0,
+        "mean of a request to object storage from which it is slow; S3 answers small objects in 0.1 to 0.2 s",
+    )
+    grown: float = threshold(
+        3.0,
+        "times the mean before, from which the store itself has become slower",
     )
 
     def check(self, case: Case) -> Outcome:
-        return Skipped(self.about.needs)
+        measured = signals.of(case)
+        states = {
+            name: state
+            for name in ("object_storage", "meta")
+            if (state := (case.context.dependencies.get("state") or {}).get(name))
+        }
+        slow = {
+            name: limit_s
+            for name, limit_s in (("meta", self.slow_meta_s), ("storage", self.slow_storage_s))
+            if measured.mean(name) >= limit_s
+        }
+        if not states and np.isnan([measured.mean("meta"), measured.mean("storage")]).all():
+            return Skipped(self.about.needs)
+        if not states and not slow:
+            return Clear("etcd and object storage answer in their usual time")
+        evidence = [stated(case, "dependencies.state", f"{_NAMES[name]} is {state}.") for name, state in states.items()]
+        grown = False
+        for name, limit_s in slow.items():
+            before = measured.before(name)
+            grown |= bool(measured.mean(name) >= self.grown * before)
+            told = f", {seconds(before)} before" if before == before else ""
+            evidence.append(
+                measured.says(
+                    name,
+                    f"A request to {_WORDS[name]} takes {seconds(measured.mean(name))}{told}.",
+                    measured.mean(name),
+                    limit_s,
+                )
+            )
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.25,
+                signs=[(bool(states), 0.5), (bool(slow), 0.3), (grown, 0.4)],
+                against=[(explained(case) is not None, 0.5)],
+            ),
+            summary="Object storage or etcd is slow, and what needs it waits.",
+            evidence=evidence,
+        )

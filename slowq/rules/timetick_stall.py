@@ -38,7 +38,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import count, do, fact, seconds
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
@@ -140,7 +140,7 @@ ABOUT = About(
         Need(
             what="how far the stream lags",
             how_to_supply=(
-                "Look at milvus_querynode_consume_tt_lag_ms and "
+                "Give --metrics with milvus_querynode_consume_tt_lag_ms and "
                 "milvus_querynode_sq_wait_tsafe_latency, or give --context: `observations: {wait_tsafe_s: "
                 "12.0}`."
             ),
@@ -164,20 +164,40 @@ class TimetickStall:
         0.4,
         "wait of a Strong read that is normal up to 2.5; longer ones are a lag",
     )
+    waiting_share: float = threshold(
+        0.3,
+        "share of a search's time from which the wait for tSafe is a main part of it",
+    )
+    hardly_waiting: float = threshold(
+        0.05,
+        "share of a search's time below which the wait for tSafe is not what is slow",
+    )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
+        work, measured = workload.of(case), signals.of(case)
+        behind_s = float(np.fmax(measured.highest("consume_lag"), measured.highest("produce_lag")))
         lag = workload.events_of(case, "tsafe_lag", "tsafe_wait")
         slow_queue = workload.events_of(case, "mq_slow", "timetick_slow", "timetick_idle")
         state = (case.context.dependencies.get("state") or {}).get("message_queue")
         wait_s = case.context.observations.get("wait_tsafe_s")
-        if not len(case.events) and state is None and wait_s is None:
+        if not len(case.events) and state is None and wait_s is None and np.isnan(behind_s):
             return Skipped(self.about.needs)
         weak_waits = (wait_s or 0) >= self.usual_strong_wait_s and not work.is_any("consistency", ["Strong"]).any()
-        if not len(lag) and not len(slow_queue) and state is None and not weak_waits:
+        lags = behind_s >= self.stall_s and bool(measured.phase("wait_tsafe") >= self.waiting_share)
+        if not len(lag) and not len(slow_queue) and state is None and not weak_waits and not lags:
             return Clear("no line says that the message queue, the WAL or the time tick lags")
         longest = float(np.nan_to_num(slow_queue["duration_s"].max())) if len(slow_queue) else 0.0
         evidence = []
+        if lags:
+            name = max(("consume_lag", "produce_lag"), key=lambda one: np.nan_to_num(measured.highest(one)))
+            evidence.append(
+                measured.says(
+                    name,
+                    f"The stream lags by up to {seconds(behind_s)}, and searches wait for it.",
+                    behind_s,
+                    self.stall_s,
+                )
+            )
         if state:
             evidence.append(stated(case, "dependencies.state", f"The message queue is {state}."))
         if weak_waits:
@@ -217,11 +237,15 @@ class TimetickStall:
                 signs=[
                     (bool(len(lag)), 0.65),
                     (bool(state), 0.7),
+                    (lags, 0.6),
                     (weak_waits, 0.5),
                     (longest >= self.stall_s, 0.4),
                     (len(slow_queue) >= 10, 0.15),
                 ],
-                against=[(work.share(heavy_requests(work)) > 0.5, 0.4)],
+                against=[
+                    (bool(measured.phase("wait_tsafe") < self.hardly_waiting), 0.6),
+                    (work.share(heavy_requests(work)) > 0.5, 0.4),
+                ],
             ),
             summary="The message queue or the time tick lags, so that reads wait whatever their consistency level.",
             evidence=evidence,

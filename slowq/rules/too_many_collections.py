@@ -31,6 +31,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from slowq import signals
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
@@ -126,7 +129,7 @@ ABOUT = About(
         Need(
             what="whether slowness came with the number",
             how_to_supply=(
-                "Look at milvus_querynode_collection_num and milvus_querynode_segment_num, or "
+                "Give --metrics with milvus_querynode_collection_num and milvus_querynode_segment_num, or "
                 "give --context: `pattern: {all_collections: true}`."
             ),
         ),
@@ -151,8 +154,11 @@ class TooManyCollections:
     )
 
     def check(self, case: Case) -> Outcome:
-        totals = case.context.totals
+        totals, measured = dict(case.context.totals), signals.of(case)
         limits = {"collections": self.many_collections, "partitions": self.many_partitions}
+        for name in limits:
+            if totals.get(name) is None and not np.isnan(number := measured.mean(f"all_{name}")):
+                totals[name] = round(number)
         known = {name: totals[name] for name in limits if totals.get(name) is not None}
         if not known:
             return Skipped(self.about.needs)
@@ -174,6 +180,8 @@ class TooManyCollections:
             + ", and every one of them costs channels, tasks and memory.",
             evidence=[
                 stated(case, f"totals.{name}", f"There are {number:,} {name}.", number, limits[name])
+                if name in case.context.totals
+                else measured.says(f"all_{name}", f"There are {number:,} {name}.", number, limits[name])
                 for name, number in many.items()
             ],
         )

@@ -34,14 +34,19 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq import workload
+import numpy as np
+
+from slowq import signals, workload
+from slowq.blame import fact, percent
+from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.filter_blame import Indexes, filter_finding, scalar_fields
 from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
-from slowq.rule import About
+from slowq.rule import About, threshold
 from slowq.rules.complex_expression import ComplexExpression
+from slowq.signals import Signals
 from slowq.workload import Mask, stated
 
 REMEDIES = (
@@ -169,11 +174,15 @@ class UnindexedScalarFilter:
     """The filter scans every row because its field has no fitting scalar index."""
 
     about: ClassVar[About] = ABOUT
+    most_work: float = threshold(
+        0.5,
+        "share of the work on segments from which filters are most of it",
+    )
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
         if not work.count:
-            return Skipped(self.about.needs)
+            return self._measured(case, signals.of(case))
         if not work.filter_is_known.any():
             return Skipped(self.about.needs)
         indexes = Indexes.of(case)
@@ -202,6 +211,28 @@ class UnindexedScalarFilter:
             more_weight=0.3,
             names={"field": field},
             keys=self._fitting(case, field, asked),
+        )
+
+    def _measured(self, case: Case, measured: Signals) -> Outcome:
+        """From the metrics alone, which show that filters are the work and not which ones."""
+        share = measured.filter_share
+        if np.isnan(share):
+            return Skipped(self.about.needs)
+        if share < self.most_work:
+            return Clear(f"filters take {percent(share)} of the work on segments")
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(0.45, signs=[(share >= 0.9, 0.2), (measured.track("scalar") is not None, 0.2)]),
+            summary=f"Filters take {percent(share)} of the work on segments; the logs would tell which.",
+            evidence=[
+                measured.says(
+                    "core" if measured.track("scalar") is None else "scalar",
+                    f"Filters take {percent(share)} of the work on segments.",
+                    share,
+                    self.most_work,
+                )
+            ],
         )
 
     def _asked(self, case: Case, mask: Mask) -> list[Features]:

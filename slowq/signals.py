@@ -1,0 +1,227 @@
+"""What the metrics say of an incident, as the rules ask it: the window against the time before it, and within it the
+moments at which something ran against those at which it did not.
+
+Every answer is NaN, or no evidence, where the metric is missing. Evidence cites the metric and the window.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import numpy as np
+
+from slowq import phases
+from slowq.facts import SLOW_S, WORTH_A_LOOK_S, Case
+from slowq.findings import Evidence, MetricCite
+from slowq.measures import Mask, Metrics, Track
+
+# A contrast needs this many steps with searches on either side.
+_ENOUGH_STEPS = 3
+# Rows without an index from which a scan shows; the threshold of the rule brute_force.
+_MANY_ROWS = 100_000
+
+
+class Signals:
+    """The metrics of one case; falsy where there are none of searches in the window."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._metrics = case.metrics
+
+    def __bool__(self) -> bool:
+        return self.observations("search_latency") > 0
+
+    @property
+    def slow(self) -> bool:
+        """Whether searches are slow at the proxy: over the guide's 100 ms on average, or over 1 s at the p99."""
+        p99 = self.quantile("search_latency", 0.99)
+        return bool(self.mean("search_latency") >= WORTH_A_LOOK_S or p99 >= SLOW_S)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # One quantity.
+
+    def track(self, name: str, **part: str) -> Track | None:
+        track = self._metrics.track(name) if self._metrics else None
+        for label, value in part.items():
+            track = track.part(label, value) if track else None
+        return track
+
+    def mean(self, name: str, **part: str) -> float:
+        track = self.track(name, **part)
+        return track.mean(self._window) if track else float("nan")
+
+    def before(self, name: str, **part: str) -> float:
+        track = self.track(name, **part)
+        return track.mean(self._known.before) if track else float("nan")
+
+    def total(self, name: str, **part: str) -> float:
+        track = self.track(name, **part)
+        return track.total(self._window) if track else float("nan")
+
+    def rate(self, name: str, **part: str) -> float:
+        track = self.track(name, **part)
+        return track.rate(self._window) if track else float("nan")
+
+    def highest(self, name: str, **part: str) -> float:
+        track = self.track(name, **part)
+        return track.highest(self._window) if track else float("nan")
+
+    def observations(self, name: str, **part: str) -> float:
+        track = self.track(name, **part)
+        return track.observations(self._window) if track else float("nan")
+
+    def quantile(self, name: str, q: float) -> float:
+        track = self.track(name)
+        return track.quantile(q, self._window) if track else float("nan")
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # What a search costs, and where its time goes.
+
+    def phase(self, name: str) -> float:
+        """The share of a search's latency that a phase takes."""
+        return phases.share(self._case, name)
+
+    @property
+    def work_s(self) -> float:
+        """Seconds that segcore works for one search, on all its segments together."""
+        return self.total("core") / self.observations("search_latency")
+
+    @property
+    def vector_work_s(self) -> float:
+        """The same for one query vector."""
+        return self.total("core") / self.total("nq")
+
+    @property
+    def vector_work_before_s(self) -> float:
+        core, nq = self.track("core"), self.track("nq")
+        if core is None or nq is None:
+            return float("nan")
+        before = self._known.before
+        return core.total(before) / nq.total(before) if nq.total(before) > 0 else float("nan")
+
+    @property
+    def filter_share(self) -> float:
+        """The share of segcore's work that filters take; NaN where it cannot be told from a scan of vectors."""
+        vector, scalar = self.phase("vector_search"), self.phase("scalar_filter")
+        return scalar / (vector + scalar) if vector + scalar > 0 else float("nan")
+
+    @property
+    def growing_share(self) -> float:
+        """The share of the work on segments that growing ones take."""
+        return phases.growing_share(self._known, self._window) if self._metrics else float("nan")
+
+    @property
+    def scanned_share(self) -> float:
+        """The share of the searched sealed segments for which Knowhere was not asked: no index, or no row left over."""
+        sealed = self.observations("core") * (1 - _zero(self._growing_calls))
+        indexed = _zero(self.observations("index_search")) + _zero(self.observations("index_range_search"))
+        return float(np.clip(1 - indexed / sealed, 0.0, 1.0)) if sealed > 0 else float("nan")
+
+    @property
+    def brute_share(self) -> float:
+        """The share of the searched sealed segments that were scanned for want of an index.
+
+        NaN where filters may have left no row to search, which looks the same: unless no index was asked at all, and
+        many rows are loaded without one.
+        """
+        if self.filter_share == 0:
+            return self.scanned_share
+        if self.scanned_share == 1 and self.mean("rows_without_index") >= _MANY_ROWS:
+            return 1.0
+        return float("nan")
+
+    @property
+    def outside_index_share(self) -> float:
+        """The share of segcore's work on sealed segments that is not Knowhere's search of an index: filters, or scans."""
+        if self.track("index_search") is None:
+            return float("nan")
+        sealed = self.total("core") * (1 - _zero(self.growing_share))
+        indexed = _zero(self.total("index_search")) + _zero(self.total("index_range_search"))
+        return float(np.clip(1 - indexed / sealed, 0.0, 1.0)) if sealed > 0 else float("nan")
+
+    @property
+    def at_once(self) -> float:
+        """How many searches ran at the same time, on average (Little's law)."""
+        return self.mean("search_latency") * self.rate("search_latency")
+
+    @property
+    def stretch(self) -> float:
+        """How many times the work that a query vector took before the window it takes within."""
+        return self.vector_work_s / self.vector_work_before_s
+
+    @property
+    def _growing_calls(self) -> float:
+        every, growing = self.observations("segment"), self.observations("segment", state="Growing")
+        return growing / every if every > 0 else float("nan")
+
+    def large_share(self, name: str, least: float) -> float:
+        """Of a quantity counted in a histogram (nq, top-k) the share of requests that have at least so much."""
+        track = self.track(name)
+        if track is None or track.buckets is None or track.bounds is None:
+            return float("nan")
+        counts = np.nansum(track.buckets[self._window], axis=0)
+        return float(counts[track.bounds > least].sum() / counts.sum()) if counts.sum() > 0 else float("nan")
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Time.
+
+    def active_share(self, name: str) -> float:
+        """The share of the window in which something ran: a gauge above zero, or work that a histogram measured."""
+        active = self._active(name)
+        return float(active[self._window].mean()) if active is not None and self._window.any() else float("nan")
+
+    def times_as_slow(self, name: str) -> float:
+        """Mean search latency while something ran, over that while it did not; NaN where there is no such contrast."""
+        active, latency = self._active(name), self.track("search_latency")
+        if active is None or latency is None or latency.count is None:
+            return float("nan")
+        searched = np.nan_to_num(latency.count) > 0
+        if min(np.count_nonzero(searched & active), np.count_nonzero(searched & ~active)) < _ENOUGH_STEPS:
+            return float("nan")
+        return latency.mean(searched & active) / latency.mean(searched & ~active)
+
+    def _active(self, name: str) -> Mask | None:
+        """The steps in which it ran. What a histogram measures ran for as long as it took, before it was observed."""
+        track = self.track(name)
+        if track is None:
+            return None
+        if track.count is None:
+            return np.asarray(np.nan_to_num(track.value) > 0)
+        active = np.zeros(len(track.value), dtype=bool)
+        took_s = track.over_time()
+        for at in np.flatnonzero(np.nan_to_num(track.count) > 0):
+            active[max(0, at - int(np.ceil(took_s[at] / track.step_s))) : at + 1] = True
+        return active
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Evidence.
+
+    def says(self, name: str, text: str, value: float | None = None, threshold: float | None = None) -> Evidence:
+        """Evidence that the metric of a quantity gives. The quantity must be there."""
+        track, span = self._known.tracks[name], self._known.window
+        return Evidence(text, (MetricCite(track.metric, (_iso(span[0]), _iso(span[1]))),), value, threshold)
+
+    @property
+    def _known(self) -> Metrics:
+        if self._metrics is None:
+            raise LookupError("the case has no metrics")
+        return self._metrics
+
+    @property
+    def _window(self) -> Mask:
+        return self._known.during
+
+
+@lru_cache(maxsize=4)
+def of(case: Case) -> Signals:
+    """The signals of a case; worked out once, whoever asks."""
+    return Signals(case)
+
+
+def _iso(moment_s: float) -> str:
+    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _zero(value: float) -> float:
+    return 0.0 if np.isnan(value) else value

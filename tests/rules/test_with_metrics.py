@@ -1,0 +1,160 @@
+"""What metrics add to the rules: alone, beside the log, and against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slowq.rules import by_id
+from slowq.triage import diagnose
+from tests.builders import case, cleared, event, fired, many, measured, needs, says, search
+
+SLOW = many(40, search(took=6.0), every=1.0)
+BUSY = {"search_latency": (6.0, 2.0), "core": (0.05, 2.0), "index_search": (0.05, 2.0), "nq": (1.0, 2.0)}
+
+
+def with_metrics(during: dict[str, Any], *rows: Any, before: dict[str, Any] | None = None, **more: Any):
+    return case(*rows, metrics=measured({**BUSY, **during}, before={**BUSY, **(before or {})}), **more)
+
+
+def outcome(rule: str, of: Any) -> Any:
+    return by_id(rule).check(of)
+
+
+def confidence(rule: str, of: Any) -> float:
+    return fired(outcome(rule, of)).confidence
+
+
+GROWING = {"segment": {"state": {"Growing": (0.9, 2.0), "Sealed": (0.1, 2.0)}}}
+
+
+def test_growing_segments_that_take_most_of_the_work_are_the_cause_without_any_log() -> None:
+    found = diagnose(with_metrics(GROWING))
+    assert (found.verdict.outcome, found.verdict.sub_cause) == ("diagnosed", "growing_segments")
+
+
+def test_growing_segments_that_take_no_work_are_not_the_cause_whatever_is_written() -> None:
+    writes = many(10, event("insert"))
+    idle = {"segment": {"state": {"Growing": (0.01, 2.0), "Sealed": (0.99, 2.0)}}}
+    assert confidence("growing_segments", with_metrics(idle, SLOW, beside=[writes])) < confidence(
+        "growing_segments", case(SLOW, beside=[writes])
+    )
+
+
+FILTERED = many(40, search(took=6.0, filter="price == 10"), every=1.0)
+COSTLY = {"core": (1.0, 2.0), "index_search": (0.1, 2.0)}
+
+
+def test_a_filter_that_takes_most_of_the_work_is_surer() -> None:
+    assert confidence("unindexed_scalar_filter", with_metrics(COSTLY, FILTERED)) > confidence(
+        "unindexed_scalar_filter", case(FILTERED)
+    )
+
+
+def test_a_filter_that_costs_nothing_is_not_blamed() -> None:
+    found = fired(outcome("unindexed_scalar_filter", with_metrics({}, FILTERED)))
+    assert found.confidence < 0.3
+    assert "Filters take 0 % of the work" in says(found)
+
+
+def test_filters_are_named_from_metrics_alone_and_which_they_are_is_left_open() -> None:
+    found = fired(outcome("unindexed_scalar_filter", with_metrics({"scalar": (0.9, 2.0), "vector": (0.1, 2.0)})))
+    assert found.summary == "Filters take 90 % of the work on segments; the logs would tell which."
+
+
+def test_a_wait_for_tsafe_is_seen_without_any_log() -> None:
+    found = fired(outcome("consistency_wait", with_metrics({"wait_tsafe": (4.0, 2.0), "consume_lag": 0.3})))
+    assert "for tSafe, 67 % of their time" in says(found)
+
+
+def test_strong_requests_that_do_not_wait_are_not_blamed_for_waiting() -> None:
+    strong = many(40, search(took=6.0, consistency="Strong"))
+    assert confidence("consistency_wait", with_metrics({"wait_tsafe": (0.001, 2.0)}, strong)) < confidence(
+        "consistency_wait", case(strong)
+    )
+
+
+def test_a_stream_that_lags_while_searches_wait_is_a_stall() -> None:
+    lagging = with_metrics({"wait_tsafe": (4.0, 2.0), "consume_lag": 30.0})
+    assert "lags by up to 30.0 s" in says(fired(outcome("timetick_stall", lagging)))
+    idle = with_metrics({"wait_tsafe": (0.0, 2.0), "consume_lag": 30.0})
+    assert cleared(outcome("timetick_stall", idle))
+
+
+def test_segments_that_no_index_is_asked_for_are_scanned() -> None:
+    scans = {"core": (3.0, 2.0), "index_search": (0.0, 0.0), "rows_without_index": {"collection": {"1": 2e6}}}
+    found = fired(outcome("brute_force", with_metrics(scans, SLOW)))
+    assert "2,000,000 rows are loaded without any index" in says(found)
+    assert found.confidence >= 0.5
+
+
+def test_segments_whose_index_is_asked_are_not_scanned() -> None:
+    assert needs(outcome("brute_force", with_metrics({}, SLOW)))
+
+
+def test_binary_vectors_are_not_called_brute_force() -> None:
+    binary = many(40, search(took=6.0, metric_type="JACCARD"))
+    scans = {"core": (3.0, 2.0), "index_search": (0.0, 0.0)}
+    assert confidence("binary_vector_index", with_metrics(scans, binary)) >= 0.7
+    assert needs(outcome("brute_force", with_metrics(scans, binary)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "activity"),
+    [
+        ("index_build", {"builds_running": {"collection": {"7": 1.0}}}),
+        ("compaction", {"compaction": (4.0, 0.5)}),
+        ("segment_load", {"load_segment": (4.0, 0.5)}),
+    ],
+)
+def test_work_in_the_background_is_seen_by_what_it_does_to_the_same_search(rule: str, activity: dict[str, Any]) -> None:
+    stretched = with_metrics({**activity, "core": (0.5, 2.0), "index_search": (0.5, 2.0)}, SLOW)
+    found = fired(outcome(rule, stretched))
+    assert "The same work took 10.0 times as long as before." in says(found)
+    assert found.confidence > confidence(rule, with_metrics(activity, SLOW))
+
+
+def test_a_crowd_of_small_searches_is_not_blamed_where_a_build_takes_the_machine() -> None:
+    crowd = [many(20, search(at=60.0 + second, took=6.0), every=0.01) for second in range(30)]
+    small = {"queue": (5.0, 2.0), "worker": (5.9, 2.0)}
+    building = {**small, "builds_running": {"collection": {"7": 1.0}}}
+    assert confidence("high_concurrency", with_metrics(small, *crowd)) > 0.6
+    assert confidence("high_concurrency", with_metrics(building, *crowd)) < 0.5
+
+
+def test_large_requests_are_seen_in_the_metrics_alone() -> None:
+    found = fired(
+        outcome("large_nq", with_metrics({"nq": (2000.0, 2.0), "core": (2.0, 2.0), "index_search": (2.0, 2.0)}))
+    )
+    assert "A search carries 2,000 query vectors on average." in says(found)
+
+
+def test_cores_that_others_take_stretch_the_same_work() -> None:
+    found = diagnose(with_metrics({"core": (0.5, 2.0), "index_search": (0.5, 2.0), "cpu": 0.2}, SLOW))
+    (cpu,) = [one for one in found.findings if one.sub_cause == "cpu_saturation"]
+    assert "A query vector takes 10 times the work that it took before" in says(cpu)
+
+
+def test_a_full_cpu_is_no_cause_where_something_else_explains_it() -> None:
+    assert "filters" in cleared(outcome("cpu_saturation", with_metrics({**COSTLY, "cpu": 2.0}, FILTERED)))
+
+
+def test_a_slow_etcd_is_seen_by_what_it_took_before() -> None:
+    found = fired(outcome("storage_stall", with_metrics({"meta": (0.8, 5.0)}, SLOW, before={"meta": (0.002, 5.0)})))
+    assert "takes 800 ms, 2 ms before" in says(found)
+
+
+def test_searches_that_are_fast_at_the_proxy_are_nothing_slow() -> None:
+    quick = measured(
+        {"search_latency": (0.005, 50.0), "core": (0.001, 50.0), "builds_running": {"collection": {"7": 1.0}}}
+    )
+    found = diagnose(case(metrics=quick))
+    assert found.verdict.outcome == "nothing_slow"
+    assert found.verdict.summary.startswith("Searches take 5 ms on average")
+
+
+def test_a_client_that_waits_while_the_proxy_is_fast_looks_outside() -> None:
+    quick = measured({"search_latency": (0.004, 50.0)})
+    found = diagnose(case(facts="client: {p50_s: 2.0}", metrics=quick))
+    assert (found.verdict.outcome, found.verdict.sub_cause) == ("diagnosed", "client_or_network")
