@@ -21,4 +21,12 @@ if [ ! -x "$venv-milvus/bin/milvus-server" ]; then
       milvus==2.3.5 pymilvus==2.3.7 'setuptools<70' 'marshmallow<4' >/dev/null 2>&1 ||
     echo "services: could not install Milvus 2.3.5; the tests that use it skip" >&2
 fi
+# The JSON schema of SARIF 2.1.0, as a package for tests of it carries it.
+if [ ! -f "$venv/sarif-2.1.0.json" ] && command -v npm >/dev/null; then
+  folder=$(mktemp -d)
+  (cd "$folder" && npm pack --silent @microsoft/jest-sarif@1.0.0-beta.0 >/dev/null 2>&1 && tar xzf ./*.tgz) &&
+    cp "$folder/package/lib/schemas/sarif-2.1.0-rtm.5.json" "$venv/sarif-2.1.0.json" ||
+    echo "services: could not get the schema of SARIF; the test that uses it skips" >&2
+  rm -rf "$folder"
+fi
 exit 0

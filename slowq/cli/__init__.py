@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from slowq import __version__
-from slowq.cli import analyze, explain, messages, requests, rules
+from slowq.cli import analyze, check, config, explain, messages, requests, rules
 from slowq.cli.options import BUG
 from slowq.errors import SlowqError
 
@@ -105,9 +105,14 @@ def app() -> typer.Typer:
     )
     commands.callback(invoke_without_command=True)(_root)
     commands.command("analyze")(analyze.run)
+    commands.command("check")(check.run)
     commands.command("requests")(requests.run)
     commands.command("rules")(rules.run)
     commands.command("explain")(explain.run)
+    settings = typer.Typer(rich_markup_mode=None, help="Show what slowq.toml sets, and what it may.")
+    settings.command("show")(config.show)
+    settings.command("schema")(config.schema)
+    commands.add_typer(settings, name="config")
     return commands
 
 

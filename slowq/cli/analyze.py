@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,10 +11,9 @@ import typer
 
 from slowq.cli import messages
 from slowq.cli.options import (
-    BUG,
+    GATE_FAILED,
     Collections,
     Databases,
-    Filters,
     Force,
     Jobs,
     Kinds,
@@ -27,20 +25,18 @@ from slowq.cli.options import (
     Until,
     Verbose,
     filters,
+    gates,
+    named_gates,
     share,
     suffix,
 )
 from slowq.cli.output import is_stdout, is_terminal, opened, refuse_unwritable, text
-from slowq.cli.reading import read_case
+from slowq.cli.reading import code_of_broken, read_document
 from slowq.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from slowq.gather import Answers
-
-_GATE_FAILED = 1
-_SEVERITIES = ("info", "warning", "critical")
 
 Document = Mapping[str, Any]
 
@@ -52,10 +48,6 @@ class Format(StrEnum):
 
 
 _BY_SUFFIX = {"json": Format.JSON, "md": Format.MARKDOWN, "markdown": Format.MARKDOWN}
-
-
-def _gates(incomplete: str) -> list[str]:
-    return [name for name in _known_gates() if name.startswith(incomplete)]
 
 
 def run(
@@ -97,7 +89,7 @@ def run(
             metavar="NAME",
             help="Exit with 1 if there is a finding of this cause or sub-cause, or of at least this severity (info, "
             "warning, critical). May be repeated.",
-            autocompletion=_gates,
+            autocompletion=gates,
         ),
     ] = None,
     min_coverage: Annotated[
@@ -121,41 +113,14 @@ def run(
             hint="slowq analyze /var/log/milvus, or slowq analyze --context facts.yaml; '-' reads standard input",
         )
     kept = filters(since, until, collection, database, kind, min_duration)
-    gates = [_gate(name) for name in fail_on or ()]
+    stops = named_gates(fail_on)
     least = share(min_coverage) if min_coverage is not None else None
     refuse_unwritable(output, force=force)
-    document = _document(paths or [], context, metrics, kept, jobs, no_progress)
+    document = read_document(paths or [], kept, context=context, metrics=metrics, jobs=jobs, no_progress=no_progress)
     report = _rendered(document, format_ or _BY_SUFFIX.get(suffix(output), Format.TEXT), output)
     with opened(output, force=force) as stream:
         stream.write(report)
-    return _exit_code(document, gates, least)
-
-
-def _document(
-    paths: Sequence[str],
-    context: str | None,
-    metrics: str | None,
-    kept: Filters,
-    jobs: int | None,
-    no_progress: bool,
-) -> Document:
-    from slowq.context import load
-
-    facts = load(context) if context is not None else None
-    answers = _answers(metrics) if metrics is not None else None
-    case = read_case(paths, kept, context=facts, metrics=answers, jobs=jobs, no_progress=no_progress)
-
-    from slowq.report.document import document
-    from slowq.triage import diagnose
-
-    return document(case, diagnose(case))
-
-
-def _answers(path: str) -> Answers:
-    from slowq.gather import Answers
-    from slowq.metrics import load
-
-    return Answers(load(path), path)
+    return _exit_code(document, stops, least)
 
 
 def _rendered(document: Document, form: Format, output: str | None) -> bytes:
@@ -178,32 +143,10 @@ def _draw(document: Document, console: Console, *, on_screen: bool) -> None:
     terminal.render(document, console, rows=max(terminal.ROWS, console.height - 2) if on_screen else None)
 
 
-def _known_gates() -> tuple[str, ...]:
-    from slowq.findings import CAUSES
-
-    return *CAUSES, *(sub_cause for sub_causes in CAUSES.values() for sub_cause in sub_causes), *_SEVERITIES
-
-
-def _gate(name: str) -> str:
-    """The name as the findings write it; UsageError where none has it."""
-    gate, known = name.strip().lower().replace("-", "_"), _known_gates()
-    if gate not in known:
-        close = difflib.get_close_matches(gate, known, n=3, cutoff=0.5)
-        hint = (
-            f"did you mean {' or '.join(close)}?" if close else "name a cause, a sub-cause (slowq rules) or a severity"
-        )
-        raise UsageError(f"--fail-on {name!r}: no cause, sub-cause or severity has this name", hint=hint)
-    return gate
-
-
-def _stopped_by(gate: str, finding: Mapping[str, Any]) -> bool:
-    if gate in _SEVERITIES:
-        return _SEVERITIES.index(finding["severity"]) >= _SEVERITIES.index(gate)
-    return gate in (finding["cause"], finding["sub_cause"])
-
-
-def _exit_code(document: Document, gates: Sequence[str], least: float | None) -> int:
+def _exit_code(document: Document, stops: Sequence[str], least: float | None) -> int:
     """The first that applies of: a bug, a failed gate, too little understood. Each of them is said."""
+    from slowq.policy import stopped_by
+
     code = 0
     understood = document["coverage"]["share_understood"]
     if least is not None and understood is not None and understood < least:
@@ -212,15 +155,10 @@ def _exit_code(document: Document, gates: Sequence[str], least: float | None) ->
             f"--min-coverage {least:.6g}: only {int(understood * 1e4) / 1e4:.4f} of the lines were understood"
         )
         code = InputError.exit_code
-    for gate in gates:
-        found = [finding for finding in document["findings"] if _stopped_by(gate, finding)]
+    for gate in stops:
+        found = [finding for finding in document["findings"] if stopped_by(gate, finding)]
         if found:
             said = ", ".join(f"{one['sub_cause']} ({one['severity']})" for one in found)
             messages.error(f"--fail-on {gate}: found {said}")
-            code = _GATE_FAILED
-    for one in document["broken"]:
-        messages.error(
-            f"the rule {one['sub_cause']} failed, which is a bug in slowq: {one['error']}", "please report it"
-        )
-        code = BUG
-    return code
+            code = GATE_FAILED
+    return code_of_broken(document) or code

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slowq.gather import Only
 
 
+GATE_FAILED = 1  # exit code: what was asked for is not so
 BUG = 70  # exit code: slowq itself failed, and no result may be trusted
 
 
@@ -159,6 +160,20 @@ def duration_s(text: str) -> float:
     if not 0 <= seconds < math.inf:
         raise UsageError(f"{text!r} is not a duration", hint="give one such as 500ms, 2.5s or 1m30s, or seconds: 2.5")
     return seconds
+
+
+def gates(incomplete: str) -> list[str]:
+    """What `--fail-on` can name, for shell completion."""
+    from slowq.policy import known_gates
+
+    return [name for name in known_gates() if name.startswith(incomplete)]
+
+
+def named_gates(names: list[str] | None) -> list[str]:
+    """The names of `--fail-on` as findings write them. Raises UsageError for one that is none."""
+    from slowq.policy import gate
+
+    return [gate(name) for name in names or ()]
 
 
 def share(text: str) -> float:

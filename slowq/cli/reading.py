@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slowq.cli import messages
-from slowq.cli.options import Filters
+from slowq.cli.options import BUG, Filters
 from slowq.cli.progress import bar
 from slowq.moments import utc_text
 
@@ -19,7 +21,58 @@ if TYPE_CHECKING:
     from slowq.gather import Answers, Only
 
 _BACK_FROM_NOW = "; a time such as 2h counts back from now"
+_LARGEST_DOCUMENT = 256 << 20
 _NAMES = 5  # of collections and the like that a hint lists
+
+
+def read_document(
+    paths: Sequence[str],
+    filters: Filters,
+    *,
+    context: str | None = None,
+    metrics: str | None = None,
+    jobs: int | None = None,
+    no_progress: bool = False,
+) -> dict[str, Any]:
+    """The document of everything that is named: logs, context file, metrics file."""
+    from slowq.context import load
+
+    facts = load(context) if context is not None else None
+    answers = _answers(metrics) if metrics is not None else None
+    case = read_case(paths, filters, context=facts, metrics=answers, jobs=jobs, no_progress=no_progress)
+
+    from slowq.report.document import document
+    from slowq.triage import diagnose
+
+    return document(case, diagnose(case))
+
+
+def saved_document(path: str) -> dict[str, Any] | None:
+    """The document that a JSON file of `slowq analyze --format json` holds; None for anything else."""
+    try:
+        if not path.endswith(".json") or os.path.getsize(path) > _LARGEST_DOCUMENT:
+            return None
+        with open(path, "rb") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and {"schema", "slowq", "verdict", "patterns"} <= found.keys() else None
+
+
+def code_of_broken(document: Mapping[str, Any]) -> int:
+    """Say which rules failed; the exit code of that, 0 for none."""
+    for one in document["broken"]:
+        messages.error(
+            f"the rule {one['sub_cause']} failed, which is a bug in slowq: {one['error']}", "please report it"
+        )
+    return BUG if document["broken"] else 0
+
+
+def _answers(path: str) -> Answers:
+    from slowq.gather import Answers
+    from slowq.metrics import load
+
+    return Answers(load(path), path)
 
 
 def read_case(
