@@ -63,6 +63,8 @@ def finding(
         remedies=remedies(about, case.milvus, known, keys),
         culprits=work.patterns(culprits),
         victims=work.patterns(victims),
+        culprit_rows=culprits,
+        victim_rows=victims,
     )
 
 
@@ -94,6 +96,7 @@ def fact(
         evidence=tuple(evidence),
         remedies=remedies(about, case.milvus, {**work.names(suffer), **(names or {})}, keys),
         victims=work.patterns(suffer),
+        victim_rows=suffer,
     )
 
 

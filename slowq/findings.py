@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from string import Template
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from slowq.facts import Need, Place, Version
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -122,6 +125,9 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     culprits: tuple[str, ...] = ()
     victims: tuple[str, ...] = ()
+    # Which of the slow requests these are, in the order of the table: a pattern may hold culprits and victims.
+    culprit_rows: np.ndarray | None = field(default=None, compare=False, repr=False)
+    victim_rows: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.evidence:

@@ -9,21 +9,19 @@ from slowq.facts import Case, Need, Place
 from slowq.findings import Cite, Diagnosis, Evidence, Finding, Remedy, cause_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 SCHEMA = 1
-MOST_BUCKETS = 120
-MOST_EVENTS = 50
 MOST_PATTERNS = 1000
 _MOST_MALFORMED = 20
-# Steps that people read easily, in seconds.
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 
 
 def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     """Everything that was found, ready for `json.dumps`. Times ISO 8601 UTC, durations seconds, unknown null."""
+    from slowq.report.events import events, lanes
     from slowq.report.metrics import metrics_part, phases_part
+    from slowq.report.series import collections, distribution, heat_map, series
+    from slowq.report.timeline import timelines
 
     coverage = case.coverage
     return {
@@ -87,8 +85,13 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
             "summary": diagnosis.verdict.summary,
         },
         "blind_spots": list(diagnosis.blind_spots),
-        "series": _series(case.requests),
-        "events": _events(case),
+        "series": series(case),
+        "distribution": distribution(case),
+        "heat_map": heat_map(case),
+        "timelines": timelines(case, diagnosis.findings),
+        "collections": collections(case),
+        "events": events(case),
+        "event_lanes": lanes(case),
         "metrics": metrics_part(case) if case.metrics else None,
         "notes": list(case.context.notes),
     }
@@ -187,63 +190,3 @@ def _remedy(item: Remedy) -> dict[str, Any]:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or value != value or abs(value) == float("inf") else float(value)
-
-
-def _series(requests: pd.DataFrame) -> dict[str, Any] | None:
-    """Slow requests over time, by when they ended; at most MOST_BUCKETS buckets of a step that reads well."""
-    import numpy as np
-
-    slow = requests[requests["slow"].to_numpy(dtype=bool) & requests["at"].notna().to_numpy()]
-    if not len(slow):
-        return None
-    at = slow["at"].to_numpy(dtype="datetime64[ms]").astype("int64") / 1e3
-    durations = slow["duration_s"].to_numpy()
-    first, last = float(at.min()), float(at.max())
-    step = next((s for s in _STEPS_S if (last - first) / s < MOST_BUCKETS), None)
-    step = step or int(np.ceil((last - first) / (MOST_BUCKETS - 1) / 86400)) * 86400
-    start = first - first % step
-    number = ((at - start) // step).astype(int)
-    buckets = [_bucket(start + i * step, durations[number == i]) for i in range(int(number.max()) + 1)]
-    return {"step_s": step, "start": _iso_s(start), "buckets": buckets}
-
-
-def _bucket(at_s: float, durations: np.ndarray) -> dict[str, Any]:
-    import numpy as np
-
-    known = durations[~np.isnan(durations)]
-    return {
-        "at": _iso_s(at_s),
-        "count": len(durations),
-        "max_s": float(known.max()) if len(known) else None,
-        "p50_s": float(np.median(known)) if len(known) else None,
-    }
-
-
-def _iso_s(moment_s: float) -> str | None:
-    import pandas as pd
-
-    return _iso(pd.Timestamp(moment_s, unit="s", tz="UTC"))
-
-
-def _events(case: Case) -> list[dict[str, Any]]:
-    """What else went on, one entry for each kind of event and subject, in order of time."""
-    events = case.events
-    if not len(events):
-        return []
-    shown = events[~events["what"].isin(["session", "consistency", "index_queue", "insert", "delete"])]
-    found = []
-    for (what, state), group in shown.groupby(["what", "state"], observed=True, sort=False):
-        first = group.iloc[0]
-        found.append(
-            {
-                "at": _iso(first["at"]),
-                "until": _iso(group["at"].iloc[-1]),
-                "what": str(what),
-                "state": str(state),
-                "subject": first["subject"] or None,
-                "detail": first["detail"],
-                "count": len(group),
-                "cites": [{"path": str(first["path"]), "line": int(first["line"])}],
-            }
-        )
-    return sorted(found, key=lambda one: (one["at"] or "", one["what"], one["state"]))[:MOST_EVENTS]

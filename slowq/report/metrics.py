@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from slowq import phases
 from slowq.facts import Case
 from slowq.measures import Mask, Metrics, Track
+from slowq.report.moments import iso
 
 _Ask = Callable[[Track, Mask], float]
 
@@ -55,11 +55,7 @@ def metrics_part(case: Case) -> dict[str, Any] | None:
 
 
 def _span(span: tuple[float, float]) -> dict[str, str]:
-    return {"start": _iso(span[0]), "end": _iso(span[1])}
-
-
-def _iso(moment_s: float) -> str:
-    return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
+    return {"start": iso(span[0]), "end": iso(span[1])}
 
 
 # The panels that the guide asks for, in the order in which it reads them.
@@ -120,7 +116,7 @@ class _Bins:
             mask = np.zeros(n, dtype=bool)
             mask[begin : begin + width] = True
             self.masks.append(mask)
-        self.times = [_iso(float(metrics.times[mask][-1])) for mask in self.masks]
+        self.times = [iso(float(metrics.times[mask][-1])) for mask in self.masks]
 
     def latencies(self, id_: str, title: str, *names: str) -> dict[str, Any]:
         """Mean and p99 of the first track of these that is there."""

@@ -9,7 +9,8 @@ import pytest
 
 from slowq.facts import Case
 from slowq.findings import CAUSES, Evidence, Finding
-from slowq.report.document import MOST_BUCKETS, document
+from slowq.report.document import document
+from slowq.report.series import MOST_BUCKETS
 from slowq.triage import diagnose
 from tests.builders import case, empty_log, event, many, query, search
 from tests.golden import INCIDENTS, answer
@@ -219,6 +220,72 @@ def test_requests_over_time_are_few_buckets_that_hold_them_all() -> None:
     assert len(series["buckets"]) <= MOST_BUCKETS
     assert sum(one["count"] for one in series["buckets"]) == 500
     assert series["step_s"] == 300
+
+
+def test_the_threshold_is_that_of_the_version_unless_the_log_or_the_context_shows_another() -> None:
+    def threshold(of: Case) -> Any:
+        return told(of)["series"]["threshold_s"]
+
+    assert threshold(case(search(took=6.0), version="2.3.5")) == 5.0
+    assert threshold(case(search(took=6.0), version="2.6.10")) == 1.0
+    assert threshold(case(search(took=3.0), version="2.3.5")) is None
+    assert threshold(case(search(took=6.0))) is None
+    config = 'config: {"proxy.slowQuerySpanInSeconds": 2}'
+    assert threshold(case(search(took=6.0), version="2.3.5", facts=config)) == 2.0
+
+
+def test_the_distribution_and_the_heat_map_count_every_request_of_known_duration() -> None:
+    found = told(case([search(60 + i, 1.05**i) for i in range(150)], search(70, None)))
+    assert sum(found["distribution"]["counts"]) == 150
+    assert len(found["distribution"]["edges_s"]) == len(found["distribution"]["counts"]) + 1 <= 41
+    assert sum(map(sum, found["heat_map"]["counts"])) == 150
+    assert {len(column) for column in found["heat_map"]["counts"]} == {len(found["heat_map"]["edges_s"]) - 1}
+
+
+def test_requests_that_took_equally_long_are_one_bar() -> None:
+    assert told(case(many(9, search(took=6.0))))["distribution"]["counts"] == [9]
+
+
+def test_collections_are_told_dearest_first_and_those_without_room_together() -> None:
+    found = told(case([search(60, 5.0 + i, collection=f"c{i:02}") for i in range(25)]))["collections"]
+    assert [one["collection"] for one in found["shown"]] == [f"c{i:02}" for i in range(24, 4, -1)]
+    assert found["other"] == {"collections": 5, "count": 5, "sum_s": 35.0}
+
+
+def test_a_timeline_holds_the_culprits_and_those_that_waited_for_them_from_start_to_end() -> None:
+    found = told(case(search(100, 50.0, nq=16_000), many(80, search(80, 7.0), every=0.1)))["timelines"][0]
+    assert found["rule"] == "large_nq"
+    assert found["left_out"] == {"culprits": 0, "victims": 21}
+    assert [one["role"] for one in found["requests"]].count("victim") == 59
+    assert found["requests"][0] == {
+        "start": "2025-08-23T19:00:50.000Z",
+        "end": "2025-08-23T19:01:40.000Z",
+        "role": "culprit",
+        "pattern": told(case(search(nq=16_000)))["patterns"][0]["id"],
+        "kind": "search",
+        "collection": "products",
+        "nq": 16_000,
+        "path": "proxy.log",
+        "line": 1,
+    }
+
+
+def test_lanes_tell_when_each_kind_of_event_went_on_around_the_requests() -> None:
+    beside = [
+        *(event("compaction", at, "start" if at < 75 else "done", "7") for at in (65, 85)),
+        event("gc_slow", 70),
+        event("flush", 7_000),
+    ]
+    assert told(case(search(100, 60.0), beside=beside))["event_lanes"] == [
+        {"what": "compaction", "spans": [{"start": "2025-08-23T19:01:05.000Z", "end": "2025-08-23T19:01:25.000Z"}]},
+        {"what": "gc_slow", "spans": [{"start": "2025-08-23T19:01:10.000Z", "end": "2025-08-23T19:01:10.000Z"}]},
+    ]
+
+
+def test_a_lane_of_many_spans_is_as_many_as_can_be_told_apart() -> None:
+    beside = [event("gc_slow", 40 + i / 10) for i in range(600)]
+    (lane,) = told(case(search(100, 60.0), beside=beside))["event_lanes"]
+    assert lane["spans"] == [{"start": "2025-08-23T19:00:40.000Z", "end": "2025-08-23T19:01:39.900Z"}]
 
 
 def test_the_number_of_lines_beside_is_told_for_each_kind() -> None:

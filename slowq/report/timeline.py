@@ -1,0 +1,68 @@
+"""Who held up whom: the slowest culprits of a finding and those that waited beside them, from their start to their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from slowq import workload
+from slowq.facts import Case
+from slowq.findings import Finding
+from slowq.report.moments import iso
+from slowq.workload import Mask, Workload
+
+MOST_FINDINGS = 3
+MOST_CULPRITS = 20
+MOST_BARS = 60
+
+
+def timelines(case: Case, findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """One for each of the first findings; those without a request whose times are known are left out."""
+    work = workload.of(case)
+    drawn = [_timeline(work, one) for one in findings[:MOST_FINDINGS]]
+    return [one for one in drawn if one["requests"]]
+
+
+def _timeline(work: Workload, finding: Finding) -> dict[str, Any]:
+    known = ~(np.isnan(work.started_s) | np.isnan(work.ended_s))
+    none = np.zeros(work.count, dtype=bool)
+    culprits = known & (none if finding.culprit_rows is None else finding.culprit_rows)
+    victims = known & (none if finding.victim_rows is None else finding.victim_rows) & ~culprits
+    held = _slowest(work, culprits, MOST_CULPRITS if victims.any() else MOST_BARS)
+    waited = _slowest(work, victims, MOST_BARS - len(held), beside=held)
+    rows = np.concatenate([held, waited])
+    rows = rows[np.argsort(work.started_s[rows], kind="stable")]
+    return {
+        "rule": finding.rule,
+        "requests": [_request(work, int(row), is_culprit=bool(culprits[row])) for row in rows],
+        "left_out": {"culprits": int(culprits.sum()) - len(held), "victims": int(victims.sum()) - len(waited)},
+    }
+
+
+def _slowest(work: Workload, mask: Mask, most: int, beside: np.ndarray | None = None) -> np.ndarray:
+    """The slowest of the masked requests; those that ran beside the given ones come first."""
+    rows = np.flatnonzero(mask)
+    order = [-work.weight_s[rows]]
+    if beside is not None and len(beside):
+        chosen = np.zeros(work.count, dtype=bool)
+        chosen[beside] = True
+        covered = work.covered_share(work.started_s[chosen], work.ended_s[chosen])[rows]
+        order.append(covered < workload.VICTIM_SHARE)
+    return rows[np.lexsort(order)][:most]
+
+
+def _request(work: Workload, row: int, *, is_culprit: bool) -> dict[str, Any]:
+    slow = work.slow
+    nq, collection = work.nq[row], slow["collection"].iloc[row]
+    return {
+        "start": iso(work.started_s[row]),
+        "end": iso(work.ended_s[row]),
+        "role": "culprit" if is_culprit else "victim",
+        "pattern": str(slow["pattern"].iloc[row]),
+        "kind": str(slow["kind"].iloc[row]),
+        "collection": collection if isinstance(collection, str) else None,
+        "nq": None if np.isnan(nq) else int(nq),
+        "path": str(slow["path"].iloc[row]),
+        "line": int(slow["line"].iloc[row]),
+    }
