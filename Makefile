@@ -52,4 +52,4 @@ $(VENV)/.services: $(VENV)/.dev tests/services.sh
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-milvus build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-milvus $(VENV)-npm build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

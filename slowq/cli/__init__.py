@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from slowq import __version__
-from slowq.cli import analyze, check, config, explain, messages, requests, rules
+from slowq.cli import analyze, check, config, explain, messages, requests, rules, show
 from slowq.cli.options import BUG
 from slowq.errors import SlowqError
 
@@ -105,6 +105,7 @@ def app() -> typer.Typer:
     )
     commands.callback(invoke_without_command=True)(_root)
     commands.command("analyze")(analyze.run)
+    commands.command("show")(show.run)
     commands.command("check")(check.run)
     commands.command("requests")(requests.run)
     commands.command("rules")(rules.run)

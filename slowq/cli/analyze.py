@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+import os
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -28,26 +27,11 @@ from slowq.cli.options import (
     gates,
     named_gates,
     share,
-    suffix,
 )
-from slowq.cli.output import is_stdout, is_terminal, opened, refuse_unwritable, text
+from slowq.cli.output import opened, refuse_unwritable
 from slowq.cli.reading import code_of_broken, read_document
+from slowq.cli.rendering import Document, Format, format_for, rendered
 from slowq.errors import InputError, UsageError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
-Document = Mapping[str, Any]
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
-
-
-_BY_SUFFIX = {"json": Format.JSON, "md": Format.MARKDOWN, "markdown": Format.MARKDOWN}
 
 
 def run(
@@ -76,6 +60,10 @@ def run(
         ),
     ] = None,
     output: Output = None,
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the report as one HTML file as well, to read, forward or print."),
+    ] = None,
     force: Force = False,
     since: Since = None,
     until: Until = None,
@@ -115,32 +103,21 @@ def run(
     kept = filters(since, until, collection, database, kind, min_duration)
     stops = named_gates(fail_on)
     least = share(min_coverage) if min_coverage is not None else None
-    refuse_unwritable(output, force=force)
+    _refuse_unwritable(output, html, force=force)
     document = read_document(paths or [], kept, context=context, metrics=metrics, jobs=jobs, no_progress=no_progress)
-    report = _rendered(document, format_ or _BY_SUFFIX.get(suffix(output), Format.TEXT), output)
-    with opened(output, force=force) as stream:
-        stream.write(report)
+    reports = [(output, format_for(format_, output))] + ([(html, Format.HTML)] if html is not None else [])
+    for path, form in reports:
+        report = rendered(document, form, path)
+        with opened(path, force=force) as stream:
+            stream.write(report)
     return _exit_code(document, stops, least)
 
 
-def _rendered(document: Document, form: Format, output: str | None) -> bytes:
-    match form:
-        case Format.JSON:
-            said = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-            # Only a lone surrogate cannot be encoded, and a backslash escape is what JSON has for it.
-            return said.encode("utf-8", "backslashreplace")
-        case Format.MARKDOWN:
-            from slowq.report import markdown
-
-            return markdown.render(document).encode("utf-8", "backslashreplace")
-        case Format.TEXT:
-            return text(lambda console: _draw(document, console, on_screen=is_stdout(output) and is_terminal()), output)
-
-
-def _draw(document: Document, console: Console, *, on_screen: bool) -> None:
-    from slowq.report import terminal
-
-    terminal.render(document, console, rows=max(terminal.ROWS, console.height - 2) if on_screen else None)
+def _refuse_unwritable(output: str | None, html: str | None, *, force: bool) -> None:
+    for path in (output, html):
+        refuse_unwritable(path, force=force)
+    if html is not None and (html == (output or "-") or os.path.realpath(html) == os.path.realpath(output or "")):
+        raise UsageError(f"--html {html!r}: the other report goes there", hint="name another file for one of them")
 
 
 def _exit_code(document: Document, stops: Sequence[str], least: float | None) -> int:
