@@ -351,14 +351,22 @@ def walk(expression: Expression) -> Iterator[Expression]:
         pending.extend(reversed(node.children()))
 
 
-def fold(expression: Expression, combine: Callable[[Expression, list[T]], T]) -> T:
-    """The result of the root, where the result of a node is `combine(node, results of its children)`."""
+def _children(node: Expression) -> tuple[Expression, ...]:
+    return node.children()
+
+
+def fold(
+    expression: Expression,
+    combine: Callable[[Expression, list[T]], T],
+    parts: Callable[[Expression], tuple[Expression, ...]] = _children,
+) -> T:
+    """The result of the root, where the result of a node is `combine(node, results of its parts)`."""
     pending: list[tuple[Expression, int]] = [(expression, -1)]
     results: list[T] = []
     while pending:
         node, count = pending.pop()
         if count < 0:
-            children = node.children()
+            children = parts(node)
             if children:
                 pending.append((node, len(children)))
                 pending.extend([(child, -1) for child in reversed(children)])
