@@ -13,6 +13,7 @@ from typing import Any, cast
 from slowq.findings import CAUSES, Remedy
 from slowq.rule import Rule
 from slowq.rules import ALL, by_id
+from tests import filter_docs
 
 FOLDER = Path(__file__).parents[1] / "docs" / "rules"
 _NOTE = "<!-- Written by `python -m tests.docs` from slowq/rules/{source}; change it there. -->"
@@ -115,3 +116,4 @@ if __name__ == "__main__":
         (FOLDER / left).unlink()
     for name, text in pages():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    filter_docs.rewrite_files()

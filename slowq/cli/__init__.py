@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from slowq import __version__
 from slowq.cli import analyze, check, config, explain, messages, requests, rules, show
+from slowq.cli import filter as filter_
 from slowq.cli.options import BUG
 from slowq.errors import SlowqError
 
@@ -108,6 +109,7 @@ def app() -> typer.Typer:
     commands.command("show")(show.run)
     commands.command("check")(check.run)
     commands.command("requests")(requests.run)
+    commands.command("filter")(filter_.run)
     commands.command("rules")(rules.run)
     commands.command("explain")(explain.run)
     settings = typer.Typer(rich_markup_mode=None, help="Show what slowq.toml sets, and what it may.")

@@ -22,3 +22,8 @@ def times(count: int) -> str:
 def class_floor(count: int) -> int:
     """The smallest size of the same class: 0, 1, 2, 11, 101, 1001 or 10001."""
     return _FROM[bisect_right(_FROM, count) - 1]
+
+
+def floor_of(name: str) -> int:
+    """The smallest size of a class by its name; 1 for what is no name of a class."""
+    return _FROM[_NAMES.index(name)] if name in _NAMES else 1

@@ -39,7 +39,6 @@ from slowq.filters.ast import (
 )
 
 _ATOMS = (Literal, ListLiteral, ListOf, Template, Interval, Moment, Field, JsonPath, SubField, Call)
-_LOGIC = (And, Or)
 _SPECIAL = re.compile(r'["\\]|[^ -~\u00a0-\ud7ff\ue000-\U0010ffff]')
 _SHORT = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _LONG_NUMBER = 10**100  # more digits are shorter in hexadecimal, and Python refuses to write 4,300 of them
@@ -90,9 +89,9 @@ def _pieces(node: Expression, limit: int | None) -> list[_Piece]:
         case Field() | JsonPath() | SubField():
             return [node.text]
         case And(operands=operands):
-            return _joined(" and ", [_part(one, *_LOGIC) for one in operands])
+            return _joined(" and ", [_part(one) for one in operands])
         case Or(operands=operands):
-            return _joined(" or ", [_part(one, *_LOGIC) for one in operands])
+            return _joined(" or ", [_part(one) for one in operands])
         case Comparison(op=op, left=left, right=right):
             return [*_value(left), f" {op} ", *_value(right)]
         case Range():
@@ -148,8 +147,9 @@ def _joined(word: str, parts: list[list[_Piece]]) -> list[_Piece]:
     return pieces
 
 
-def _part(node: Expression, *in_parentheses: type) -> list[_Piece]:
-    return ["(", node, ")"] if isinstance(node, in_parentheses) else [node]
+def _part(node: Expression) -> list[_Piece]:
+    """A term of a chain. To Milvus 2.3.5 `exists a and b` is `exists (a and b)`, which it refuses."""
+    return ["(", node, ")"] if isinstance(node, And | Or | Exists) else [node]
 
 
 def _wrapped(node: Expression, *, signed: bool = False) -> list[_Piece]:

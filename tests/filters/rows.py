@@ -157,7 +157,7 @@ class Filters:
                 lambda: IsNull(self.rng.choice([Field("small"), JsonPath("meta", ("k",))]), self.rng.random() < 0.5),
                 lambda: Comparison(
                     self.rng.choice(COMPARED),
-                    Arithmetic(self.rng.choice("+-*/%"), self.rng.choice([Field("small"), Field("big"), JsonPath("meta", ("k",))]), Literal(self.rng.choice([1, 2, -3, 0, 1.5]))),
+                    self.computed(),
                     Literal(self.rng.choice([0, 1, -2, 5, 130])),
                 ),
                 lambda: Call("array_length", (Field("tags"),)),
@@ -168,6 +168,10 @@ class Filters:
             ]  # fmt: skip
         made = self.rng.choice(choices)()
         return Comparison(">", made, Literal(1)) if isinstance(made, Call) and made.name == "array_length" else made
+
+    def computed(self) -> Expression:
+        subject = self.rng.choice([Field("small"), Field("big"), JsonPath("meta", ("k",))])
+        return Arithmetic(self.rng.choice("+-*/%"), subject, Literal(self.rng.choice([1, 2, -3, 0, 1.5])))
 
     def subject(self) -> tuple[Expression, Callable[[], Any]]:
         rng = self.rng
