@@ -3,6 +3,8 @@
     python bench/fuzz.py --seconds 600
     python bench/fuzz.py --seconds 60 --seed 7          the same inputs again
 
+A rewritten filter must select the same rows as the one it was made from.
+
 What must hold for any bytes: nothing raises; every line is counted once; the outcome does not depend on how the log is
 cut into blocks; the fast ways to read slow lines give what the reference gives; tables and exports can be made of it. On a
 failure the seed and the smallest input that was found are printed, and the exit code is 1.
@@ -21,11 +23,19 @@ from pathlib import Path
 from slowq.errors import InputError
 from slowq.facts import Case, Context
 from slowq.filters import shape_of
+from slowq.filters.evaluate import evaluate
+from slowq.filters.rewrite import rewrite
+from slowq.filters.schema import Schema
+from slowq.filters.write import write
 from slowq.gather import Only, _case
 from slowq.parsers import slow, zap
 from slowq.parsers.read import File
 from slowq.parsers.scan import Batch, Scanner
 from slowq.report import requests as export
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tests.filters.rows import SCHEMA, Filters
+from tests.filters.rows import row as random_row
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ("sample_logs/formats", "tests/data/bad", "tests/data/fuzz")
@@ -442,6 +452,18 @@ def check_expression(text: str) -> str | None:
     return None if isinstance(again.text, str) else "the shape of a shape is no text"
 
 
+def check_rewriting(rng: random.Random) -> str | None:
+    """Whether a random filter and its rewritten form select the same of 50 random rows."""
+    rows = [random_row(rng, number) for number in range(50)]
+    tree = Filters(rng).filter()
+    changed, _ = rewrite(tree, None, rng.choice([SCHEMA, Schema()]))
+    for unknown in (False, True):
+        answers = [evaluate(one, rows, missing_is_unknown=unknown) for one in (tree, changed)]
+        if len({tuple(truth is True for truth in answer) for answer in answers}) > 1:
+            return f"{write(tree)} was rewritten to {write(changed)}, which selects other rows"
+    return None
+
+
 # --- Running ----------------------------------------------------------------------------------------------------------
 
 
@@ -486,6 +508,9 @@ def main(arguments: list[str] | None = None) -> int:
     until, inputs = time.monotonic() + given.seconds, 0
     while time.monotonic() < until:
         inputs += 1
+        if inputs % 4 == 1 and (wrong := check_rewriting(rng)) is not None:
+            print(f"input {inputs} of seed {seed}: {wrong}")
+            return 1
         if inputs % 4 == 0:
             text = mutated(rng, [one.encode() for one in EXPRESSIONS]).decode("utf-8", "replace")
             if (wrong := _expression_fails(text)) is not None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from slowq.filters.ast import Expression, Field, JsonPath
+from slowq.filters.ast import Expression, Field, JsonPath, LiteralKind
 
 INTEGERS = frozenset(("INT8", "INT16", "INT32", "INT64"))
 NARROW_INTEGERS = INTEGERS - {"INT64"}
 STRINGS = frozenset(("VARCHAR", "STRING"))
-_ORDERED = INTEGERS | STRINGS
 
 Version: TypeAlias = tuple[int, int, int]
 
@@ -47,9 +46,10 @@ class Schema:
         """An integer that leaves room in the 64 bits in which Milvus computes."""
         return isinstance(subject, Field) and self.of(subject).type in NARROW_INTEGERS
 
-    def is_ordered(self, subject: Expression) -> bool:
-        """Whether `not (x < 1)` is `x >= 1`: always one type, never NaN."""
-        return isinstance(subject, Field) and self.of(subject).type in _ORDERED
+    def is_ordered(self, subject: Expression, kind: LiteralKind) -> bool:
+        """Whether `not (x < 1)` is `x >= 1` for values of that kind: a field always of their type, and never NaN."""
+        types = {"int": INTEGERS, "string": STRINGS}.get(kind, frozenset())
+        return isinstance(subject, Field) and self.of(subject).type in types
 
     def may_be_array_element(self, subject: Expression) -> bool:
         """`x[0]` is of an array unless the schema says that `x` is JSON; there `!=` is not the opposite of `==`."""

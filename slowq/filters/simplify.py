@@ -149,7 +149,7 @@ def negated_comparison(node: Expression, scene: Scene) -> Expression | None:
         return replace(inner, negated=not inner.negated)
     if not terms or not isinstance(inner, Comparison) or scene.schema.may_be_array_element(terms[0].subject):
         return None
-    if inner.op in ("==", "!=") or scene.schema.is_ordered(terms[0].subject):
+    if inner.op in ("==", "!=") or scene.schema.is_ordered(terms[0].subject, terms[0].kind):
         return replace(inner, op=OPPOSITE[inner.op])
     return None
 
@@ -387,7 +387,7 @@ def like_to_range(node: Expression, scene: Scene) -> Expression | None:
         return None
     index = scene.schema.of(node.operand).index
     prefix = str(node.pattern.value)[:-1]
-    if not index or not prefix or "\\" in prefix or not scene.schema.is_ordered(node.operand):
+    if not index or not prefix or "\\" in prefix or not scene.schema.is_ordered(node.operand, "string"):
         return None
     if served("like_prefix", index, scene.version) is not False or not served("range", index, scene.version):
         return None

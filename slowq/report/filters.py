@@ -13,6 +13,7 @@ from rich.text import Text
 from slowq.filters.ast import And, Expression, Not, Or
 from slowq.filters.judge import Judgement
 from slowq.filters.lint import Costly
+from slowq.filters.parse import Trouble
 from slowq.filters.rewrite import Step
 from slowq.filters.template import Templated
 from slowq.filters.write import write
@@ -111,8 +112,9 @@ def lines(given: Given, width: int) -> Iterator[Text]:
     yield from _rows(one.normalised if one.tree is not None else elide(visible(one.text), 4 * width), width, "", "bold")
     if given.pattern is not None:
         yield Text(f"{given.pattern['count']:,} requests, {given.pattern['sum_s']:,.1f} s in all", "dim")
-    if one.trouble is not None or one.tree is None:
-        yield from _trouble(one, width)
+    if one.trouble is not None:
+        yield from _trouble(one.text, one.trouble, width)
+    if one.tree is None:
         return
     if isinstance(one.tree, And | Or | Not):
         yield from (Text(), Text("Tree", "bold"), *_tree(one.tree, width))
@@ -124,10 +126,9 @@ def lines(given: Given, width: int) -> Iterator[Text]:
         yield from _rows("A report holds no values: give the filter itself to have it rewritten.", width)
 
 
-def _trouble(one: Judgement, width: int) -> Iterator[Text]:
-    assert one.trouble is not None  # noqa: S101 - a judgement without a tree has one
-    yield from _rows(one.trouble.message, width, "", "red")
-    yield from (Text(row, no_wrap=True) for row in caret(one.text, one.trouble.position, width))
+def _trouble(text: str, trouble: Trouble, width: int) -> Iterator[Text]:
+    yield from _rows(trouble.message, width, "", "red")
+    yield from (Text(row, no_wrap=True) for row in caret(text, trouble.position, width))
 
 
 def _costly(found: tuple[Costly, ...], width: int) -> Iterator[Text]:
