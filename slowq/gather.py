@@ -30,6 +30,9 @@ _SESSION_VERSION = re.compile(r'"Version":\s?"v?(\d{1,4}+\.\d{1,4}+\.\d{1,4}+[\w
 _STANDS_OUT = 3.0
 
 
+Window = tuple[float, float]  # Unix seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What metrics were answered: the series, where they come from, and what could not be had."""
@@ -37,6 +40,10 @@ class Answers:
     raw: Raw
     source: str
     trouble: tuple[str, ...] = ()
+
+
+# Answers for the window of the slow requests, None where none is known; None where there is nothing to be had.
+Ask = Callable[[Window | None], Answers | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ def gather(
     paths: Sequence[str],
     context: Context | None = None,
     *,
-    metrics: Answers | None = None,
+    metrics: Ask | None = None,
     only: Only | None = None,
     jobs: int | None = None,
     progress: read.Progress | None = None,
@@ -106,18 +113,21 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
-def _case(files: Sequence[read.File], context: Context, answers: Answers | None, only: Only) -> Case:
+def _case(files: Sequence[read.File], context: Context, metrics: Ask | None, only: Only) -> Case:
     from slowq.parsers.patterns import add_patterns
     from slowq.parsers.table import Table, from_context
 
     table = Table(files)
     events = table.events()
-    said = _version_said(files, events, context, answers)
+    said = _version_said(files, events, context)
     requests = table.requests(events, said[0] if said else None)
     if not len(requests):
         requests = from_context(context)
     requests = _kept(requests, only)
     requests, shapes, patterns = add_patterns(requests)
+    window = _slow_window(requests)
+    answers = metrics(window) if metrics else None
+    said = said or _version_measured(answers)
     milvus = _milvus(requests, said, context)
     return Case(
         requests=requests,
@@ -128,11 +138,17 @@ def _case(files: Sequence[read.File], context: Context, answers: Answers | None,
         inputs=tuple(_input(file) for file in files),
         milvus=milvus,
         context=context,
-        metrics=_metrics(answers, requests, milvus) if answers else None,
+        metrics=_metrics(answers, window, milvus) if answers else None,
     )
 
 
-def _metrics(answers: Answers, requests: pd.DataFrame, milvus: Milvus) -> Metrics:
+def _slow_window(requests: pd.DataFrame) -> Window | None:
+    """From the first start to the last end of the slow requests."""
+    slow = requests[requests["slow"].to_numpy(dtype=bool) & requests["started"].notna().to_numpy()]
+    return (slow["started"].min().timestamp(), slow["at"].max().timestamp()) if len(slow) else None
+
+
+def _metrics(answers: Answers, window: Window | None, milvus: Milvus) -> Metrics:
     """The tracks of the answered series, with the time of the slow requests as their window."""
     import numpy as np
 
@@ -143,17 +159,12 @@ def _metrics(answers: Answers, requests: pd.DataFrame, milvus: Milvus) -> Metric
     found = tracks(raw, milvus.low)
     trouble = list(answers.trouble)
     first, last = float(raw.times[0]), float(raw.times[-1])
-    slow = requests[requests["slow"].to_numpy(dtype=bool) & requests["started"].notna().to_numpy()]
-    window = None
-    if len(slow):
-        window = slow["started"].min().timestamp(), slow["at"].max().timestamp()
-        if window[1] < first or window[0] > last:
-            trouble.append("The metrics do not cover the time of the slow requests, so their own slow time is used.")
-            window = None
+    if window is not None and (window[1] < first or window[0] > last):
+        trouble.append("The metrics do not cover the time of the slow requests, so their own slow time is used.")
+        window = None
     if window is None:
-        window = (
-            _slow_time(raw.times, found["search_latency"].over_time()) if "search_latency" in found else (first, last)
-        )
+        searched = found.get("search_latency")
+        window = _slow_time(raw.times, searched.over_time()) if searched else (first, last)
     if not found:
         trouble.append("No series is of Milvus.")
     # One step is left between: what began before the window may have ended in its first step.
@@ -233,7 +244,7 @@ def _format(formats: Counter[tuple[str, ...]], file: read.File) -> str:
     return "/".join(best)
 
 
-def _version_said(files, events, context: Context, answers: Answers | None):  # type: ignore[no-untyped-def]
+def _version_said(files, events, context: Context):  # type: ignore[no-untyped-def]
     """((low, high), text, source) of a version that something says outright; None where nothing does."""
     if (text := context.milvus.get("version")) and (found := versions.version_range(str(text))):
         return found, str(text), "the context file"
@@ -244,6 +255,11 @@ def _version_said(files, events, context: Context, answers: Answers | None):  # 
         match = _SESSION_VERSION.search(detail)
         if match and (found := versions.version_range(match[1])):
             return found, match[1], "the session that Milvus registers at start-up"
+    return None
+
+
+def _version_measured(answers: Answers | None):  # type: ignore[no-untyped-def]
+    """The same from a metric."""
     if answers is not None:
         from slowq.metrics import version_of
 

@@ -22,8 +22,12 @@ INCIDENTS = sorted(path.parent for path in SAMPLES.glob("*/truth.json"))
 def answer(incident: Path, *, with_metrics: bool = False) -> dict[str, Any]:
     """The document of `slowq analyze INCIDENT/logs [--context INCIDENT/context.yaml] [--metrics …]`."""
     facts, measured = incident / "context.yaml", incident / "prometheus_range.json.gz"
-    answers = Answers(load_metrics(str(measured)), measured.name) if with_metrics and measured.exists() else None
-    case = gather([str(incident / "logs")], load(str(facts)) if facts.exists() else None, metrics=answers, jobs=1)
+    metrics = None
+    if with_metrics and measured.exists():
+        answers = Answers(load_metrics(str(measured)), measured.name)
+        metrics = lambda window: answers  # noqa: E731
+    logs = [str(incident / "logs")]
+    case = gather(logs, load(str(facts)) if facts.exists() else None, metrics=metrics, jobs=1)
     return document(case, diagnose(case))
 
 

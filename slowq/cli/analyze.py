@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from slowq.cli import messages
+from slowq.cli.measuring import TIMEOUT_S, MetricsFile, PrometheusUrl, Selector, Source, Timeout, code_of_server
 from slowq.cli.options import (
     GATE_FAILED,
     Collections,
@@ -44,13 +45,10 @@ def run(
             "Enough without any log.",
         ),
     ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Answers of Prometheus, as `slowq metrics --save` writes them. Enough without any log.",
-        ),
-    ] = None,
+    metrics: MetricsFile = None,
+    prometheus: PrometheusUrl = None,
+    selector: Selector = None,
+    prometheus_timeout: Timeout = TIMEOUT_S,
     format_: Annotated[
         Format | None,
         typer.Option(
@@ -93,24 +91,27 @@ def run(
     """Find out why searches are slow, and what to change.
 
     Exit codes: 0 it ran; 1 --fail-on found what it names; 2 the command line or the context file is wrong; 3 the logs
-    are not usable, or were understood less than --min-coverage; 70 a bug in slowq.
+    are not usable, or were understood less than --min-coverage; 4 Prometheus could not be used; 70 a bug in slowq.
     """
-    if not paths and context is None and metrics is None:
+    source = Source(metrics, prometheus, selector, prometheus_timeout, needed=not paths and context is None)
+    if not paths and context is None and not source:
         raise UsageError(
-            "nothing to analyze: no PATH, no --context and no --metrics",
+            "nothing to analyze: no PATH, no --context and no metrics",
             hint="slowq analyze /var/log/milvus, or slowq analyze --context facts.yaml; '-' reads standard input",
         )
     kept = filters(since, until, collection, database, kind, min_duration)
     stops = named_gates(fail_on)
     least = share(min_coverage) if min_coverage is not None else None
     _refuse_unwritable(output, html, force=force)
-    document = read_document(paths or [], kept, context=context, metrics=metrics, jobs=jobs, no_progress=no_progress)
+    document = read_document(
+        paths or [], kept, context=context, metrics=source if source else None, jobs=jobs, no_progress=no_progress
+    )
     reports = [(output, format_for(format_, output))] + ([(html, Format.HTML)] if html is not None else [])
     for path, form in reports:
         report = rendered(document, form, path)
         with opened(path, force=force) as stream:
             stream.write(report)
-    return _exit_code(document, stops, least)
+    return _exit_code(document, stops, least) or code_of_server(source)
 
 
 def _refuse_unwritable(output: str | None, html: str | None, *, force: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slowq.cli import messages
+from slowq.cli.measuring import TIMEOUT_S, MetricsFile, PrometheusUrl, Selector, Source, Timeout, code_of_server
 from slowq.cli.options import (
     GATE_FAILED,
     Collections,
@@ -54,7 +55,10 @@ def run(
         str | None, _file("The policy; slowq.toml of this folder if not given, where there is one.")
     ] = None,
     context: Annotated[str | None, _file("What logs cannot show, as YAML or JSON.")] = None,
-    metrics: Annotated[str | None, _file("Answers of Prometheus, as `slowq metrics --save` writes them.")] = None,
+    metrics: MetricsFile = None,
+    prometheus: PrometheusUrl = None,
+    selector: Selector = None,
+    prometheus_timeout: Timeout = TIMEOUT_S,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,15 +126,16 @@ def run(
     config = load(find(policy))
     asked = _policy(config, fail_on, max_p99, max_count, max_share_of_time, min_coverage)
     kept = filters(since, until, collection, database, kind, min_duration)
-    if not paths and context is None and metrics is None:
-        raise UsageError("nothing to check: no PATH, no --context and no --metrics", hint="slowq check /var/log/milvus")
+    source = Source(metrics, prometheus, selector, prometheus_timeout, needed=not paths and context is None)
+    if not paths and context is None and not source:
+        raise UsageError("nothing to check: no PATH, no --context and no metrics", hint="slowq check /var/log/milvus")
     remembered = baseline or config.get("check.baseline")
     if update_baseline and remembered is None:
         raise UsageError("--update-baseline needs --baseline FILE")
     for path in filter(None, (json_, markdown, sarif, junit, gitlab)):
         refuse_unwritable(path, force=force)
     earlier = _earlier(remembered, may_be_new=update_baseline and accept_new) if remembered else None
-    document = _document(paths or [], kept, context, metrics, jobs, no_progress)
+    document = _document(paths or [], kept, context, source, jobs, no_progress)
 
     from slowq.policy import judge
 
@@ -142,7 +147,7 @@ def run(
     if update_baseline and remembered is not None and earlier is not None:
         _update(remembered, document, earlier, grow=accept_new)
     _show(document, judgement, github=github)
-    return code_of_broken(document) or (GATE_FAILED if judgement.failed else 0)
+    return code_of_broken(document) or (GATE_FAILED if judgement.failed else 0) or code_of_server(source)
 
 
 def _today() -> date:
@@ -175,15 +180,17 @@ def _policy(
 
 
 def _document(
-    paths: list[str], kept: Filters, context: str | None, metrics: str | None, jobs: int | None, no_progress: bool
+    paths: list[str], kept: Filters, context: str | None, source: Source, jobs: int | None, no_progress: bool
 ) -> Document:
     if len(paths) == 1 and (saved := saved_document(paths[0])) is not None:
-        if kept.are_given or context or metrics:
+        if kept.are_given or context:
             raise UsageError(
                 f"{paths[0]!r} is a report, which is taken as it is", hint="give filters and files when it is made"
             )
         return saved
-    return read_document(paths, kept, context=context, metrics=metrics, jobs=jobs, no_progress=no_progress)
+    return read_document(
+        paths, kept, context=context, metrics=source if source else None, jobs=jobs, no_progress=no_progress
+    )
 
 
 def _refuse_too_little(document: Document, least: float) -> None:

@@ -66,7 +66,7 @@ def run(
     format_: Annotated[Format, typer.Option("--format", help="How to say it.")] = Format.TEXT,
     verbose: Verbose = False,
 ) -> int:
-    """Find what is costly in a filter, and write one that means the same and costs less.
+    """Find what is costly in a filter, and what to write instead.
 
     Exit code 3: an expression cannot be read, which no --fail-on overrules.
     """

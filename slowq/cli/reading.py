@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slowq.facts import Case, Context
-    from slowq.gather import Answers, Only
+    from slowq.gather import Ask, Only
 
 _BACK_FROM_NOW = "; a time such as 2h counts back from now"
 _LARGEST_DOCUMENT = 256 << 20
@@ -30,16 +30,15 @@ def read_document(
     filters: Filters,
     *,
     context: str | None = None,
-    metrics: str | None = None,
+    metrics: Ask | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
 ) -> dict[str, Any]:
-    """The document of everything that is named: logs, context file, metrics file."""
+    """The document of everything that is named: logs, context file, metrics."""
     from slowq.context import load
 
     facts = load(context) if context is not None else None
-    answers = _answers(metrics) if metrics is not None else None
-    case = read_case(paths, filters, context=facts, metrics=answers, jobs=jobs, no_progress=no_progress)
+    case = read_case(paths, filters, context=facts, metrics=metrics, jobs=jobs, no_progress=no_progress)
 
     from slowq.report.document import document
     from slowq.triage import diagnose
@@ -68,19 +67,12 @@ def code_of_broken(document: Mapping[str, Any]) -> int:
     return BUG if document["broken"] else 0
 
 
-def _answers(path: str) -> Answers:
-    from slowq.gather import Answers
-    from slowq.metrics import load
-
-    return Answers(load(path), path)
-
-
 def read_case(
     paths: Sequence[str],
     filters: Filters,
     *,
     context: Context | None = None,
-    metrics: Answers | None = None,
+    metrics: Ask | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
 ) -> Case:
@@ -97,7 +89,7 @@ def _read(
     jobs: int | None,
     no_progress: bool,
     warn: Callable[[str], None],
-    metrics: Answers | None = None,
+    metrics: Ask | None = None,
 ) -> Case:
     from slowq.gather import gather
 

@@ -55,7 +55,7 @@ def test_a_context_file_is_enough(slowq: Any) -> None:
 def test_neither_log_nor_context_exits_with_2(slowq: Any) -> None:
     done = slowq("analyze")
     assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines()[0] == "error: nothing to analyze: no PATH, no --context and no --metrics"
+    assert done.err.splitlines()[0] == "error: nothing to analyze: no PATH, no --context and no metrics"
     assert done.err.splitlines()[1].startswith("hint: slowq analyze ")
 
 

@@ -1,0 +1,55 @@
+"""`docs/metrics.md` as the catalogue says it; `python -m tests.metrics_docs` rewrites it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slowq.metrics.catalogue import QUANTITIES, Source
+
+PATH = Path(__file__).parents[1] / "docs" / "metrics.md"
+
+HEAD = """\
+<!-- Written by `python -m tests.metrics_docs` from slowq/metrics/catalogue.py: change it there. -->
+# Metrics
+
+`--prometheus URL` works with Prometheus, VictoriaMetrics, and Thanos or Mimir under their path prefix. Series are asked for as
+they are stored; rates are made by slowq, which sees restarts and gaps. A query that is refused as too expensive is asked again
+for each half of the time. What could not be had is named in the report, and a missing metric is unknown, never zero.
+
+| environment | |
+|---|---|
+| `SLOWQ_PROMETHEUS_URL` | the server, where `--prometheus` names none |
+| `SLOWQ_PROMETHEUS_TOKEN`, `SLOWQ_PROMETHEUS_TOKEN_FILE` | a bearer token, or the file that holds it |
+| `SLOWQ_PROMETHEUS_USER`, `SLOWQ_PROMETHEUS_PASSWORD`, `SLOWQ_PROMETHEUS_PASSWORD_FILE` | basic authentication |
+| `SLOWQ_PROMETHEUS_CA` | certificates to trust |
+| `SLOWQ_PROMETHEUS_CERT`, `SLOWQ_PROMETHEUS_KEY` | the client's certificate and key, for mTLS |
+
+None of them is ever shown; a URL with a password in it is refused.
+
+## What is read as what
+
+A quantity is what slowq speaks of. Its sources are tried in order, and the first that has a series is used. Phases that
+have no metric are derived, and marked so: the wait of a search on the query node that no metric shows, and before 2.4.7
+the filter.
+
+| quantity | is | unit | metric | versions |
+|---|---|---|---|---|
+"""
+
+
+def text() -> str:
+    rows = []
+    for one in QUANTITIES:
+        sources = "<br>".join(f"`{source.text}`".replace("|", "\\|") for source in one.sources)
+        versions = "<br>".join(_versions(source) for source in one.sources)
+        rows.append(f"| {one.name} | {one.says} | {one.unit} | {sources} | {versions} |\n")
+    return HEAD + "".join(rows)
+
+
+def _versions(source: Source) -> str:
+    since, before = (".".join(map(str, version)) if version else "" for version in (source.since, source.before))
+    return f"{since or '2.2'} to {before or 'now'}"
+
+
+if __name__ == "__main__":
+    PATH.write_text(text(), encoding="utf-8")
