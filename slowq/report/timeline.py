@@ -13,7 +13,7 @@ from slowq.report.moments import iso
 from slowq.workload import Mask, Workload
 
 MOST_FINDINGS = 3
-MOST_CULPRITS = 20
+MOST_CULPRITS = 20  # more only where those that waited leave room
 MOST_BARS = 60
 
 
@@ -29,7 +29,7 @@ def _timeline(work: Workload, finding: Finding) -> dict[str, Any]:
     none = np.zeros(work.count, dtype=bool)
     culprits = known & (none if finding.culprit_rows is None else finding.culprit_rows)
     victims = known & (none if finding.victim_rows is None else finding.victim_rows) & ~culprits
-    held = _slowest(work, culprits, MOST_CULPRITS if victims.any() else MOST_BARS)
+    held = _slowest(work, culprits, max(MOST_CULPRITS, MOST_BARS - int(victims.sum())))
     waited = _slowest(work, victims, MOST_BARS - len(held), beside=held)
     rows = np.concatenate([held, waited])
     rows = rows[np.argsort(work.started_s[rows], kind="stable")]

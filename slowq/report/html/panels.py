@@ -88,7 +88,7 @@ def _chart(panel: Mapping[str, Any]) -> Chart:
     return Chart(
         "panel-" + "".join(one for one in panel["id"] if one.isascii() and (one.isalnum() or one == "_")),
         f"{panel['title']}, {unit}" if unit else panel["title"],
-        "Dashed: the mean before the incident." if levels else "",
+        "Dotted: before the incident." if levels else "",
         figure(
             traces,
             height=_PANEL_PX,

@@ -90,7 +90,7 @@ def _glance(document: Document) -> list[tuple[str, str]]:
         facts.append(("Median, p99, slowest", ", ".join(say.duration(took.get(key)) for key in ("p50", "p99", "max"))))
     else:
         facts.append(("Slow requests", "none"))
-    named = " ".join(filter(None, (milvus.get("version") or "of unknown version", milvus.get("deployment"))))
+    named = " ".join(filter(None, (milvus.get("version") or "unknown version", milvus.get("deployment"))))
     facts.append(("Milvus", f"{named} ({milvus['source']})" if milvus.get("source") else named))
     return [(name, cut(said, _NAME * 2)) for name, said in facts]
 

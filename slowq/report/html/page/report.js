@@ -27,6 +27,7 @@
     figure.layout.font.family = style.getPropertyValue("--sans");
     const zooms = element.dataset.zooms === "yes";
     figure.layout.dragmode = zooms && !media("(pointer: coarse)").matches ? "zoom" : false;
+    if (element.clientWidth < 520) figure.layout.xaxis.nticks = Math.min(figure.layout.xaxis.nticks || 3, 3);
     if (root.classList.contains("paper")) figure.layout.width = element.clientWidth;
     for (const axis of zooms ? ["yaxis", "yaxis2"] : ["xaxis", "yaxis", "yaxis2"]) {
       if (figure.layout[axis]) figure.layout[axis].fixedrange = true;
