@@ -33,12 +33,12 @@ class Opened:
     asked: list[str] = field(default_factory=list)
 
     def read_to_the_end(self) -> None:
-        """Scroll through it as a reader does, so that every chart is drawn."""
-        height = self.page.evaluate("document.body.scrollHeight")
-        for at in range(0, height, 500):
-            self.page.evaluate("at => window.scrollTo(0, at)", at)
-            self.page.wait_for_timeout(20)
-        self.until("[...document.querySelectorAll('.plot')].every(p => !p.checkVisibility() || p.data)")
+        """Look at every chart that is not folded away, so that it is drawn."""
+        plot = "document.querySelectorAll('.plot')[{}]"
+        for number in range(self.page.locator(".plot").count()):
+            one = plot.format(number)
+            if self.page.evaluate(f"{one}.checkVisibility() && ({one}.scrollIntoView(), true)"):
+                self.until(f"{one}.data !== undefined")
 
     def until(self, true: str) -> None:
         """Wait for what JavaScript finds true. Playwright's own way needs eval, which the policy of the page forbids."""
