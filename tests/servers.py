@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import math
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -46,6 +50,8 @@ def running(command: list[str], ready: str, wait_s: float = 30.0, **how: Any) ->
             time.sleep(0.1)
         yield
     finally:
+        if how.get("start_new_session"):
+            os.killpg(process.pid, signal.SIGTERM)
         process.terminate()
         try:
             process.wait(10)
@@ -122,3 +128,30 @@ def victoria_metrics(folder: Path, metrics: dict[str, Any]) -> Iterator[str]:
         urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
         urllib.request.urlopen(f"{url}/internal/force_flush", timeout=60).close()  # noqa: S310
         yield url
+
+
+@contextmanager
+def milvus(folder: Path) -> Iterator[str]:
+    """A real Milvus 2.3.5 standalone; its URI. Its ports are its own, so that one test at a time has it."""
+    server = Path(__file__).parents[1] / ".venv-milvus" / "bin" / "milvus-server"
+    if not server.exists():
+        pytest.skip("Milvus 2.3.5 is not installed (tests/services.sh)")
+    with open(Path(tempfile.gettempdir()) / "slowq-milvus.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for port in (19530, 9091, 2379):
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", port)) == 0:
+                    pytest.skip(f"port {port} is taken, which a Milvus of our own needs")
+        command = [str(server), "--data", str(folder)]
+        with running(command, "http://127.0.0.1:9091/healthz", wait_s=120.0, start_new_session=True):
+            yield "http://127.0.0.1:19530"
+
+
+def in_milvus(script: str, *arguments: str) -> str:
+    """Run a script with the pymilvus that goes with that Milvus; what it prints."""
+    python = Path(__file__).parents[1] / ".venv-milvus" / "bin" / "python"
+    done = subprocess.run(
+        [str(python), "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout

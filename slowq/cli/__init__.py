@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from slowq import __version__
-from slowq.cli import analyze, check, config, explain, messages, metrics, requests, rules, show
+from slowq.cli import analyze, check, config, context, explain, messages, metrics, requests, rules, show
 from slowq.cli import filter as filter_
 from slowq.cli.options import BUG
 from slowq.errors import SlowqError
@@ -109,6 +109,7 @@ def app() -> typer.Typer:
     commands.command("show")(show.run)
     commands.command("check")(check.run)
     commands.command("metrics")(metrics.run)
+    commands.command("context")(context.run)
     commands.command("requests")(requests.run)
     commands.command("filter")(filter_.run)
     commands.command("rules")(rules.run)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slowq.cli import messages
+from slowq.cli.context import TOKEN, Ca, TokenEnv, Uri, ask, context_of
 from slowq.cli.measuring import TIMEOUT_S, MetricsFile, PrometheusUrl, Selector, Source, Timeout, code_of_server
 from slowq.cli.options import (
     GATE_FAILED,
@@ -30,9 +31,12 @@ from slowq.cli.options import (
     share,
 )
 from slowq.cli.output import opened, refuse_unwritable
-from slowq.cli.reading import code_of_broken, read_document
+from slowq.cli.reading import code_of_broken, load_context, read_document
 from slowq.cli.rendering import Document, Format, format_for, rendered
 from slowq.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from slowq.facts import Context
 
 
 def run(
@@ -45,6 +49,9 @@ def run(
             "Enough without any log.",
         ),
     ] = None,
+    uri: Uri = None,
+    token_env: TokenEnv = TOKEN,
+    ca: Ca = None,
     metrics: MetricsFile = None,
     prometheus: PrometheusUrl = None,
     selector: Selector = None,
@@ -93,18 +100,30 @@ def run(
     Exit codes: 0 it ran; 1 --fail-on found what it names; 2 the command line or the context file is wrong; 3 the logs
     are not usable, or were understood less than --min-coverage; 4 Prometheus could not be used; 70 a bug in slowq.
     """
-    source = Source(metrics, prometheus, selector, prometheus_timeout, needed=not paths and context is None)
-    if not paths and context is None and not source:
+    source = Source(
+        metrics, prometheus, selector, prometheus_timeout, needed=not paths and context is None and uri is None
+    )
+    if not paths and context is None and uri is None and not source:
         raise UsageError(
             "nothing to analyze: no PATH, no --context and no metrics",
             hint="slowq analyze /var/log/milvus, or slowq analyze --context facts.yaml; '-' reads standard input",
+        )
+    if context is not None and uri is not None:
+        raise UsageError(
+            "--context and --uri are two sources of the same", hint="slowq context --uri URI writes a file to complete"
         )
     kept = filters(since, until, collection, database, kind, min_duration)
     stops = named_gates(fail_on)
     least = share(min_coverage) if min_coverage is not None else None
     _refuse_unwritable(output, html, force=force)
+    facts = _facts(context, uri, token_env, ca)
     document = read_document(
-        paths or [], kept, context=context, metrics=source if source else None, jobs=jobs, no_progress=no_progress
+        paths or [],
+        kept,
+        context=facts,
+        metrics=source if source else None,
+        jobs=jobs,
+        no_progress=no_progress,
     )
     reports = [(output, format_for(format_, output))] + ([(html, Format.HTML)] if html is not None else [])
     for path, form in reports:
@@ -112,6 +131,13 @@ def run(
         with opened(path, force=force) as stream:
             stream.write(report)
     return _exit_code(document, stops, least) or code_of_server(source)
+
+
+def _facts(path: str | None, uri: str | None, token_env: str, ca: str | None) -> Context | None:
+    """The facts of the context file, or of the Milvus that is asked; None for neither."""
+    if uri is not None:
+        return context_of(ask(uri, token_env, ca), uri)
+    return load_context(path)
 
 
 def _refuse_unwritable(output: str | None, html: str | None, *, force: bool) -> None:

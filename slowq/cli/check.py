@@ -34,7 +34,7 @@ from slowq.cli.options import (
     share,
 )
 from slowq.cli.output import opened, refuse_unwritable, text
-from slowq.cli.reading import code_of_broken, read_document, saved_document
+from slowq.cli.reading import code_of_broken, load_context, read_document, saved_document
 from slowq.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -189,7 +189,12 @@ def _document(
             )
         return saved
     return read_document(
-        paths, kept, context=context, metrics=source if source else None, jobs=jobs, no_progress=no_progress
+        paths,
+        kept,
+        context=load_context(context),
+        metrics=source if source else None,
+        jobs=jobs,
+        no_progress=no_progress,
     )
 
 

@@ -29,21 +29,27 @@ def read_document(
     paths: Sequence[str],
     filters: Filters,
     *,
-    context: str | None = None,
+    context: Context | None = None,
     metrics: Ask | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
 ) -> dict[str, Any]:
-    """The document of everything that is named: logs, context file, metrics."""
-    from slowq.context import load
-
-    facts = load(context) if context is not None else None
-    case = read_case(paths, filters, context=facts, metrics=metrics, jobs=jobs, no_progress=no_progress)
+    """The document of everything that is named: logs, context, metrics."""
+    case = read_case(paths, filters, context=context, metrics=metrics, jobs=jobs, no_progress=no_progress)
 
     from slowq.report.document import document
     from slowq.triage import diagnose
 
     return document(case, diagnose(case))
+
+
+def load_context(path: str | None) -> Context | None:
+    """The facts of a context file, where one is named."""
+    if path is None:
+        return None
+    from slowq.context import load
+
+    return load(path)
 
 
 def saved_document(path: str) -> dict[str, Any] | None:
