@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 
+from slowq.confidence import probability
 from slowq.facts import Case, Need, Place
 from slowq.findings import CAUSES, Clear, Evidence, Finding, Outcome, Skipped, cause_of
 from slowq.rule import About
@@ -52,7 +53,7 @@ def test_of_equal_findings_the_order_is_that_of_their_names() -> None:
 def test_the_first_finding_is_the_verdict() -> None:
     verdict = diagnose(SLOW, [finding("large_nq", 0.8), finding("json_filter", 0.5)]).verdict
     assert (verdict.outcome, verdict.cause, verdict.sub_cause) == ("diagnosed", "heavy_workload", "large_nq")
-    assert (verdict.confidence, verdict.summary) == (0.8, "So.")
+    assert (verdict.confidence, verdict.summary) == (probability(0.8), "So.")
 
 
 def test_two_causes_that_explain_about_as_much_are_undetermined_and_the_question_is_named() -> None:

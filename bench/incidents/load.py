@@ -108,7 +108,7 @@ def _work(group: Clients, count: int, seconds: float, ready: Any, go: Any, answe
     def client(number: int) -> None:
         dice = random.Random(f"{group.name}/{number}/{count}")
         data = vectors(dice, group.request)
-        time.sleep(max(0.0, begin + group.from_s - time.monotonic()) + dice.random() * min(1.0, group.pause_s))
+        time.sleep(max(0.0, begin + group.from_s - time.monotonic()) + dice.random() * group.pause_s)
         while time.monotonic() < until:
             sent = time.monotonic()
             error = None

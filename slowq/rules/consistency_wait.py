@@ -266,6 +266,8 @@ class ConsistencyWait:
                     (waits, 0.5),
                 ],
                 against=[
+                    # A guarantee in the future is a matter of clocks, and no level helps.
+                    (work.share(work.number("guarantee_lag_s") <= -self.strong_lag_s) > 0.5, 0.5),
                     (bool(waiting < self.hardly_waiting), 0.7),
                     # With Bounded a wait means that the stream lags by more than its 5 s.
                     (not strict.any() and bool(measured.highest("consume_lag") >= GRACEFUL_S), 0.4),

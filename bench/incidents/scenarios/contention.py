@@ -12,12 +12,17 @@ from typing import Any
 
 import datasets
 import limits
-from datasets import CATALOG, EVENTS, SHOPS
+from datasets import CATALOG, EVENTS, ORDERS, SHOPS
 from lab import Lab
 from load import Clients, Request
 from pymilvus import Collection, utility
 
 from scenarios.scenario import PLAIN, QUIET_S, Contrast, Scenario, about, many
+
+# Searches that leave the two cores nearly no room, and pause long: where something else takes half of the CPU, each of
+# them waits more than 5 s; without it, none.
+STEADY = Clients("searches", 400, replace(PLAIN, nq=20, params={"ef": 200}), pause_s=6.5)
+STEADY_QUIET_S = 20.0
 
 
 def growing_segments(lab: Lab, strength: float) -> Scenario:
@@ -244,7 +249,7 @@ def deletes(lab: Lab, strength: float) -> Scenario:
     deleters = many(4, strength)
 
     def run(stop: threading.Event, happened: list[str]) -> None:
-        stop.wait(QUIET_S)
+        stop.wait(STEADY_QUIET_S)
         stock, rounds = Collection(spec.name), []
 
         def delete(number: int) -> None:
@@ -257,23 +262,23 @@ def deletes(lab: Lab, strength: float) -> Scenario:
         _at_once(delete, deleters)
         happened.append(f"{len(rounds)} times 50,000 ids were deleted.")
 
-    request = replace(PLAIN, collection=spec.name, nq=4)
+    searches = replace(STEADY, request=replace(STEADY.request, collection=spec.name))
     return Scenario(
         "runtime_contention",
         "heavy_delete",
         f"{deleters} clients delete 50,000 ids a request while the same collection is searched",
         "Mass deletes",
-        f"120 clients search a collection of 200,000 rows x 128 dimensions (HNSW) with nq=4 and a pause of 0.1 s. After "
-        f"{QUIET_S:.0f} s {deleters} clients delete from it without a pause, 50,000 ids a request; many are deleted "
+        f"400 clients search a collection of 200,000 rows x 128 dimensions (HNSW) with nq=20 and a pause of 6.5 s. After "
+        f"{STEADY_QUIET_S:.0f} s {deleters} clients delete from it without a pause, 50,000 ids a request; many are deleted "
         "more than once. 5 clients search another collection.",
         (
-            Clients("searches", 120, request, pause_s=0.1),
+            searches,
             Clients("other collection", 5, PLAIN, pause_s=0.2),
         ),
-        seconds=60,
+        seconds=75,
         fault=run,
         accept=(("runtime_contention", None), ("inefficient_filter", "consistency_wait")),
-        begins_s=QUIET_S,
+        begins_s=STEADY_QUIET_S,
         context=about(spec.describe(), CATALOG.describe()),
     )
 
@@ -286,7 +291,7 @@ def build(lab: Lab, strength: float) -> Scenario:
     manuals.drop_index()
 
     def run(stop: threading.Event, happened: list[str]) -> None:
-        stop.wait(QUIET_S)
+        stop.wait(STEADY_QUIET_S)
         params = {"M": 48, "efConstruction": 500}
         manuals.create_index("vec", {"index_type": "HNSW", "metric_type": "L2", "params": params}, sync=False)
         stop.wait(600)
@@ -299,45 +304,49 @@ def build(lab: Lab, strength: float) -> Scenario:
         "index_build",
         f"another collection of {spec.rows} rows builds HNSW on the same node",
         "An index is built beside the searches",
-        f"120 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=4 and ef=200, and a pause of a "
-        f"second. After {QUIET_S:.0f} s an HNSW index (M=48, efConstruction=500) is built on another collection of "
+        f"400 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=20 and ef=200, and a pause of "
+        f"6.5 s. After {STEADY_QUIET_S:.0f} s an HNSW index (M=48, efConstruction=500) is built on another collection of "
         f"{spec.rows:,} rows x 128 dimensions, which is not loaded.",
-        (Clients("searches", 120, replace(PLAIN, nq=4, params={"ef": 200}), pause_s=1.0),),
-        seconds=70,
+        (STEADY,),
+        seconds=80,
         fault=run,
         accept=(("runtime_contention", None),),
-        begins_s=QUIET_S,
+        begins_s=STEADY_QUIET_S,
     )
 
 
 def moving(lab: Lab, strength: float) -> Scenario:
     datasets.ready(CATALOG)
-    other = datasets.ready(EVENTS, load=False)
-    other.release()
-    clients = many(120, strength)
+    others = [datasets.ready(spec, load=False) for spec in ((EVENTS, ORDERS) if strength > 1 else (EVENTS,))]
+    for other in others:
+        other.release()
 
     def run(stop: threading.Event, happened: list[str]) -> None:
-        stop.wait(QUIET_S)
-        rounds = 0
-        while not stop.is_set():
-            other.load()
-            other.release()
-            rounds += 1
-        happened.append(f"A collection was loaded and released {rounds} times.")
+        stop.wait(STEADY_QUIET_S)
+        rounds: list[str] = []
+
+        def repeat(number: int) -> None:
+            while not stop.is_set():
+                others[number].load()
+                others[number].release()
+                rounds.append(others[number].name)
+
+        _at_once(repeat, len(others))
+        happened.append(f"Collections were loaded and released {len(rounds)} times.")
 
     return Scenario(
         "runtime_contention",
         "segment_load",
-        "a collection of 4,000,000 rows is loaded and released again and again on the same node",
-        "A collection that comes and goes",
-        f"{clients} clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=6, ef=200 and a pause of "
-        f"0.3 s. After {QUIET_S:.0f} s another one (4,000,000 rows x 16 dimensions, IVF_FLAT) is loaded and released "
-        "in a loop.",
-        (Clients("searches", clients, replace(PLAIN, nq=6, params={"ef": 200}), pause_s=0.3),),
-        seconds=60,
+        f"{len(others)} other collections are loaded and released again and again on the same node",
+        "Collections that come and go",
+        "400 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=20, ef=200 and a pause of 6.5 s. "
+        f"After {STEADY_QUIET_S:.0f} s {len(others)} others (IVF_FLAT, millions of rows x 16 dimensions) are loaded and "
+        "released in loops.",
+        (STEADY,),
+        seconds=75,
         fault=run,
         accept=(("runtime_contention", None),),
-        begins_s=QUIET_S,
+        begins_s=STEADY_QUIET_S,
     )
 
 
@@ -347,7 +356,7 @@ def merge(lab: Lab, strength: float) -> Scenario:
     datasets.ready(CATALOG)
 
     def run(stop: threading.Event, happened: list[str]) -> None:
-        stop.wait(QUIET_S)
+        stop.wait(STEADY_QUIET_S)
         for first in range(0, spec.rows, 20_000):
             ledger.delete(f"id in {list(range(first, first + 9_000))}")
         ledger.flush()
@@ -361,18 +370,18 @@ def merge(lab: Lab, strength: float) -> Scenario:
         "compaction",
         f"a manual compaction of {spec.rows} rows after deletes, and the index builds that follow",
         "A compaction beside the searches",
-        f"150 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=5 and ef=300, and a pause of "
-        f"0.2 s. After {QUIET_S:.0f} s 45 % of another collection of {spec.rows:,} such rows are deleted, flushed and "
+        f"400 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=20 and ef=200, and a pause of "
+        f"6.5 s. After {STEADY_QUIET_S:.0f} s 45 % of another collection of {spec.rows:,} such rows are deleted, flushed and "
         "compacted; then the compacted segments are indexed anew.",
-        (Clients("searches", 150, replace(PLAIN, nq=5, params={"ef": 300}), pause_s=0.2),),
-        seconds=80,
+        (STEADY,),
+        seconds=95,
         fault=run,
         accept=(
             ("runtime_contention", "index_build"),
             ("runtime_contention", "heavy_delete"),
             ("runtime_contention", None),
         ),
-        begins_s=QUIET_S,
+        begins_s=STEADY_QUIET_S,
         context=about(CATALOG.describe(), spec.describe()),
     )
 
@@ -385,7 +394,7 @@ def neighbour(lab: Lab, strength: float) -> Scenario:
     burners = many(30, strength)
 
     def run(stop: threading.Event, happened: list[str]) -> None:
-        stop.wait(QUIET_S)
+        stop.wait(STEADY_QUIET_S)
         command = ["nice", "-n", "-5", sys.executable, "-c", BURNER]
         processes = [subprocess.Popen(command, start_new_session=True) for _ in range(burners)]
         stop.wait(600)
@@ -398,12 +407,12 @@ def neighbour(lab: Lab, strength: float) -> Scenario:
         "cpu_saturation",
         "other processes of the machine take the CPU from Milvus; its own load does not change",
         "Another program takes the CPU",
-        f"60 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=4, ef=200 and a pause of half a "
-        f"second. After {QUIET_S:.0f} s {burners} other processes compute on the same two cores.",
-        (Clients("searches", 60, replace(PLAIN, nq=4, params={"ef": 200}), pause_s=0.5),),
-        seconds=60,
+        f"200 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=20, ef=200 and a pause of 4 "
+        f"s. After {STEADY_QUIET_S:.0f} s {burners} other processes compute on the same two cores.",
+        (replace(STEADY, count=200, pause_s=4.0),),
+        seconds=70,
         fault=run,
-        begins_s=QUIET_S,
+        begins_s=STEADY_QUIET_S,
         context=about(CATALOG.describe()),
         observed=True,
     )
@@ -411,7 +420,7 @@ def neighbour(lab: Lab, strength: float) -> Scenario:
 
 def cpu_limit(lab: Lab, strength: float) -> Scenario:
     datasets.ready(CATALOG)
-    cores = round(0.25 / strength, 3)
+    cores = round(0.2 / strength, 3)
 
     def run(stop: threading.Event, happened: list[str]) -> None:
         stop.wait(QUIET_S)
@@ -424,9 +433,9 @@ def cpu_limit(lab: Lab, strength: float) -> Scenario:
         "cpu_saturation",
         f"Milvus is limited to {cores} cores; its load does not change",
         f"A CPU limit of {cores} cores",
-        "30 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=4, ef=200 and a pause of half a "
-        f"second. After {QUIET_S:.0f} s a CPU limit of {cores} cores is put on Milvus, as that of a container.",
-        (Clients("searches", 30, replace(PLAIN, nq=4, params={"ef": 200}), pause_s=0.5),),
+        "60 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=20, ef=200 and a pause of 1.5 "
+        f"s. After {QUIET_S:.0f} s a CPU limit of {cores} cores is put on Milvus, as that of a container.",
+        (replace(STEADY, count=60, pause_s=1.5),),
         seconds=55,
         fault=run,
         accept=(("heavy_workload", "high_concurrency"),),
