@@ -1,28 +1,30 @@
-"""Real servers for tests: started on a free port of the loopback address, stopped at the end, skipped where not installed."""
+"""Real servers for tests: started on the loopback address, stopped at the end, skipped where they are not installed."""
 
 from __future__ import annotations
 
 import fcntl
 import gzip
+import hashlib
 import json
 import math
-import os
 import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
-SAMPLES = Path(__file__).parents[1] / "sample_logs"
+from bench.incidents.lab import Lab
+
+PROJECT = Path(__file__).parents[1]
+SAMPLES = PROJECT / "sample_logs"
 
 
 def program(name: str) -> str:
@@ -50,8 +52,6 @@ def running(command: list[str], ready: str, wait_s: float = 30.0, **how: Any) ->
             time.sleep(0.1)
         yield
     finally:
-        if how.get("start_new_session"):
-            os.killpg(process.pid, signal.SIGTERM)
         process.terminate()
         try:
             process.wait(10)
@@ -130,28 +130,69 @@ def victoria_metrics(folder: Path, metrics: dict[str, Any]) -> Iterator[str]:
         yield url
 
 
+@dataclass(frozen=True)
+class RealMilvus:
+    """A Milvus 2.3.5 with users and rights that all workers of a run share, each with collections of names of its own."""
+
+    folder: Path
+    uri: str = "http://127.0.0.1:19530"
+    root: str = "root:Milvus"  # the token of its first user
+
+    def once(self, script: str) -> None:
+        """Run a script with the pymilvus that goes with this Milvus, unless another worker already did."""
+        name = hashlib.sha256(script.encode()).hexdigest()[:16]
+        with open(self.folder / f"{name}.lock", "a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.seek(0)
+            if not lock.read():
+                python = PROJECT / ".venv-milvus" / "bin" / "python"
+                done = subprocess.run(
+                    [str(python), "-c", script], capture_output=True, text=True, check=False, timeout=300
+                )
+                assert done.returncode == 0, done.stderr[-2000:]
+                lock.write("done")
+
+
+_MILVUS_PORTS = (19530, 9091, 2379, 2380)  # some of them are the same for every Milvus of this package
+
+
 @contextmanager
-def milvus(folder: Path) -> Iterator[str]:
-    """A real Milvus 2.3.5 standalone; its URI. Its ports are its own, so that one test at a time has it."""
-    server = Path(__file__).parents[1] / ".venv-milvus" / "bin" / "milvus-server"
+def milvus(shared: Path) -> Iterator[RealMilvus]:
+    """The one of this run. `shared` is a folder of all workers: the first that needs the server starts it there, and stops
+    it when the others have left it."""
+    with open(shared / "milvus.lock", "w") as lock:
+        lab = _started(lock, shared / "milvus")
+        try:
+            yield RealMilvus(shared)
+        finally:
+            if lab is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # once no one else is left
+                lab.stop(patience_s=1)
+                shutil.rmtree(lab.data)
+
+
+def _started(lock: IO[str], data: Path) -> Lab | None:
+    """Hold the lock as one of those who use the server; the server where it was started here."""
+    while True:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if data.exists():
+            return None
+        fcntl.flock(lock, fcntl.LOCK_EX)  # which lets go in between, so that another may have been faster
+        if not data.exists():
+            break
+    server = PROJECT / ".venv-milvus" / "bin" / "milvus-server"
     if not server.exists():
         pytest.skip("Milvus 2.3.5 is not installed (tests/services.sh)")
-    with open(Path(tempfile.gettempdir()) / "slowq-milvus.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for port in (19530, 9091, 2379):
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", port)) == 0:
-                    pytest.skip(f"port {port} is taken, which a Milvus of our own needs")
-        command = [str(server), "--data", str(folder)]
-        with running(command, "http://127.0.0.1:9091/healthz", wait_s=120.0, start_new_session=True):
-            yield "http://127.0.0.1:19530"
-
-
-def in_milvus(script: str, *arguments: str) -> str:
-    """Run a script with the pymilvus that goes with that Milvus; what it prints."""
-    python = Path(__file__).parents[1] / ".venv-milvus" / "bin" / "python"
-    done = subprocess.run(
-        [str(python), "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    for port in _MILVUS_PORTS:
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                pytest.skip(f"port {port} is taken, which a Milvus of our own needs")
+    lab = Lab(data, config=("common.security.authorizationEnabled=true",), server=server)
+    try:
+        lab.start_milvus()
+    except TimeoutError as error:
+        lab.stop(patience_s=1)
+        shutil.rmtree(data, ignore_errors=True)
+        pytest.skip(f"Milvus 2.3.5 did not start: {error}")
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lab

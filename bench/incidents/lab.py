@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +49,7 @@ class Lab:
     data: Path
     prometheus_url: str = "http://127.0.0.1:9095"
     config: tuple[str, ...] = ()
+    server: Path = Path(sys.executable).parent / "milvus-server"
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -60,13 +62,13 @@ class Lab:
         if _answers("http://127.0.0.1:9091/healthz"):
             return
         self.started.append(self._launch())
-        _wait_for("http://127.0.0.1:9091/healthz", 180)
+        _wait_for("http://127.0.0.1:9091/healthz", 180, self.started[-1])
 
     def _launch(self) -> subprocess.Popen[bytes]:
         if (self.data / "configs" / "milvus.yaml").exists() and not self.config:
             return self._launch_again()
         _wait_until_free(9091)  # the launcher of the wheel moves the metrics to another port while this one lingers
-        command = [str(Path(sys.executable).parent / "milvus-server"), "--data", str(self.data)]
+        command = [str(self.server), "--data", str(self.data)]
         for setting in self.config:
             command += ["--extra-config", setting]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -100,16 +102,16 @@ class Lab:
         )
         _wait_for(self.prometheus_url + "/-/ready", 30)
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = 20) -> None:
         """Stop what this object started: Milvus' launcher passes SIGINT on, Prometheus ends cleanly on it too."""
         for process in reversed(self.started):
             process.send_signal(signal.SIGINT)
         for process in self.started:
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:  # its graceful stop may take half an hour
+            with suppress(subprocess.TimeoutExpired):  # its graceful stop may take half an hour
+                process.wait(timeout=patience_s)
+            with suppress(ProcessLookupError):  # a launcher may be gone before the Milvus that it launched
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=20)
+            process.wait(timeout=20)
         self.started.clear()
         if self.config:  # the launcher wrote it; the next start is to have the defaults again
             (self.data / "configs" / "milvus.yaml").unlink()
@@ -219,9 +221,11 @@ def _wait_until_free(port: int, seconds: float = 90) -> None:
                 return
 
 
-def _wait_for(url: str, seconds: float) -> None:
+def _wait_for(url: str, seconds: float, process: subprocess.Popen[bytes] | None = None) -> None:
     deadline = time.monotonic() + seconds
     while not _answers(url):
+        if process is not None and process.poll() is not None:
+            raise TimeoutError(f"{url} does not answer, since its process has ended")
         if time.monotonic() > deadline:
             raise TimeoutError(f"{url} did not answer within {seconds:.0f} s")
         time.sleep(0.5)

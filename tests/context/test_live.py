@@ -16,7 +16,6 @@ import yaml
 from slowq.cli.context import yaml_of
 from slowq.context import live, load
 from slowq.errors import ServerError, UsageError
-from tests import servers
 
 grpc = pytest.importorskip("grpc")
 milvus_pb2 = pytest.importorskip("pymilvus.grpc_gen.milvus_pb2")
@@ -207,36 +206,3 @@ def test_what_is_no_uri_is_refused(uri: str) -> None:
     with pytest.raises(UsageError) as error:
         live.ask(uri)
     assert "s3cret" not in error.value.message
-
-
-@pytest.mark.real
-def test_a_real_milvus_tells_its_collections(tmp_path: Path) -> None:
-    with servers.milvus(tmp_path) as uri:
-        servers.in_milvus(
-            """
-from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, connections
-connections.connect(uri="http://127.0.0.1:19530")
-fields = [FieldSchema("id", DataType.INT64, is_primary=True), FieldSchema("tag", DataType.VARCHAR, max_length=20)]
-fields.append(FieldSchema("vec", DataType.FLOAT_VECTOR, dim=4))
-made = Collection("products", CollectionSchema(fields), consistency_level="Strong")
-made.insert([list(range(3000)), ["a"] * 3000, [[0.1, 0.2, 0.3, 0.4]] * 3000])
-made.flush()
-made.create_index("vec", {"index_type": "IVF_FLAT", "metric_type": "L2", "params": {"nlist": 16}})
-made.load()
-Collection("bare", CollectionSchema(fields))
-"""
-        )
-        asked = live.ask(uri)
-    bare, products = asked.facts["collections"]
-    assert asked.facts["milvus"]["version"].startswith("2.3.5")
-    assert asked.facts["hardware"]["query_nodes"] == 1
-    assert (products["rows"], products["consistency"], products["replicas"]) == (3000, "Strong", 1)
-    assert products["fields"][2] == {
-        "name": "vec",
-        "type": "FLOAT_VECTOR",
-        "dim": 4,
-        "index": {"type": "IVF_FLAT", "metric": "L2", "params": {"nlist": 16}},
-    }
-    assert products["segments"]["sealed"] == 1
-    assert [one["index"] for one in bare["fields"]] == [None, None, None]
-    assert asked.trouble == []
