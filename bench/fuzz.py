@@ -395,7 +395,7 @@ NO_SLOW_LINE = slow.SlowLines().read([b"[2025/08/23 19:22:19.900 +00:00] [INFO] 
 
 def case_of(batch: Batch) -> Case:
     """Everything that is made of a log before a rule looks at it."""
-    return _case([File("fuzz.log", None, [batch])], Context(), Only())
+    return _case([File("fuzz.log", None, [batch])], Context(), None, Only())
 
 
 def check(data: bytes, rng: random.Random, with_tables: bool = False) -> str | None:

@@ -127,7 +127,6 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     "check.collections.*": LIMITS,
     "check.patterns.*": LIMITS,
     "check.allow[]": ALLOWANCE,
-    "rules": {"folder": Key(TEXT, "a folder of rules of your own, one class a file")},
 }
 
 

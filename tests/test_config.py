@@ -34,9 +34,6 @@ until = 2026-12-31
 
 [[check.allow]]
 cause = "index_build"
-
-[rules]
-folder = "rules"
 """
 
 
@@ -61,7 +58,6 @@ def test_every_value_is_read_with_its_line(tmp_path: Path) -> None:
         "check.allow[0].reason": "nightly",
         "check.allow[0].until": date(2026, 12, 31),
         "check.allow[1].cause": "index_build",
-        "rules.folder": "rules",
     }
     assert {name: read.lines[name] for name in read.values} == {
         "check.max_p99": 2,
@@ -76,7 +72,6 @@ def test_every_value_is_read_with_its_line(tmp_path: Path) -> None:
         "check.allow[0].reason": 17,
         "check.allow[0].until": 18,
         "check.allow[1].cause": 21,
-        "rules.folder": 24,
     }
     assert read.children("check.collections") == ["my products"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from slowq.gather import Ask, Only
 
 _BACK_FROM_NOW = "; a time such as 2h counts back from now"
-_LARGEST_DOCUMENT = 256 << 20
+_HEAD = 4096
 _NAMES = 5  # of collections and the like that a hint lists
 
 
@@ -53,15 +51,20 @@ def load_context(path: str | None) -> Context | None:
 
 
 def saved_document(path: str) -> dict[str, Any] | None:
-    """The document that a JSON file of `slowq analyze --format json` holds; None for anything else."""
-    try:
-        if not path.endswith(".json") or os.path.getsize(path) > _LARGEST_DOCUMENT:
-            return None
-        with open(path, "rb") as stream:
-            found = json.load(stream)
-    except (OSError, ValueError, RecursionError):
+    """The document of a saved report, JSON or HTML; None for a file that is none. InputError for a damaged one."""
+    if not path.endswith((".json", ".html")):
         return None
-    return found if isinstance(found, dict) and {"schema", "slowq", "verdict", "patterns"} <= found.keys() else None
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+            if b'"schema"' not in head and head.lstrip()[:1] != b"<":
+                return None  # a log as JSON lines, say
+            content = head + stream.read()
+    except OSError:
+        return None
+    from slowq.report.saved import load
+
+    return load(content, path)
 
 
 def code_of_broken(document: Mapping[str, Any]) -> int:
