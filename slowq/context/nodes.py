@@ -91,7 +91,7 @@ def _refuse_unbounded(path: str, text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise UsageError(f"{path}:{line}: nested deeper than {MAX_DEPTH} levels")
+                raise _too_deep(path, line)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
@@ -104,8 +104,14 @@ def _refuse_unbounded(path: str, text: str) -> None:
             raise UsageError(f"{path}:{line}: the tag {tag[:60]!r} is not allowed here", hint="remove it")
 
 
+def _too_deep(path: str, line: int) -> UsageError:
+    return UsageError(f"{path}:{line}: nested deeper than {MAX_DEPTH} levels")
+
+
 def _syntax_error(path: str, error: yaml.MarkedYAMLError) -> UsageError:
     mark = error.problem_mark or error.context_mark
+    if "nesting depth" in (error.problem or ""):  # libyaml has a limit of its own, and may meet it before we do
+        return _too_deep(path, mark.line + 1 if mark else 1)
     place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
     while_doing = f" {error.context}:" if error.context else ""
     hint = "quote a text that holds ': ' or ' #', or that begins with one of [ ] { } * & ! | > % @ `"
