@@ -165,12 +165,27 @@ Outcome = Finding | Clear | Skipped
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """One piece of evidence that would tell the leading causes apart, and how to get it."""
+
+    asks: str
+    separates: tuple[str, ...]
+    how: str
+
+    @property
+    def text(self) -> str:
+        between = f" {' and '.join(self.separates)} apart" if len(self.separates) > 1 else " more"
+        return f"To tell{between}, look at {self.asks}: {self.how}"
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     outcome: Literal["diagnosed", "nothing_slow", "undetermined"]
     summary: str
     cause: str | None = None
     sub_cause: str | None = None
     confidence: float | None = None
+    next: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from slowq.blame import percent, seconds
 from slowq.confidence import ENOUGH, probability
 from slowq.facts import Case
 from slowq.findings import Broken, Clear, Diagnosis, Finding, Skipped, Verdict
+from slowq.questions import next_question
 from slowq.rule import Rule
 
 # Where a rival of another cause can be expected to explain nearly as much, neither is the answer yet.
@@ -52,7 +53,7 @@ def diagnose(case: Case, catalogue: Sequence[Rule] = rules.ALL) -> Diagnosis:
                     skipped.append((rule.about.id, outcome))
     findings.sort(key=lambda one: (-expected_share(one), one.sub_cause))
     return Diagnosis(
-        _verdict(case, findings, skipped),
+        _verdict(case, findings),
         tuple(findings),
         tuple(ruled_out),
         tuple(skipped),
@@ -74,7 +75,7 @@ def _nothing_slow(case: Case) -> bool:
     return known and not workload.of(case).count and not complaint and not measured.slow
 
 
-def _verdict(case: Case, findings: Sequence[Finding], skipped: Sequence[tuple[str, Skipped]]) -> Verdict:
+def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
     work = workload.of(case)
     first = findings[0] if findings else None
     measured = signals.of(case)
@@ -88,28 +89,21 @@ def _verdict(case: Case, findings: Sequence[Finding], skipped: Sequence[tuple[st
     if first is None or first.confidence < ENOUGH or first.explains_share < ENOUGH_SHARE:
         candidates = " or ".join(one.sub_cause for one in findings[:2])
         lead = (
-            f"The evidence does not decide; the likeliest is {candidates}. "
+            f"The evidence does not decide; the likeliest is {candidates}."
             if candidates
-            else "No rule fits what is there. "
+            else "No rule fits what is there."
         )
-        return Verdict("undetermined", lead + _next_question(findings, skipped))
+        return _undetermined(case, lead, findings)
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
     if rival is not None and expected_share(rival) * CLEAR_LEAD > expected_share(first):
-        return Verdict(
-            "undetermined",
-            f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well. "
-            + _next_question(findings, skipped),
-        )
+        lead = f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well."
+        return _undetermined(case, lead, [first, rival])
     return Verdict("diagnosed", first.summary, first.cause, first.sub_cause, probability(first.confidence))
 
 
-def _next_question(findings: Sequence[Finding], skipped: Sequence[tuple[str, Skipped]]) -> str:
-    """What would decide between the candidates: the first thing that a rule of theirs, or any rule, asks for."""
-    wanted = {one.cause for one in findings[:2]}
-    for name, outcome in sorted(skipped, key=lambda one: rules.by_id(one[0]).about.cause not in wanted):
-        if outcome.needs:
-            return f"To decide {name}, supply {outcome.needs[0].what}."
-    return "Phase latencies from Prometheus would tell where the time goes: --metrics FILE."
+def _undetermined(case: Case, lead: str, findings: Sequence[Finding]) -> Verdict:
+    question = next_question(case, findings)
+    return Verdict("undetermined", f"{lead} {question.text}", next=question)
 
 
 def _threshold(case: Case) -> str:

@@ -51,7 +51,7 @@ def summary(incident: Path) -> dict[str, Any]:
 
 def _judged(found: dict[str, Any]) -> dict[str, Any]:
     return {
-        "verdict": {key: value for key, value in found["verdict"].items() if key != "summary"},
+        "verdict": {key: value for key, value in found["verdict"].items() if key not in ("summary", "next")},
         "findings": [
             [one["sub_cause"], one["confidence"], round(one["explains_share"], 2)] for one in found["findings"]
         ],

@@ -138,6 +138,15 @@ class RealMilvus:
     uri: str = "http://127.0.0.1:19530"
     root: str = "root:Milvus"  # the token of its first user
 
+    def run(self, script: str, *arguments: str) -> str:
+        """Run a script with the pymilvus that goes with this Milvus; what it prints."""
+        python = PROJECT / ".venv-milvus" / "bin" / "python"
+        done = subprocess.run(
+            [str(python), "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
     def once(self, script: str) -> None:
         """Run a script with the pymilvus that goes with this Milvus, unless another worker already did."""
         name = hashlib.sha256(script.encode()).hexdigest()[:16]
@@ -145,11 +154,7 @@ class RealMilvus:
             fcntl.flock(lock, fcntl.LOCK_EX)
             lock.seek(0)
             if not lock.read():
-                python = PROJECT / ".venv-milvus" / "bin" / "python"
-                done = subprocess.run(
-                    [str(python), "-c", script], capture_output=True, text=True, check=False, timeout=300
-                )
-                assert done.returncode == 0, done.stderr[-2000:]
+                self.run(script)
                 lock.write("done")
 
 

@@ -59,12 +59,11 @@ def test_the_first_finding_is_the_verdict() -> None:
 def test_two_causes_that_explain_about_as_much_are_undetermined_and_the_question_is_named() -> None:
     stubs = [finding("large_nq", 0.8), finding("json_filter", 0.78), rule("cold_cache", Skipped((NEED,)))]
     verdict = diagnose(SLOW, stubs).verdict
-    assert verdict.outcome == "undetermined"
-    assert verdict.summary == (
-        "large_nq and json_filter explain the slow time about equally well. "
-        "To decide cold_cache, supply a crystal ball."
+    assert (verdict.outcome, verdict.cause, verdict.confidence) == ("undetermined", None, None)
+    assert verdict.summary.startswith(
+        "large_nq and json_filter explain the slow time about equally well. To tell large_nq and json_filter apart, "
+        "look at how many query vectors searches carry: PromQL: "
     )
-    assert (verdict.cause, verdict.sub_cause, verdict.confidence) == (None, None, None)
 
 
 def test_two_findings_of_one_cause_are_no_rivals() -> None:

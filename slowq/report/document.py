@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from slowq import __version__
 from slowq.facts import Case, Need, Place
-from slowq.findings import Cite, Diagnosis, Evidence, Finding, Remedy, cause_of
+from slowq.findings import Cite, Diagnosis, Evidence, Finding, Question, Remedy, cause_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +83,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
             "sub_cause": diagnosis.verdict.sub_cause,
             "confidence": diagnosis.verdict.confidence,
             "summary": diagnosis.verdict.summary,
+            "next": _question(diagnosis.verdict.next),
         },
         "blind_spots": list(diagnosis.blind_spots),
         "series": series(case),
@@ -95,6 +96,11 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "metrics": metrics_part(case) if case.metrics else None,
         "notes": list(case.context.notes),
     }
+
+
+def _question(one: Question | None) -> dict[str, Any] | None:
+    """What to ask next, where the evidence does not decide."""
+    return None if one is None else {"asks": one.asks, "separates": list(one.separates), "how": one.how}
 
 
 def _how(needs: tuple[Need, ...]) -> str:

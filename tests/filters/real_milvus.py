@@ -1,4 +1,4 @@
-"""What a running Milvus selects, for the Python of .venv-milvus: `… FILE` prints, as JSON, ids or an error for each filter.
+"""What a running Milvus selects, for the Python of .venv-milvus: `… FILE TOKEN` prints, as JSON, ids or an error for each filter.
 
 FILE holds `{"rows": [...], "filters": [...]}`.
 """
@@ -11,9 +11,9 @@ import grpc
 from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, MilvusException, connections
 
 
-def main(path: str) -> None:
+def main(path: str, token: str) -> None:
     asked = json.loads(Path(path).read_text(encoding="utf-8"))
-    connections.connect(host="127.0.0.1", port="19530")
+    connections.connect(uri="http://127.0.0.1:19530", token=token)
     fields = [
         FieldSchema("id", DataType.INT64, is_primary=True),
         FieldSchema("small", DataType.INT8),
@@ -43,4 +43,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

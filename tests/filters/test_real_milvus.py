@@ -14,20 +14,19 @@ from slowq.filters.ast import Call, Exists, Expression, walk
 from slowq.filters.evaluate import evaluate
 from slowq.filters.rewrite import rewrite
 from slowq.filters.write import write
-from tests import servers
 from tests.filters.rows import SCHEMA, Filters, row
+from tests.servers import RealMilvus
 
 VERSION = (2, 3, 5)
 PAIRS = 300
 DRIVER = Path(__file__).with_name("real_milvus.py")
 
 
-def _ask(rows: list[dict[str, Any]], filters: list[str], folder: Path) -> list[Any]:
+def _ask(milvus: RealMilvus, rows: list[dict[str, Any]], filters: list[str], folder: Path) -> list[Any]:
     flat = [{**{key: one[key] for key in one if key != "$meta"}, **one["$meta"]} for one in rows]
     asked = folder / "asked.json"
     asked.write_text(json.dumps({"rows": flat, "filters": filters}), encoding="utf-8")
-    with servers.milvus(folder / "data"):
-        said = servers.in_milvus(DRIVER.read_text(encoding="utf-8"), str(asked))
+    said = milvus.run(DRIVER.read_text(encoding="utf-8"), str(asked), milvus.root)
     return list(json.loads(said[said.index("[") :]))
 
 
@@ -37,7 +36,7 @@ def _differs_in_2_3_5(tree: Expression) -> bool:
 
 
 @pytest.mark.real
-def test_rewritten_filters_and_our_evaluation_select_what_milvus_selects(tmp_path: Path) -> None:
+def test_rewritten_filters_and_our_evaluation_select_what_milvus_selects(milvus: RealMilvus, tmp_path: Path) -> None:
     rng = random.Random(5)
     rows = [{**one, "meta": one["meta"] or {}} for one in (row(rng, at, nulls=False) for at in range(200))]
     trees = [Filters(rng, milvus_23=True).filter(2) for _ in range(PAIRS)]
@@ -45,7 +44,7 @@ def test_rewritten_filters_and_our_evaluation_select_what_milvus_selects(tmp_pat
     everything: dict[str, Any] = {"true": [one["id"] for one in rows], "false": []}
     texts = [write(one) for tree in zip(trees, changed, strict=True) for one in tree]
     asked = list(dict.fromkeys(text for text in texts if text not in everything))
-    said = dict(zip(asked, _ask(rows, asked, tmp_path), strict=True)) | everything
+    said = dict(zip(asked, _ask(milvus, rows, asked, tmp_path), strict=True)) | everything
     refused, rewritten, unlike = 0, [], []
     for tree, better in zip(trees, changed, strict=True):
         before, after = said[write(tree)], said[write(better)]
