@@ -6,11 +6,10 @@ doubt that is left, each sign against it a part of the belief:
     p ← p + (1 - p) · weight        for
     p ← p · (1 - weight)            against
 
-The weights are the rules' own and stand beside the signs. They are judgements; the score is a finding's confidence, and
-findings are ranked by it.
+The weights are the rules' own and stand beside the signs. They are judgements; findings are ranked by the score.
 
-Then, for a verdict, what such a score has been worth: the share of verdicts with it that were right, on labelled
-incidents, as a curve of two parameters (Platt's),
+Then the confidence that is told: what such a score has been worth, the share of verdicts with it that were right on
+labelled incidents, as a curve of two parameters (Platt's),
 
     log odds of being right = INTERCEPT + SLOPE · log odds of the score
 

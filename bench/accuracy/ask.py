@@ -60,7 +60,7 @@ def _ask(case: Case, condition: str) -> Answer | None:
         if code not in RAN or not output.exists():
             return Answer(case, condition, {}, (), seconds, f"exit code {code}: {said.strip()[-200:]}")
         document = json.loads(output.read_text(encoding="utf-8"))
-        keys = ("cause", "sub_cause", "confidence", "explains_share")
+        keys = ("cause", "sub_cause", "confidence", "score", "explains_share")
         findings = tuple({key: one[key] for key in keys} for one in document["findings"])
         broken = "; ".join(f"{one['sub_cause']}: {one['error']}" for one in document["broken"]) or None
         return Answer(case, condition, document["verdict"], findings, seconds, broken)

@@ -67,7 +67,7 @@ def diagnoses(answers: Sequence[Answer]) -> list[Stated]:
     found = [one for one in answers if one.verdict.get("outcome") == "diagnosed"]
     times = Counter(one.case.id for one in found)
     return [
-        Stated(one.findings[0]["confidence"], judge(one.case.truth, one.verdict).exact, 1 / times[one.case.id])
+        Stated(one.findings[0]["score"], judge(one.case.truth, one.verdict).exact, 1 / times[one.case.id])
         for one in found
     ]
 

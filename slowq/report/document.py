@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slowq import __version__
+from slowq.confidence import probability
 from slowq.facts import Case, Need, Place
 from slowq.findings import Cite, Diagnosis, Evidence, Finding, Question, Remedy, cause_of
 
@@ -155,7 +156,8 @@ def _finding(one: Finding) -> dict[str, Any]:
         "cause": one.cause,
         "sub_cause": one.sub_cause,
         "severity": one.severity,
-        "confidence": one.confidence,
+        "confidence": probability(one.confidence),
+        "score": one.confidence,
         "explains_s": one.explains_s,
         "explains_share": one.explains_share,
         "subject": one.subject,
