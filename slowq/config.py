@@ -127,6 +127,9 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     "check.collections.*": LIMITS,
     "check.patterns.*": LIMITS,
     "check.allow[]": ALLOWANCE,
+    "rules": {
+        "folder": Key(TEXT, "the folder of your own rules, seen from this file's; what is in it runs as a program"),
+    },
 }
 
 

@@ -5,10 +5,11 @@ A finding without a cited evidence item cannot exist: the constructor refuses it
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from string import Template
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from slowq.facts import Need, Place, Version
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "heavy_workload": ("large_nq", "high_concurrency", "large_result", "search_fanout"),
@@ -134,6 +136,10 @@ class Finding:
             raise ValueError(f"finding {self.sub_cause} without evidence")
         if not 0 <= self.confidence <= 1:
             raise ValueError(f"confidence of {self.sub_cause} is {self.confidence}, not within 0…1")
+        if not 0 <= self.explains_share <= 1:
+            raise ValueError(f"share that {self.sub_cause} explains is {self.explains_share}, not within 0…1")
+        if self.severity not in SEVERITIES:
+            raise ValueError(f"severity of {self.sub_cause} is {self.severity!r}, not one of {', '.join(SEVERITIES)}")
 
     @property
     def rule(self) -> str:
@@ -156,9 +162,19 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A bug in slowq."""
+    """A bug in slowq, or in a rule of the user's own."""
 
     error: str
+
+    @classmethod
+    def by(cls, error: BaseException) -> Broken:
+        """What was raised, and where."""
+        if isinstance(error, SyntaxError) and error.filename:
+            said, name, line = error.msg, error.filename, error.lineno
+        else:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            said, name, line = str(error), where.filename, where.lineno
+        return cls(f"{type(error).__name__}: {said} ({name.rpartition('/')[2]}:{line})")
 
 
 Outcome = Finding | Clear | Skipped
@@ -198,7 +214,13 @@ class Diagnosis:
     skipped: tuple[tuple[str, Skipped], ...] = ()
     broken: tuple[tuple[str, Broken], ...] = ()
     blind_spots: tuple[str, ...] = field(default=())  # what these inputs cannot show, in sentences
+    own: Mapping[str, str] = field(default_factory=dict)  # sub-cause of a rule of the user's own → its cause
+
+    def cause_of(self, sub_cause: str) -> str | None:
+        """None for a file that holds no rule."""
+        return cause_of(sub_cause) or self.own.get(sub_cause)
 
 
-def cause_of(sub_cause: str) -> str:
-    return next(cause for cause, subs in CAUSES.items() if sub_cause in subs)
+def cause_of(sub_cause: str) -> str | None:
+    """The cause of a sub-cause that slowq knows; None for any other."""
+    return next((cause for cause, subs in CAUSES.items() if sub_cause in subs), None)

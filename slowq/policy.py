@@ -15,14 +15,13 @@ from typing import Any, Literal
 
 from slowq.config import KEYS, Config
 from slowq.errors import UsageError
-from slowq.findings import CAUSES
+from slowq.findings import CAUSES, SEVERITIES
 from slowq.moments import iso_moment
 
 Document = Mapping[str, Any]
 Baseline = Mapping[str, Mapping[str, Any]]  # pattern → what is remembered of it
 Outcome = Literal["pass", "fail", "allowed"]
 
-SEVERITIES = ("info", "warning", "critical")
 BASELINE = 1  # version of the baseline's form
 
 
@@ -75,14 +74,14 @@ class Judgement:
         return tuple(line for line in self.lines if line.outcome == "fail")
 
 
-def known_gates() -> tuple[str, ...]:
-    """Everything that can be failed on: causes, sub-causes, severities."""
-    return *CAUSES, *(sub_cause for sub_causes in CAUSES.values() for sub_cause in sub_causes), *SEVERITIES
+def known_gates(own: Sequence[str] = ()) -> tuple[str, ...]:
+    """Everything that can be failed on: causes, sub-causes, those of the user's `own` rules, severities."""
+    return *CAUSES, *(sub_cause for sub_causes in CAUSES.values() for sub_cause in sub_causes), *own, *SEVERITIES
 
 
-def gate(name: str, source: str = "--fail-on") -> str:
+def gate(name: str, source: str = "--fail-on", own: Sequence[str] = ()) -> str:
     """The name as the findings write it; UsageError where none has it."""
-    said, known = name.strip().lower().replace("-", "_"), known_gates()
+    said, known = name.strip().lower().replace("-", "_"), known_gates(own)
     if said in known:
         return said
     close = difflib.get_close_matches(said, known, n=3, cutoff=0.5)
@@ -96,8 +95,11 @@ def stopped_by(name: str, finding: Mapping[str, Any]) -> bool:
     return name in (finding["cause"], finding["sub_cause"])
 
 
-def from_config(config: Config) -> Policy:
-    """The policy of a file. Raises UsageError for a cause that does not exist and an allowance that lacks a part."""
+def from_config(config: Config, own: Sequence[str] = ()) -> Policy:
+    """The policy of a file; `own` are the names of the user's own rules.
+
+    Raises UsageError for a cause that does not exist and an allowance that lacks a part.
+    """
     allow = []
     for name in config.children("check"):
         if name.startswith("allow["):
@@ -108,7 +110,7 @@ def from_config(config: Config) -> Policy:
                     f"{config.place(of)}: [[check.allow]] lacks {', '.join(lacks)}",
                     hint="an allowance says cause, owner, reason and until",
                 )
-            cause = gate(parts["cause"], f"{config.place(of + '.cause')}: cause")
+            cause = gate(parts["cause"], f"{config.place(of + '.cause')}: cause", own)
             allow.append(Allowance(cause, parts["owner"], parts["reason"], parts["until"]))
     return Policy(
         run=_limits(config, "check"),
@@ -117,7 +119,7 @@ def from_config(config: Config) -> Policy:
         },
         patterns={name: _limits(config, f"check.patterns.{name}") for name in config.children("check.patterns")},
         fail_on=tuple(
-            gate(name, f"{config.place('check.fail_on')}: fail_on") for name in config.get("check.fail_on", ())
+            gate(name, f"{config.place('check.fail_on')}: fail_on", own) for name in config.get("check.fail_on", ())
         ),
         allow=tuple(allow),
         min_coverage=config.get("check.min_coverage", KEYS["check"]["min_coverage"].default),

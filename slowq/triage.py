@@ -6,14 +6,13 @@ cause of half of the trouble stands before a guess at all of it.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Sequence
 
 from slowq import rules, signals, workload
 from slowq.blame import percent, seconds
 from slowq.confidence import ENOUGH, probability
 from slowq.facts import Case
-from slowq.findings import Broken, Clear, Diagnosis, Finding, Skipped, Verdict
+from slowq.findings import Broken, Clear, Diagnosis, Evidence, Finding, Outcome, Skipped, Verdict, cause_of
 from slowq.questions import next_question
 from slowq.rule import Rule
 
@@ -23,20 +22,23 @@ CLEAR_LEAD = 1.1
 ENOUGH_SHARE = 0.2
 
 
-def diagnose(case: Case, catalogue: Sequence[Rule] = rules.ALL) -> Diagnosis:
-    """Ask every rule, and draw the conclusion. A rule that fails is reported, and ends nothing."""
+def diagnose(
+    case: Case, catalogue: Sequence[Rule] = rules.ALL, unusable: Sequence[tuple[str, Broken]] = ()
+) -> Diagnosis:
+    """Ask every rule, and draw the conclusion. A rule that fails is reported, and ends nothing.
+
+    `unusable` are files that should hold a rule and do not.
+    """
     findings: list[Finding] = []
     ruled_out: list[tuple[str, Clear]] = []
     skipped: list[tuple[str, Skipped]] = []
-    broken: list[tuple[str, Broken]] = []
+    broken = list(unusable)
     quiet = _nothing_slow(case)
     for rule in catalogue:
         try:
-            outcome = rule.check(case)
-        except Exception as error:  # noqa: BLE001 - one of the two borders: a broken rule is shown, and the rest go on
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            said = f"{type(error).__name__}: {error} ({where.filename.rpartition('/')[2]}:{where.lineno})"
-            broken.append((rule.about.id, Broken(said)))
+            outcome = _answer(rule, case)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a border: a broken rule is shown, the rest go on
+            broken.append((rule.about.id, Broken.by(error)))
             continue
         match outcome:
             case Finding():
@@ -59,7 +61,21 @@ def diagnose(case: Case, catalogue: Sequence[Rule] = rules.ALL) -> Diagnosis:
         tuple(skipped),
         tuple(broken),
         blind_spots(case),
+        {rule.about.id: rule.about.cause for rule in catalogue if cause_of(rule.about.id) is None},
     )
+
+
+def _answer(rule: Rule, case: Case) -> Outcome:
+    """What the rule says, in the form that reports rely on: own rules are not checked before they run."""
+    outcome = rule.check(case)
+    if not isinstance(outcome, Finding | Clear | Skipped):
+        raise TypeError(f"check answered {outcome!r:.100}, and not a Finding, Clear or Skipped")
+    if isinstance(outcome, Finding):
+        if (outcome.cause, outcome.sub_cause) != (rule.about.cause, rule.about.id):
+            raise ValueError(f"the finding is of {outcome.cause}/{outcome.sub_cause}")
+        if not all(isinstance(one, Evidence) for one in outcome.evidence):
+            raise TypeError(f"evidence is made of Evidence, not {outcome.evidence!r:.100}")
+    return outcome
 
 
 def expected_share(finding: Finding) -> float:

@@ -112,12 +112,15 @@ def app() -> typer.Typer:
     commands.command("context")(context.run)
     commands.command("requests")(requests.run)
     commands.command("filter")(filter_.run)
-    commands.command("rules")(rules.run)
     commands.command("explain")(explain.run)
     settings = typer.Typer(rich_markup_mode=None, help="Show what slowq.toml sets, and what it may.")
     settings.command("show")(config.show)
     settings.command("schema")(config.schema)
     commands.add_typer(settings, name="config")
+    catalogue = typer.Typer(rich_markup_mode=None)
+    catalogue.callback(invoke_without_command=True)(rules.run)
+    catalogue.command("new")(rules.new)
+    commands.add_typer(catalogue, name="rules")
     return commands
 
 

@@ -22,6 +22,7 @@ from slowq.cli.options import (
     NoProgress,
     Output,
     Paths,
+    Settings,
     Since,
     Until,
     Verbose,
@@ -31,7 +32,7 @@ from slowq.cli.options import (
     share,
 )
 from slowq.cli.output import opened, refuse_unwritable
-from slowq.cli.reading import code_of_broken, load_context, read_document
+from slowq.cli.reading import code_of_broken, load_context, names_of, own_rules, read_document
 from slowq.cli.rendering import Document, Format, format_for, rendered
 from slowq.errors import InputError, UsageError
 
@@ -85,6 +86,7 @@ def run(
             autocompletion=gates,
         ),
     ] = None,
+    policy: Settings = None,
     min_coverage: Annotated[
         str | None,
         typer.Option(
@@ -113,7 +115,8 @@ def run(
             "--context and --uri are two sources of the same", hint="slowq context --uri URI writes a file to complete"
         )
     kept = filters(since, until, collection, database, kind, min_duration)
-    stops = named_gates(fail_on)
+    own = own_rules(policy)
+    stops = named_gates(fail_on, names_of(own))
     least = share(min_coverage) if min_coverage is not None else None
     _refuse_unwritable(output, html, force=force)
     facts = _facts(context, uri, token_env, ca)
@@ -122,6 +125,7 @@ def run(
         kept,
         context=facts,
         metrics=source if source else None,
+        own=own,
         jobs=jobs,
         no_progress=no_progress,
     )

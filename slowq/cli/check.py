@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,11 +34,12 @@ from slowq.cli.options import (
     share,
 )
 from slowq.cli.output import opened, refuse_unwritable, text
-from slowq.cli.reading import code_of_broken, load_context, read_document, saved_document
+from slowq.cli.reading import code_of_broken, load_context, names_of, read_document, rules_of, saved_document
 from slowq.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from slowq.config import Config
+    from slowq.own_rules import OwnRules
     from slowq.policy import Judgement, Policy
 
 Document = Mapping[str, Any]
@@ -124,7 +125,8 @@ def run(
     from slowq.config import find, load
 
     config = load(find(policy))
-    asked = _policy(config, fail_on, max_p99, max_count, max_share_of_time, min_coverage)
+    own = rules_of(config)
+    asked = _policy(config, names_of(own), fail_on, max_p99, max_count, max_share_of_time, min_coverage)
     kept = filters(since, until, collection, database, kind, min_duration)
     source = Source(metrics, prometheus, selector, prometheus_timeout, needed=not paths and context is None)
     if not paths and context is None and not source:
@@ -135,7 +137,7 @@ def run(
     for path in filter(None, (json_, markdown, sarif, junit, gitlab)):
         refuse_unwritable(path, force=force)
     earlier = _earlier(remembered, may_be_new=update_baseline and accept_new) if remembered else None
-    document = _document(paths or [], kept, context, source, jobs, no_progress)
+    document = _document(paths or [], kept, context, source, own, jobs, no_progress)
 
     from slowq.policy import judge
 
@@ -156,6 +158,7 @@ def _today() -> date:
 
 def _policy(
     config: Config,
+    own: Sequence[str],
     fail_on: list[str] | None,
     max_p99: str | None,
     max_count: int | None,
@@ -165,7 +168,7 @@ def _policy(
     """The policy of the file, with what the command line says in its place."""
     from slowq.policy import from_config
 
-    said = from_config(config)
+    said = from_config(config, own)
     limits: dict[str, Any] = {
         "max_p99": duration_s(max_p99) if max_p99 is not None else None,
         "max_count": max_count,
@@ -174,13 +177,19 @@ def _policy(
     return replace(
         said,
         run=replace(said.run, **{name: value for name, value in limits.items() if value is not None}),
-        fail_on=tuple(dict.fromkeys([*said.fail_on, *named_gates(fail_on)])),
+        fail_on=tuple(dict.fromkeys([*said.fail_on, *named_gates(fail_on, own)])),
         min_coverage=share(min_coverage) if min_coverage is not None else said.min_coverage,
     )
 
 
 def _document(
-    paths: list[str], kept: Filters, context: str | None, source: Source, jobs: int | None, no_progress: bool
+    paths: list[str],
+    kept: Filters,
+    context: str | None,
+    source: Source,
+    own: OwnRules | None,
+    jobs: int | None,
+    no_progress: bool,
 ) -> Document:
     if len(paths) == 1 and (saved := saved_document(paths[0])) is not None:
         if kept.are_given or context:
@@ -193,6 +202,7 @@ def _document(
         kept,
         context=load_context(context),
         metrics=source if source else None,
+        own=own,
         jobs=jobs,
         no_progress=no_progress,
     )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from slowq.cli.options import Verbose
+from slowq.cli.options import Settings, Verbose
 from slowq.cli.output import heading, indented, write_lines
+from slowq.cli.reading import own_rules
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,12 +34,14 @@ def run(
     rule: Annotated[
         str, typer.Argument(metavar="RULE", help="A rule's id, as slowq rules lists them.", autocompletion=_names)
     ],
+    policy: Settings = None,
     verbose: Verbose = False,
 ) -> None:
     """Explain a rule: what it means, how slowq tells, what to change."""
-    from slowq.rules import by_id
+    from slowq.rules import ALL, by_id
 
-    explained = by_id(rule)
+    own = own_rules(policy)
+    explained = by_id(rule, (*ALL, *own.rules) if own is not None else ALL)
     write_lines(lambda width: _page(explained, min(width, _MEASURE)))
 
 

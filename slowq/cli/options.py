@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -74,6 +75,16 @@ Jobs = Annotated[
 Output = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output."),
+]
+Settings = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="The file that names the folder of your own rules; slowq.toml of this folder if not given, where there is "
+        "one.",
+        show_default=False,
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --output.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")]
@@ -169,11 +180,11 @@ def gates(incomplete: str) -> list[str]:
     return [name for name in known_gates() if name.startswith(incomplete)]
 
 
-def named_gates(names: list[str] | None) -> list[str]:
+def named_gates(names: list[str] | None, own: Sequence[str] = ()) -> list[str]:
     """The names of `--fail-on` as findings write them. Raises UsageError for one that is none."""
     from slowq.policy import gate
 
-    return [gate(name) for name in names or ()]
+    return [gate(name, own=own) for name in names or ()]
 
 
 def share(text: str) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ from slowq.moments import utc_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from slowq.config import Config
     from slowq.facts import Case, Context
     from slowq.gather import Ask, Only
+    from slowq.own_rules import OwnRules
 
 _BACK_FROM_NOW = "; a time such as 2h counts back from now"
 _HEAD = 4096
@@ -29,16 +32,44 @@ def read_document(
     *,
     context: Context | None = None,
     metrics: Ask | None = None,
+    own: OwnRules | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
 ) -> dict[str, Any]:
-    """The document of everything that is named: logs, context, metrics."""
+    """The document of everything that is named: logs, context, metrics; as slowq's rules and the user's own see it."""
     case = read_case(paths, filters, context=context, metrics=metrics, jobs=jobs, no_progress=no_progress)
 
     from slowq.report.document import document
+    from slowq.rules import ALL
     from slowq.triage import diagnose
 
-    return document(case, diagnose(case))
+    if own is None:
+        return document(case, diagnose(case))
+    with redirect_stdout(sys.stderr):  # where the result alone goes
+        diagnosis = diagnose(case, (*ALL, *own.rules), own.unusable)
+    return document(case, diagnosis)
+
+
+def own_rules(path: str | None) -> OwnRules | None:
+    """The rules of the folder that `slowq.toml` names, if it names one. Raises UsageError where it is no folder."""
+    from slowq.config import find, load
+
+    return rules_of(load(find(path)))
+
+
+def rules_of(config: Config) -> OwnRules | None:
+    """The same, of a configuration that is read already."""
+    if config.get("rules.folder") is None:
+        return None
+    from slowq.own_rules import of_config
+
+    with redirect_stdout(sys.stderr):
+        return of_config(config)
+
+
+def names_of(own: OwnRules | None) -> list[str]:
+    """What the findings of own rules are called."""
+    return [rule.about.id for rule in own.rules] if own is not None else []
 
 
 def load_context(path: str | None) -> Context | None:
@@ -70,9 +101,12 @@ def saved_document(path: str) -> dict[str, Any] | None:
 def code_of_broken(document: Mapping[str, Any]) -> int:
     """Say which rules failed; the exit code of that, 0 for none."""
     for one in document["broken"]:
-        messages.error(
-            f"the rule {one['sub_cause']} failed, which is a bug in slowq: {one['error']}", "please report it"
-        )
+        if one.get("own"):
+            messages.error(f"your own rule {one['sub_cause']} could not run: {one['error']}")
+        else:
+            messages.error(
+                f"the rule {one['sub_cause']} failed, which is a bug in slowq: {one['error']}", "please report it"
+            )
     return BUG if document["broken"] else 0
 
 

@@ -66,18 +66,27 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "phases": phases_part(case) if case.metrics else None,
         "findings": [_finding(one) for one in diagnosis.findings],
         "ruled_out": [
-            {"cause": cause_of(name), "sub_cause": name, "because": one.because} for name, one in diagnosis.ruled_out
+            {"cause": diagnosis.cause_of(name), "sub_cause": name, "because": one.because}
+            for name, one in diagnosis.ruled_out
         ],
         "skipped": [
             {
-                "cause": cause_of(name),
+                "cause": diagnosis.cause_of(name),
                 "sub_cause": name,
                 "needs": [need.what for need in one.needs],
                 "how_to_supply": _how(one.needs),
             }
             for name, one in diagnosis.skipped
         ],
-        "broken": [{"cause": cause_of(name), "sub_cause": name, "error": one.error} for name, one in diagnosis.broken],
+        "broken": [
+            {
+                "cause": diagnosis.cause_of(name),
+                "sub_cause": name,
+                "error": one.error,
+                "own": cause_of(name) is None,
+            }
+            for name, one in diagnosis.broken
+        ],
         "verdict": {
             "outcome": diagnosis.verdict.outcome,
             "cause": diagnosis.verdict.cause,

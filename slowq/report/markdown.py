@@ -110,8 +110,9 @@ def _lines(document: Document) -> Iterator[str]:
     ruled_out = [f"{code(one['sub_cause'])}: {prose(one['because'])}" for one in document["ruled_out"]]
     yield from _list("Ruled out", ruled_out)
     yield from _list("Blind spots", [prose(sentence) for sentence in document.get("blind_spots") or ()])
-    broken = [f"{code(one['sub_cause'])} could not run: {code(one['error'])}" for one in document["broken"]]
-    yield from _list("Broken (bugs in slowq)", broken)
+    for title, own in (("Broken (bugs in slowq)", False), ("Broken rules of your own", True)):
+        broken = [one for one in document["broken"] if bool(one.get("own")) is own]
+        yield from _list(title, [f"{code(one['sub_cause'])} could not run: {code(one['error'])}" for one in broken])
     yield from _coverage(document)
 
 

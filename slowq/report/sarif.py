@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from slowq import rules
+from slowq.findings import cause_of
 from slowq.policy import Judgement, Line
 from slowq.report import ci
 from slowq.report.text import Document, words
@@ -29,9 +30,10 @@ def render(document: Document, judgement: Judgement) -> dict[str, Any]:
     """One run, ready for `json.dumps`."""
     results = [_of_finding(one) for one in document["findings"]] + [_of_line(one) for one in judgement.failed]
     named = list(dict.fromkeys(str(one["ruleId"]) for one in results))
+    causes = {one["sub_cause"]: one["cause"] for one in document["findings"]}
     for one in results:
         one["ruleIndex"] = named.index(str(one["ruleId"]))
-    driver = {"name": "slowq", "version": str(document["slowq"]), "rules": [_rule(name) for name in named]}
+    driver = {"name": "slowq", "version": str(document["slowq"]), "rules": [_rule(name, causes) for name in named]}
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -47,10 +49,14 @@ def render(document: Document, judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def _rule(name: str) -> dict[str, Any]:
+def _rule(name: str, causes: Mapping[str, str]) -> dict[str, Any]:
     if name == _POLICY:
         says = "The report does not keep to the policy of slowq check."
         return {"id": name, "shortDescription": {"text": says}, "help": {"text": says}}
+    tags = {"tags": ["performance", words(causes[name])]}
+    if cause_of(name) is None:  # a rule of the user's own, which need not be at hand for a saved report
+        says = f"{words(name).capitalize()}, a rule of your own."
+        return {"id": name, "shortDescription": {"text": says}, "help": {"text": says}, "properties": tags}
     rule = rules.by_id(name)
     page = inspect.cleandoc(sys.modules[type(rule).__module__].__doc__ or "")
     return {
@@ -59,7 +65,7 @@ def _rule(name: str) -> dict[str, Any]:
         "shortDescription": {"text": rule.about.title},
         "fullDescription": {"text": rule.about.title},
         "help": {"text": page, "markdown": _markdown(page)},
-        "properties": {"tags": ["performance", words(rule.about.cause)]},
+        "properties": tags,
     }
 
 

@@ -60,7 +60,7 @@ _SHAPE: Mapping[str, Any] = {
     ],
     "ruled_out": [{**_NAMED, "because": _TEXT}],
     "skipped": [{**_NAMED, "how_to_supply": _TEXT}],
-    "broken": [{**_NAMED, "error": _TEXT}],
+    "broken": [{"sub_cause": _TEXT, "cause": _MAYBE_TEXT, "error": _TEXT}],
     "verdict": {"outcome": _TEXT, "summary": _TEXT},
 }
 

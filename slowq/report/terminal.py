@@ -530,7 +530,8 @@ def _broken(page: _Page, broken: Sequence[Mapping[str, Any]]) -> None:
         return
     block = _Block(page, "Broken")
     for one in broken:
-        told = page.text((one["sub_cause"], "bold red"), f" could not run, a bug in slowq: {one['error']}")
+        whose = "your own rule" if one.get("own") else "a bug in slowq"
+        told = page.text((one["sub_cause"], "bold red"), f" could not run, {whose}: {one['error']}")
         block.add(told, rows=2)
 
 

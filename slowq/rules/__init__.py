@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 from slowq.errors import UsageError
 from slowq.rule import Rule
@@ -68,12 +69,12 @@ ALL: tuple[Rule, ...] = (
 )
 
 
-def by_id(name: str) -> Rule:
+def by_id(name: str, catalogue: Sequence[Rule] = ALL) -> Rule:
     """The rule of that name; UsageError, with the names that come close, where there is none."""
-    for rule in ALL:
+    for rule in catalogue:
         if rule.about.id == name:
             return rule
-    known = [rule.about.id for rule in ALL]
+    known = [rule.about.id for rule in catalogue]
     close = difflib.get_close_matches(name.strip().lower().replace("-", "_").replace(" ", "_"), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"the rules are {', '.join(known)}"
     raise UsageError(f"no rule {name!r}", hint=hint)

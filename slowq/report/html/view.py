@@ -59,7 +59,11 @@ def page(document: Document, every: Sequence[Chart]) -> dict[str, Any]:
             for how, rules in say.wanted(document["skipped"])[:50]
         ],
         "broken": [
-            {"name": cut(say.words(one["sub_cause"]), _NAME), "error": cut(one["error"])}
+            {
+                "name": cut(say.words(one["sub_cause"]), _NAME),
+                "whose": "your own rule" if one.get("own") else "a bug in slowq",
+                "error": cut(one["error"]),
+            }
             for one in document["broken"][:50]
         ],
         "blind_spots": [cut(one) for one in (document.get("blind_spots") or ())[:50]],
