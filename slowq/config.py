@@ -128,7 +128,9 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     "check.patterns.*": LIMITS,
     "check.allow[]": ALLOWANCE,
     "rules": {
-        "folder": Key(TEXT, "the folder of your own rules, seen from this file's; what is in it runs as a program"),
+        "folder": Key(
+            TEXT, "the folder of your own rules, seen from this file's; they run only where --policy names the file"
+        ),
     },
 }
 

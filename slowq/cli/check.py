@@ -125,7 +125,11 @@ def run(
     from slowq.config import find, load
 
     config = load(find(policy))
-    own = rules_of(config)
+    own = rules_of(config) if policy is not None else None
+    if policy is None and config.get("rules.folder") is not None:
+        messages.hint(
+            f"the rules of {config.get('rules.folder')!r} are programs, and run with --policy {config.path} alone"
+        )
     asked = _policy(config, names_of(own), fail_on, max_p99, max_count, max_share_of_time, min_coverage)
     kept = filters(since, until, collection, database, kind, min_duration)
     source = Source(metrics, prometheus, selector, prometheus_timeout, needed=not paths and context is None)

@@ -81,8 +81,7 @@ Settings = Annotated[
     typer.Option(
         "--policy",
         metavar="FILE",
-        help="The file that names the folder of your own rules; slowq.toml of this folder if not given, where there is "
-        "one.",
+        help="A slowq.toml that names a folder of rules of your own; they are programs, and run only if named so.",
         show_default=False,
     ),
 ]

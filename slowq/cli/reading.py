@@ -51,10 +51,16 @@ def read_document(
 
 
 def own_rules(path: str | None) -> OwnRules | None:
-    """The rules of the folder that `slowq.toml` names, if it names one. Raises UsageError where it is no folder."""
-    from slowq.config import find, load
+    """The rules of the folder that this configuration names. Raises UsageError where it is no folder.
 
-    return rules_of(load(find(path)))
+    Rules are programs, so that only a file that the user named may bring them: a `slowq.toml` that lies in the current
+    folder may be part of logs that somebody sent.
+    """
+    if path is None:
+        return None
+    from slowq.config import load
+
+    return rules_of(load(path))
 
 
 def rules_of(config: Config) -> OwnRules | None:
