@@ -35,7 +35,7 @@ def test_scores_that_say_the_opposite_are_not_turned_around() -> None:
 
 
 def test_a_case_counts_once_however_often_it_was_asked() -> None:
-    found = ({"confidence": 0.7},)
+    found = ({"confidence": 0.78, "score": 0.7},)
     answers = [
         Answer(case("a"), "everything", LARGE_NQ, found, 0.1),
         Answer(case("a"), "logs", LARGE_NQ, found, 0.1),
