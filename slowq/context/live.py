@@ -214,7 +214,7 @@ class _Server:
                 "shards": described.shards_num or None,
                 "replicas": len(replicas.replicas) or None if replicas is not None else None,
                 "consistency": _CONSISTENCY.get(described.consistency_level),
-                "fields": [_field(one, indexes, described.properties) for one in described.schema.fields],
+                "fields": [_field(one, indexes) for one in described.schema.fields],
                 "segments": segments,
             }
         )
@@ -276,7 +276,7 @@ class _Server:
         return answer
 
 
-def _field(one: Any, indexes: Any, properties: Any) -> Facts:
+def _field(one: Any, indexes: Any) -> Facts:
     """A field in the contract's keys; `index` is null where none was made, and left out where it is not known."""
     from pymilvus.grpc_gen import schema_pb2
 
@@ -296,9 +296,8 @@ def _field(one: Any, indexes: Any, properties: Any) -> Facts:
             for index in (indexes.index_descriptions if indexes is not None else ())
             if index.field_name == one.name
         ]
-        mapped = {pair.key: pair.value for pair in (*properties, *one.type_params)}.get("mmap.enabled")
         if made or indexes is not None:
-            facts["index"] = _index(made[0], mapped) if made else None
+            facts["index"] = _index(made[0]) if made else None
     return facts
 
 
@@ -307,9 +306,11 @@ def _type(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=Vector|Float)", "_", name).upper()
 
 
-def _index(made: Any, mapped: str | None) -> Facts:
+def _index(made: Any) -> Facts:
+    """An index in the contract's keys. Whether it is mapped is its own param: a collection's or a field's `mmap.enabled` is
+    about the raw values."""
     said = {pair.key: pair.value for pair in made.params}
-    mmap = said.pop("mmap.enabled", mapped)
+    mmap = said.pop("mmap.enabled", None)
     params = dict(said)
     with suppress(ValueError, TypeError):
         params.update(json.loads(params.pop("params", "{}")))
@@ -361,9 +362,10 @@ class _System:
         found = []
         for one in self._query_nodes():
             hardware = one.get("hardware_infos") or {}
-            cores, usage = hardware.get("cpu_core_count"), hardware.get("cpu_core_usage")
+            # Per cent of the whole machine. Of a standalone, whose roles each measure the same process, it is noise.
+            usage = hardware.get("cpu_core_usage") if self.deployment == "cluster" else None
             memory, used = hardware.get("memory"), hardware.get("memory_usage")
-            share = usage / cores / 100 if cores and usage is not None else None
+            share = usage / 100 if usage is not None else None
             found.append(
                 _known(
                     {

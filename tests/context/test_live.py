@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -164,6 +165,34 @@ def test_hostile_names_stay_values(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["collections"][0]["name"] == name
     assert all(line.startswith("#") for line in text.splitlines()[: 1 + len(asked.trouble)])
     assert "\x1b" not in text
+
+
+def nodes(mode: str) -> Handler:
+    """GetMetrics of one query node of 8 cores at half of its CPU and a quarter of its memory."""
+    hardware = {"cpu_core_count": 8, "cpu_core_usage": 50.0, "memory": 32 << 30, "memory_usage": 8 << 30}
+    infos = {"name": "qn-0", "type": "querynode", "hardware_infos": hardware, "system_info": {"deploy_mode": mode}}
+    answer = json.dumps({"nodes_info": [{"infos": infos}]})
+    return lambda request, of: milvus_pb2.GetMetricsResponse(response=answer)
+
+
+def test_the_use_of_the_nodes_is_a_share_of_the_machine() -> None:
+    with fake(GetMetrics=nodes("DISTRIBUTED")) as (uri, _):
+        facts = live.ask(uri).facts
+    assert facts["hardware"] == {"query_nodes": 1, "cpus_per_node": 8, "memory_gib_per_node": 32.0}
+    assert facts["observations_per_node"] == [{"node": "qn-0", "cpu_share": 0.5, "memory_share": 0.25}]
+
+
+def test_the_cpu_of_a_standalone_is_not_told_as_its_roles_measure_the_same_process() -> None:
+    with fake(GetMetrics=nodes("STANDALONE")) as (uri, _):
+        facts = live.ask(uri).facts
+    assert facts["observations_per_node"] == [{"node": "qn-0", "memory_share": 0.25}]
+
+
+def test_a_collection_that_is_mapped_says_nothing_of_its_index() -> None:
+    mapped = collection(properties=[common_pb2.KeyValuePair(key="mmap.enabled", value="true")])
+    with fake(DescribeCollection=lambda request, of: mapped) as (uri, _):
+        (one,) = live.ask(uri).facts["collections"]
+    assert "mmap" not in one["fields"][1]["index"]
 
 
 def test_types_of_newer_servers_are_left_out() -> None:
