@@ -201,17 +201,28 @@ class IndexFacts:
     metric: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     mmap: bool | None = None
+    state: str | None = None
+    pending_rows: int | None = None
+    failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldFacts:
-    """`index` is None where the file does not say, and `NO_INDEX` where it says `index: null`."""
+    """`mmap` is of the raw values. `index` is None where the file does not say, and `NO_INDEX` where it says `index: null`.
+
+    `more_indexes` are those on other paths of a JSON field.
+    """
 
     name: str | None = None
     type: str | None = None
+    element: str | None = None
     dim: int | None = None
     primary: bool | None = None
+    partition_key: bool | None = None
+    nullable: bool | None = None
+    mmap: bool | None = None
     index: IndexFacts | None = None
+    more_indexes: tuple[IndexFacts, ...] = ()
 
     @property
     def is_vector(self) -> bool:
@@ -223,10 +234,16 @@ NO_INDEX = IndexFacts(type="")
 
 @dataclass(frozen=True, slots=True)
 class SegmentFacts:
+    """`sealed` to `rows` are of what is searched where the collection is loaded, else of what is stored."""
+
     sealed: int | None = None
     growing: int | None = None
     indexed: int | None = None
     small: int | None = None
+    rows: int | None = None
+    loaded: int | None = None
+    stored: int | None = None
+    memory_gib: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +253,9 @@ class CollectionFacts:
     rows: int | None = None
     partitions: int | None = None
     shards: int | None = None
+    loaded: bool | None = None
     replicas: int | None = None
+    resource_groups: tuple[str, ...] = ()
     consistency: str | None = None
     fields: tuple[FieldFacts, ...] = ()
     segments: SegmentFacts = SegmentFacts()
@@ -283,6 +302,7 @@ class Context:
     config: Mapping[str, Any] = field(default_factory=dict)
     collections: tuple[CollectionFacts, ...] = ()
     totals: Mapping[str, Any] = field(default_factory=dict)
+    resource_groups: tuple[Mapping[str, Any], ...] = ()
     dependencies: Mapping[str, Any] = field(default_factory=dict)
     client: Mapping[str, Any] = field(default_factory=dict)
     server: Mapping[str, Any] = field(default_factory=dict)
@@ -294,13 +314,17 @@ class Context:
     notes: tuple[str, ...] = ()
     path: str | None = None
     lines: Mapping[str, int] = field(default_factory=dict)  # "collections[0].rows" → line in the file
+    sources: Mapping[str, str] = field(default_factory=dict)  # keys that are not of the file → where they are from
+    asked: str | None = None  # the Milvus that was asked, and when, in Unix seconds
+    asked_at: float | None = None
+    trouble: tuple[str, ...] = ()  # in sentences, what it did not tell, and where the file says otherwise
 
     def cite(self, key: str) -> Place:
         """The line of a key; of its nearest parent where the key itself has none."""
         at = key
         while at and at not in self.lines:
             at = at[: max(at.rfind("."), at.rfind("["), 0)]
-        return Place(self.path or "context", self.lines.get(at, 1))
+        return Place(self.sources.get(at, self.path or "context"), self.lines.get(at, 1))
 
     def fields(self) -> Iterator[tuple[CollectionFacts, int, FieldFacts]]:
         """Every field of every collection, with its position in the collection."""

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ _SESSION_VERSION = re.compile(r'"Version":\s?"v?(\d{1,4}+\.\d{1,4}+\.\d{1,4}+[\w
 # A search latency of this many times the quiet one is where the trouble is, when no log says when it was.
 _STANDS_OUT = 3.0
 
+# How long before a Milvus was asked its load may count as that of the incident.
+_STILL_THE_SAME_S = 600.0
+
 
 Window = tuple[float, float]  # Unix seconds
 
@@ -45,6 +48,9 @@ class Answers:
 # Answers for the window of the slow requests, None where none is known; None where there is nothing to be had.
 Ask = Callable[[Window | None], Answers | None]
 
+# The context, given the names of the collections that slow requests are on.
+Tell = Callable[[frozenset[str]], Context]
+
 
 @dataclass(frozen=True, slots=True)
 class Only:
@@ -60,7 +66,7 @@ class Only:
 
 def gather(
     paths: Sequence[str],
-    context: Context | None = None,
+    context: Context | Tell | None = None,
     *,
     metrics: Ask | None = None,
     only: Only | None = None,
@@ -113,11 +119,12 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
-def _case(files: Sequence[read.File], context: Context, metrics: Ask | None, only: Only) -> Case:
+def _case(files: Sequence[read.File], known: Context | Tell, metrics: Ask | None, only: Only) -> Case:
     from slowq.parsers.patterns import add_patterns
     from slowq.parsers.table import Table, from_context
 
     table = Table(files)
+    context = known(table.collections()) if callable(known) else known
     events = table.events()
     said = _version_said(files, events, context)
     requests = table.requests(events, said[0] if said else None)
@@ -126,6 +133,7 @@ def _case(files: Sequence[read.File], context: Context, metrics: Ask | None, onl
     requests = _kept(requests, only)
     requests, shapes, patterns = add_patterns(requests)
     window = _slow_window(requests)
+    context = _of_incident(context, requests, window)
     answers = metrics(window) if metrics else None
     said = said or _version_measured(answers)
     milvus = _milvus(requests, said, context)
@@ -140,6 +148,19 @@ def _case(files: Sequence[read.File], context: Context, metrics: Ask | None, onl
         context=context,
         metrics=_metrics(answers, window, milvus) if answers else None,
     )
+
+
+def _of_incident(context: Context, requests: pd.DataFrame, window: Window | None) -> Context:
+    """Without the collections that no slow request is on, where there are some that it is, and without a load that a Milvus
+    told at another time."""
+    slow = requests[requests["slow"].to_numpy(dtype=bool)]
+    names = set(slow["collection"].dropna().astype(object))
+    named = tuple(one for one in context.collections if one.name in names)
+    load = context.observations_per_node
+    if window is not None and context.asked_at is not None and window[1] < context.asked_at - _STILL_THE_SAME_S:
+        keys = (f"observations_per_node[{at}]" for at in range(len(load)))
+        load = tuple(one for key, one in zip(keys, load, strict=True) if context.cite(key).path != context.asked)
+    return replace(context, collections=named or context.collections, observations_per_node=load)
 
 
 def _slow_window(requests: pd.DataFrame) -> Window | None:
@@ -247,7 +268,7 @@ def _format(formats: Counter[tuple[str, ...]], file: read.File) -> str:
 def _version_said(files, events, context: Context):  # type: ignore[no-untyped-def]
     """((low, high), text, source) of a version that something says outright; None where nothing does."""
     if (text := context.milvus.get("version")) and (found := versions.version_range(str(text))):
-        return found, str(text), "the context file"
+        return found, str(text), _source_of_version(context)
     for text in [batch.version for file in files for batch in file.batches if batch.version]:
         if found := versions.version_range(text):
             return found, text, "the start-up banner"
@@ -256,6 +277,11 @@ def _version_said(files, events, context: Context):  # type: ignore[no-untyped-d
         if match and (found := versions.version_range(match[1])):
             return found, match[1], "the session that Milvus registers at start-up"
     return None
+
+
+def _source_of_version(context: Context) -> str:
+    told = context.asked is not None and context.cite("milvus.version").path == context.asked
+    return f"the Milvus at {context.asked}" if told else "the context file"
 
 
 def _version_measured(answers: Answers | None):  # type: ignore[no-untyped-def]
@@ -276,7 +302,7 @@ def _milvus(requests, said, context: Context) -> Milvus:  # type: ignore[no-unty
     seen = requests["milvus_version"].astype(object).value_counts()
     if not len(seen):
         text = context.milvus.get("version")
-        return Milvus(text, None, None, deployment, "the context file" if text else None)
+        return Milvus(text, None, None, deployment, _source_of_version(context) if text else None)
     # Requests of one server may tell it more and less exactly; what all of them allow is what it is.
     ranges = [(text, versions.version_range(text.replace(" or later", ""))) for text in seen.index]
     known = [(text, found) for text, found in ranges if found]

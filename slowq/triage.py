@@ -135,12 +135,13 @@ def _threshold(case: Case) -> str:
 
 
 def blind_spots(case: Case) -> tuple[str, ...]:
-    """What these inputs cannot show, whatever the rules say."""
+    """What could not be seen, whatever the rules say."""
+    milvus, spots = case.milvus, list(case.context.trouble)
     if not case.inputs:
-        return ()
-    milvus, spots = case.milvus, []
+        return tuple(spots)
     if milvus.surely_before((2, 2, 6)):
-        return ("Milvus before 2.2.6 writes no slow log; only the access log or metrics show slow requests.",)
+        spots.append("Milvus before 2.2.6 writes no slow log; only the access log or metrics show slow requests.")
+        return tuple(spots)
     if milvus.surely_from((2, 6, 10)):
         spots.append("The slow log holds requests over 1 s (proxy.slowQuerySpanInSeconds); faster ones may matter too.")
         spots.append("Failed and timed-out requests are not in the slow log of this version.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from slowq.cli import messages
-from slowq.cli.context import TOKEN, Ca, TokenEnv, Uri, ask, context_of
+from slowq.cli.context import Ca, Live, TokenEnv, Uri, code_of_milvus
 from slowq.cli.measuring import TIMEOUT_S, MetricsFile, PrometheusUrl, Selector, Source, Timeout, code_of_server
 from slowq.cli.options import (
     GATE_FAILED,
@@ -36,9 +36,6 @@ from slowq.cli.reading import code_of_broken, load_context, names_of, own_rules,
 from slowq.cli.rendering import Document, Format, format_for, rendered
 from slowq.errors import InputError, UsageError
 
-if TYPE_CHECKING:
-    from slowq.facts import Context
-
 
 def run(
     paths: Paths = None,
@@ -51,7 +48,7 @@ def run(
         ),
     ] = None,
     uri: Uri = None,
-    token_env: TokenEnv = TOKEN,
+    token_env: TokenEnv = None,
     ca: Ca = None,
     metrics: MetricsFile = None,
     prometheus: PrometheusUrl = None,
@@ -100,7 +97,8 @@ def run(
     """Find out why searches are slow, and what to change.
 
     Exit codes: 0 it ran; 1 --fail-on found what it names; 2 the command line or the context file is wrong; 3 the logs
-    are not usable, or were understood less than --min-coverage; 4 Prometheus could not be used; 70 a bug in slowq.
+    are not usable, or were understood less than --min-coverage; 4 Prometheus or Milvus could not be
+    used; 70 a bug in slowq.
     """
     source = Source(
         metrics, prometheus, selector, prometheus_timeout, needed=not paths and context is None and uri is None
@@ -110,16 +108,13 @@ def run(
             "nothing to analyze: no PATH, no --context and no metrics",
             hint="slowq analyze /var/log/milvus, or slowq analyze --context facts.yaml; '-' reads standard input",
         )
-    if context is not None and uri is not None:
-        raise UsageError(
-            "--context and --uri are two sources of the same", hint="slowq context --uri URI writes a file to complete"
-        )
     kept = filters(since, until, collection, database, kind, min_duration)
     own = own_rules(policy)
     stops = named_gates(fail_on, names_of(own))
     least = share(min_coverage) if min_coverage is not None else None
     _refuse_unwritable(output, html, force=force)
-    facts = _facts(context, uri, token_env, ca)
+    alone = not paths and context is None and not source
+    facts = load_context(context) if uri is None else Live(uri, token_env, ca, context, needed=alone)
     document = read_document(
         paths or [],
         kept,
@@ -134,14 +129,7 @@ def run(
         report = rendered(document, form, path)
         with opened(path, force=force) as stream:
             stream.write(report)
-    return _exit_code(document, stops, least) or code_of_server(source)
-
-
-def _facts(path: str | None, uri: str | None, token_env: str, ca: str | None) -> Context | None:
-    """The facts of the context file, or of the Milvus that is asked; None for neither."""
-    if uri is not None:
-        return context_of(ask(uri, token_env, ca), uri)
-    return load_context(path)
+    return _exit_code(document, stops, least) or code_of_server(source) or code_of_milvus(facts)
 
 
 def _refuse_unwritable(output: str | None, html: str | None, *, force: bool) -> None:

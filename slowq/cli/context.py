@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slowq.cli import messages
-from slowq.cli.options import Collections, Databases, Force, Output, Verbose
+from slowq.cli.measuring import URL, Selector
+from slowq.cli.options import Force, NoProgress, Output, Verbose
 from slowq.cli.output import opened, refuse_unwritable
-from slowq.errors import UsageError
+from slowq.cli.progress import counter
+from slowq.cli.reading import load_context
+from slowq.errors import ServerError, UsageError
+from slowq.facts import Context
 
 if TYPE_CHECKING:
-    from slowq.context.live import Asked
-    from slowq.facts import Context
-
-TOKEN = "SLOWQ_MILVUS_TOKEN"  # noqa: S105 - the name of a variable
-TIMEOUT_S = 60.0
+    from slowq.context.live import Asked, Gauge, Login, Progress, Question
 
 Uri = Annotated[
     str | None,
     typer.Option(
         "--uri",
         metavar="URI",
-        help="A running Milvus to ask for what logs cannot show, such as http://milvus:19530; it is only read.",
+        help="A running Milvus to ask for what logs cannot show, such as http://milvus:19530; it is only read. The "
+        "token comes from SLOWQ_MILVUS_TOKEN in the environment; see docs/context.md.",
         show_default=False,
     ),
 ]
 TokenEnv = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--token-env", metavar="NAME", help="The environment variable that holds its token, or user:password."
+        "--token-env",
+        metavar="NAME",
+        help="Another environment variable that holds the token, or user:password.",
+        show_default=False,
     ),
 ]
 Ca = Annotated[
@@ -43,74 +49,142 @@ Ca = Annotated[
 
 def run(
     uri: Uri = None,
-    token_env: TokenEnv = TOKEN,
+    token_env: TokenEnv = None,
     ca: Ca = None,
-    database: Databases = None,
-    collection: Collections = None,
+    database: Annotated[
+        list[str] | None,
+        typer.Option("--database", metavar="NAME", help="Only this database. May be repeated."),
+    ] = None,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option("--collection", metavar="NAME", help="Only this collection. May be repeated."),
+    ] = None,
+    max_collections: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="How many collections are described; 1,000 if not given.", show_default=False
+        ),
+    ] = None,
+    metrics_uri: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A node's page of metrics, for its CPU and memory, such as http://querynode:9091; port 9091 of a Milvus "
+            "on this machine if not given. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help=f"A Prometheus that knows the CPU and memory of the nodes ({URL} names one too).",
+            show_default=False,
+        ),
+    ] = None,
+    selector: Selector = None,
     timeout: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="How long all questions may take.")
-    ] = TIMEOUT_S,
+        float | None,
+        typer.Option(
+            min=1, metavar="SECONDS", help="How long everything asked may take; 60 if not given.", show_default=False
+        ),
+    ] = None,
     output: Output = None,
     force: Force = False,
+    no_progress: NoProgress = False,
     verbose: Verbose = False,
 ) -> int:
     """Ask a running Milvus for its facts, and write a context file.
 
-    Exit codes: 0 it was asked, and what it refused is named; 2 the command line is wrong; 4 no Milvus answers.
+    Exit codes: 0 it was asked, and what it refused is named; 2 the command line is wrong; 4 no Milvus answers, or it does
+    not let the user in.
     """
     if uri is None:
         raise UsageError("no Milvus to ask", hint="slowq context --uri http://milvus:19530 > context.yaml")
     refuse_unwritable(output, force=force)
-    asked = ask(uri, token_env, ca, tuple(database or ()), tuple(collection or ()), timeout)
+    from slowq.context.live import MOST_COLLECTIONS, TIMEOUT_S, Login, Question, require_library, text_of
+
+    require_library()
+    question = Question(
+        tuple(database or ()),
+        tuple(collection or ()),
+        gauges=_gauges(metrics_uri or (), prometheus, selector),
+        timeout_s=timeout or TIMEOUT_S,
+        most_collections=max_collections or MOST_COLLECTIONS,
+    )
+    shown = counter("collections", hidden=no_progress)
+    with shown or nullcontext():
+        asked = _ask(uri, question, Login.of(token_env=token_env, ca=ca), shown)
     with opened(output, force=force) as stream:
-        stream.write(yaml_of(asked, uri).encode("utf-8", "backslashreplace"))
+        stream.write(text_of(asked).encode())
     return 0
 
 
-def ask(
-    uri: str,
-    token_env: str,
-    ca: str | None,
-    databases: tuple[str, ...] = (),
-    collections: tuple[str, ...] = (),
-    timeout_s: float = TIMEOUT_S,
-) -> Asked:
-    """The facts; what was refused is said as warnings."""
-    from slowq.context import live
+class Live:
+    """A running Milvus, asked once it is known on which collections requests are slow, and a file that it completes.
 
-    token = os.environ.get(token_env)
-    if token is None and token_env != TOKEN:
-        raise UsageError(f"--token-env {token_env!r}: there is no such variable in the environment")
-    asked = live.ask(uri, token=token, ca=ca, databases=databases, collections=collections, timeout_s=timeout_s)
+    `failed` is the error that kept it from use; then what the file says is the context.
+    """
+
+    def __init__(self, uri: str, token_env: str | None, ca: str | None, file: str | None, *, needed: bool) -> None:
+        """Raises UsageError for what is wrong with the command line, before anything is read. `needed`: nothing else is given."""
+        from slowq.context.live import Address, Login, require_library
+
+        Address.of(uri)
+        require_library()
+        self._uri, self._login, self._file, self._needed = uri, Login.of(token_env=token_env, ca=ca), file, needed
+        self._of_file = load_context(file) or Context()
+        self._told: Context | None = None
+        self.failed: ServerError | None = None
+
+    def __call__(self, slow: frozenset[str]) -> Context:
+        if self._told is None:
+            try:
+                self._told = self._asked(slow)
+            except ServerError as error:
+                if self._needed:
+                    raise
+                messages.error(error.message, error.hint)
+                self.failed = error
+                self._told = replace(self._of_file, trouble=(f"Nothing is known from Milvus itself: {error.message}.",))
+        return self._told
+
+    def _asked(self, slow: frozenset[str]) -> Context:
+        from slowq.context import completed, loads
+        from slowq.context.live import Question, text_of
+
+        asked = _ask(self._uri, Question(slow=slow), self._login)
+        trouble = [f"Milvus did not tell {one}." for one in asked.trouble]
+        if self._file is None:
+            context = loads(text_of(asked), asked.uri)
+        else:
+            context, differences = completed(self._file, text_of(asked), asked.uri)
+            for sentence in differences:
+                messages.warning(f"{sentence}; the file counts")
+            trouble += [f"{sentence}; the file counts." for sentence in differences]
+        return replace(context, asked=asked.uri, asked_at=asked.at, trouble=tuple(trouble))
+
+
+def code_of_milvus(context: Context | Live | None) -> int:
+    """The exit code of a Milvus that was asked for and could not be used; 0 for none."""
+    return context.failed.exit_code if isinstance(context, Live) and context.failed else 0
+
+
+def _gauges(pages: Sequence[str], prometheus: str | None, selector: str | None) -> tuple[Gauge, ...]:
+    """Where the load of the nodes is measured."""
+    from slowq.context.live import Measured, Page
+    from slowq.metrics.prometheus import Prometheus
+
+    url = prometheus or os.environ.get(URL)
+    measured = (Measured(Prometheus(url, selector=selector)),) if url else ()
+    return (*map(Page.of, pages), *measured)
+
+
+def _ask(uri: str, question: Question, login: Login, progress: Progress | None = None) -> Asked:
+    """The facts; what was refused is said as warnings."""
+    from slowq.context.live import ask
+
+    asked = ask(uri, question, login, progress=progress)
     for sentence in asked.trouble:
         messages.warning(sentence)
     return asked
-
-
-def context_of(asked: Asked, uri: str) -> Context:
-    """The facts as the context file would be read."""
-    import tempfile
-    from dataclasses import replace
-    from pathlib import Path
-
-    from slowq.context import load
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "context.yaml"
-        path.write_bytes(yaml_of(asked, uri).encode("utf-8", "backslashreplace"))
-        return replace(load(str(path)), path=messages.without_credentials(uri))
-
-
-def yaml_of(asked: Asked, uri: str) -> str:
-    """The context file: when and where it is from, what was refused, and the facts."""
-    import yaml
-
-    from slowq.report.text import visible
-
-    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    head = [
-        f"Asked of {messages.without_credentials(uri)} on {when} by slowq context.",
-        *(f"Not known: {one}" for one in asked.trouble),
-    ]
-    comments = "".join(f"# {visible(line)}\n" for line in head)
-    return comments + yaml.safe_dump(asked.facts, sort_keys=False, allow_unicode=False, width=120)

@@ -58,7 +58,7 @@ class Bar:
 
         if self._drawn is None:
             self._total = self._total_bytes()
-            self._drawn = self._start()
+            self._drawn = _started("reading", self._console, self._total)
         progress, task = self._drawn
         read, slow = self._read_before + self._read, self._slow_before + self._slow
         of = f" of {decimal(self._total)}" if self._total is not None else ""
@@ -67,23 +67,6 @@ class Bar:
         doing = "analyzing" if self._is_done else "reading"
         progress.update(task, description=doing, completed=read, said=said)
         progress.refresh()
-
-    def _start(self) -> tuple[Progress, TaskID]:
-        from rich import progress
-        from rich.console import Console
-
-        bar = progress.Progress(
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(20),
-            progress.TextColumn("{task.fields[said]}", markup=False),
-            console=self._console or Console(stderr=True),
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        bar.start()
-        return bar, bar.add_task("reading", total=self._total, said="")
 
     def __enter__(self) -> Self:
         return self
@@ -96,11 +79,67 @@ class Bar:
             self._drawn = None
 
 
+class Counter:
+    """Called with what is done and all there is to do; draws once it takes a while."""
+
+    def __init__(self, what: str, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._what, self._console, self._clock = what, console, clock
+        self._next = clock() + _WAIT_S
+        self._drawn: tuple[Progress, TaskID] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + _STEP_S
+        if self._drawn is None:
+            self._drawn = _started("asking", self._console, total)
+        progress, task = self._drawn
+        progress.update(task, completed=done, said=f"{done:,} of {total:,} {self._what}")
+        progress.refresh()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._drawn is not None:
+            self._drawn[0].stop()
+
+
+def _started(doing: str, console: Console | None, total: int | None) -> tuple[Progress, TaskID]:
+    """A bar that is gone when it is stopped."""
+    from rich import progress
+    from rich.console import Console
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(20),
+        progress.TextColumn("{task.fields[said]}", markup=False),
+        console=console or Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    bar.start()
+    return bar, bar.add_task(doing, total=total, said="")
+
+
+def _is_seen(*, hidden: bool) -> bool:
+    seen = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return seen and not hidden
+
+
+def counter(what: str, *, hidden: bool) -> Counter | None:
+    """A bar for what is done one by one; None where nobody would see it."""
+    return Counter(what) if _is_seen(hidden=hidden) else None
+
+
 def bar(paths: Sequence[str], *, hidden: bool) -> Bar | None:
     """A bar for the reading of these paths; None where nobody would see it."""
-    if hidden or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
-        return None
-    return Bar(lambda: total_bytes(paths))
+    return Bar(lambda: total_bytes(paths)) if _is_seen(hidden=hidden) else None
 
 
 def total_bytes(paths: Sequence[str]) -> int | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from slowq.config import Config
     from slowq.facts import Case, Context
-    from slowq.gather import Ask, Only
+    from slowq.gather import Ask, Only, Tell
     from slowq.own_rules import OwnRules
 
 _BACK_FROM_NOW = "; a time such as 2h counts back from now"
@@ -30,7 +30,7 @@ def read_document(
     paths: Sequence[str],
     filters: Filters,
     *,
-    context: Context | None = None,
+    context: Context | Tell | None = None,
     metrics: Ask | None = None,
     own: OwnRules | None = None,
     jobs: int | None = None,
@@ -120,7 +120,7 @@ def read_case(
     paths: Sequence[str],
     filters: Filters,
     *,
-    context: Context | None = None,
+    context: Context | Tell | None = None,
     metrics: Ask | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
@@ -134,7 +134,7 @@ def read_case(
 def _read(
     paths: Sequence[str],
     only: Only | None,
-    context: Context | None,
+    context: Context | Tell | None,
     jobs: int | None,
     no_progress: bool,
     warn: Callable[[str], None],
@@ -148,7 +148,7 @@ def _read(
 
 
 def _hint_at_what_there_is(
-    paths: Sequence[str], filters: Filters, context: Context | None, jobs: int | None, no_progress: bool
+    paths: Sequence[str], filters: Filters, context: Context | Tell | None, jobs: int | None, no_progress: bool
 ) -> None:
     """Read once more without the filters, and say what they could have kept."""
     if "-" in paths:  # which cannot be read twice

@@ -1,5 +1,5 @@
-"""The context file: what the user knows and neither logs nor metrics show."""
+"""The context: what neither logs nor metrics show. A file of the user, what a running Milvus tells, or both in one."""
 
-from slowq.context.file import load
+from slowq.context.file import completed, load, loads
 
-__all__ = ["load"]
+__all__ = ["completed", "load", "loads"]

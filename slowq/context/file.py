@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from slowq.context.nodes import read_nodes
+import yaml
+
+from slowq.context.merge import Added, Merged
+from slowq.context.nodes import nodes_of, read_nodes
 from slowq.context.spot import Spot
 from slowq.context.values import (
     count,
@@ -41,12 +44,30 @@ def load(path: str) -> Context:
     Raises UsageError, with the file and the line, for anything that is not in the contract: a key nobody reads would
     look as if it had been taken into account.
     """
-    root = read_nodes(path)
+    return _context(path, read_nodes(path))
+
+
+def loads(text: str, name: str) -> Context:
+    """The same of a text that stands in no file. `name` is where it comes from."""
+    return _context(name, nodes_of(name, text))
+
+
+def completed(path: str, text: str, name: str) -> tuple[Context, tuple[str, ...]]:
+    """The facts of a file with what only the text says, and the keys in which the two differ, where the file counts."""
+    inside, beside = read_nodes(path), nodes_of(name, text)
+    if inside is None or beside is None:
+        return (_context(name, beside) if inside is None else _context(path, inside)), ()
+    _context(path, inside)  # whose errors name the file
+    both = Merged(name)
+    return _context(path, both.of(inside, beside), both.added), tuple(both.differences)
+
+
+def _context(path: str, root: yaml.Node | None, added: Added | None = None) -> Context:
     if root is None:
         return Context(path=path)
-    spot = Spot(path, root)
+    spot = Spot(path, root, added=added)
     facts = _CONTEXT(spot)
-    return Context(**facts, path=path, lines=spot.lines)
+    return Context(**facts, path=path, lines=spot.lines, sources=spot.sources)
 
 
 def _index(spot: Spot) -> IndexFacts:
@@ -57,11 +78,33 @@ def _index(spot: Spot) -> IndexFacts:
 _CONSISTENCY = one_of("Strong", "Session", "Bounded", "Eventually")
 _DEPENDENCY_STATE = one_of("lagging", "unavailable")
 
-_INDEX = record(IndexFacts, {"type": text, "metric": text, "params": free_mapping, "mmap": flag})
+_INDEX = record(
+    IndexFacts,
+    {
+        "type": text,
+        "metric": text,
+        "params": free_mapping,
+        "mmap": flag,
+        "state": one_of("built", "building", "failed"),
+        "pending_rows": count("rows"),
+        "failed": text,
+    },
+)
 
 _FIELD = record(
     FieldFacts,
-    {"name": text, "type": text, "dim": count("dimensions"), "primary": flag, "index": _index},
+    {
+        "name": text,
+        "type": text,
+        "element": text,
+        "dim": count("dimensions"),
+        "primary": flag,
+        "partition_key": flag,
+        "nullable": flag,
+        "mmap": flag,
+        "index": _index,
+        "more_indexes": list_of(_INDEX, "indexes"),
+    },
 )
 
 _SEGMENTS = record(
@@ -71,6 +114,10 @@ _SEGMENTS = record(
         "growing": count("segments"),
         "indexed": count("segments"),
         "small": count("segments"),
+        "rows": count("rows"),
+        "loaded": count("segments"),
+        "stored": count("segments"),
+        "memory_gib": number("GiB"),
     },
 )
 
@@ -82,7 +129,9 @@ _COLLECTION = record(
         "rows": count("rows"),
         "partitions": count("partitions"),
         "shards": count("shards"),
+        "loaded": flag,
         "replicas": count("replicas"),
+        "resource_groups": list_of(text, "names"),
         "consistency": _CONSISTENCY,
         "fields": list_of(_FIELD, "fields"),
         "segments": _SEGMENTS,
@@ -165,11 +214,13 @@ _SECTIONS: dict[str, Any] = {
     "collections": list_of(_COLLECTION, "collections"),
     "totals": mapping(
         {
+            "databases": count("databases"),
             "collections": count("collections"),
             "partitions": count("partitions"),
             "segments": count("segments"),
         }
     ),
+    "resource_groups": list_of(mapping({"name": text, "nodes": count("query nodes")}), "resource groups"),
     "dependencies": mapping(
         {
             "message_queue": word,

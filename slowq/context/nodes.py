@@ -25,8 +25,12 @@ _JSON_ONLY = re.compile(rf"{_SURROGATE_PAIR}|\\.|\t")
 
 def read_nodes(path: str) -> yaml.Node | None:
     """The root node of the file's one document; None where it is empty."""
-    text = _read_text(path)
-    return _compose(path, _json_as_yaml(text))
+    return nodes_of(path, _read_text(path))
+
+
+def nodes_of(name: str, text: str) -> yaml.Node | None:
+    """The same of a text. `name` is where it comes from."""
+    return _compose(name, _json_as_yaml(text))
 
 
 def _read_text(path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import yaml
@@ -10,17 +10,22 @@ import yaml
 from slowq.errors import UsageError
 from slowq.facts import NOT_STATED
 
-_NULLS = {"", "~", "null", "Null", "NULL"}
+NULLS = {"", "~", "null", "Null", "NULL"}
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A value in the file: its node, its dotted key, and the lines of the keys that were seen so far."""
+    """A value in the file: its node, its dotted key, and the lines of the keys that were seen so far.
+
+    `added` tells of a node that does not come from the file where it does come from, and `sources` of such keys.
+    """
 
     path: str
     node: yaml.Node
     key: str = ""
     lines: dict[str, int] = field(default_factory=dict)
+    added: Callable[[yaml.Node], str | None] | None = None
+    sources: dict[str, str] = field(default_factory=dict)
 
     @property
     def line(self) -> int:
@@ -38,7 +43,7 @@ class Spot:
 
     @property
     def is_null(self) -> bool:
-        return self.plain in _NULLS
+        return self.plain in NULLS
 
     @property
     def is_unknown(self) -> bool:
@@ -54,6 +59,8 @@ class Spot:
     def at(self, key: str, node: yaml.Node, line: int) -> Spot:
         """A value inside this one."""
         self.lines[key] = line
+        if self.added is not None and (source := self.added(node)):
+            self.sources[key] = source
         return replace(self, key=key, node=node)
 
     def entries(self) -> Iterator[tuple[str, int, Spot]]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from slowq.credentials import secret
 from slowq.errors import ServerError, UsageError
 from slowq.metrics import catalogue
 from slowq.metrics.raw import BadSeriesError, Raw, raw
@@ -70,8 +71,8 @@ class Login:
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Login:
         """From SLOWQ_PROMETHEUS_TOKEN, _USER and _PASSWORD (each also as …_FILE), _CA, _CERT and _KEY."""
-        token = _secret(environment, "TOKEN")
-        user, password = environment.get("SLOWQ_PROMETHEUS_USER"), _secret(environment, "PASSWORD")
+        token = secret(environment, "SLOWQ_PROMETHEUS_TOKEN")
+        user, password = environment.get("SLOWQ_PROMETHEUS_USER"), secret(environment, "SLOWQ_PROMETHEUS_PASSWORD")
         certificate, key = (environment.get(f"SLOWQ_PROMETHEUS_{name}") for name in ("CERT", "KEY"))
         if (certificate is None) != (key is None):
             raise UsageError("SLOWQ_PROMETHEUS_CERT and SLOWQ_PROMETHEUS_KEY go together")
@@ -81,17 +82,6 @@ class Login:
             environment.get("SLOWQ_PROMETHEUS_CA"),
             (certificate, key) if certificate and key else None,
         )
-
-
-def _secret(environment: Mapping[str, str], name: str) -> str | None:
-    key = f"SLOWQ_PROMETHEUS_{name}"
-    if path := environment.get(f"{key}_FILE"):
-        try:
-            with open(path, encoding="utf-8") as stream:
-                return stream.read().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {key}_FILE: {getattr(error, 'strerror', None) or error}") from error
-    return environment.get(key)
 
 
 def checked_url(url: str) -> str:

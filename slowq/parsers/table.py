@@ -87,6 +87,11 @@ class Table:
             }
         )
 
+    def collections(self) -> frozenset[str]:
+        """The names of those that slow requests are on."""
+        named = (values.text(form.collection) for _, _, batch in self._parts for form in batch.rows.forms)
+        return frozenset(name for name in named if name)
+
     def phases(self) -> pd.DataFrame:
         rows = [(number, offset, phase) for number, offset, batch in self._parts for phase in batch.phases]
         return pd.DataFrame(

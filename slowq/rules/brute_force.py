@@ -38,7 +38,7 @@ import pandas as pd
 from slowq import signals, workload
 from slowq.blame import count, do, finding, percent
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
+from slowq.facts import Case, IndexFacts, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import BINARY_METRICS, costly_filter
 from slowq.rule import About, threshold
@@ -217,7 +217,7 @@ class BruteForce:
             for c, key, one in described
             if one.index is not None
             and one.index.type is not None
-            and one.index.type.upper() in ("", "FLAT", "GPU_BRUTE_FORCE")
+            and (one.index.type.upper() in ("", "FLAT", "GPU_BRUTE_FORCE") or one.index.state == "failed")
         ]
         large = [(c, key, one) for c, key, one in scanned if c.rows is None or c.rows >= self.too_many_rows]
         names = {c.name for c, _, _ in large} | set(made["collection"].dropna().astype(str))
@@ -234,7 +234,7 @@ class BruteForce:
             return Clear("no slow request asks a collection without a vector index")
         evidence = []
         for c, key, one in large:
-            kind = "a FLAT index" if one.index and one.index.type else "no index"
+            kind = _kind(one.index)
             rows = f"{c.rows:,} rows" if c.rows else "an unknown number of rows"
             evidence.append(
                 stated(
@@ -298,6 +298,14 @@ class BruteForce:
             says = f"{rows:,.0f} rows are loaded without any index."
             evidence.append(measured.says("rows_without_index", says, rows, self.too_many_rows))
         return evidence
+
+
+def _kind(index: IndexFacts | None) -> str:
+    if index is None or not index.type:
+        return "no index"
+    if index.state == "failed":
+        return f"an index that could not be built ({index.failed or 'Milvus does not say why'})"
+    return "a FLAT index"
 
 
 def flat_indexes_made(case: Case) -> pd.DataFrame:

@@ -11,7 +11,14 @@ def schema(index: str = "{type: FLAT, metric: IP}", rows: int = 2_000_000, kind:
     return f"collections: [{{name: products, rows: {rows}, fields: [{field}]}}]"
 
 
-@pytest.mark.parametrize(("index", "said"), [("{type: FLAT}", "a FLAT index"), ("null", "no index")])
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ("{type: FLAT}", "a FLAT index"),
+        ("null", "no index"),
+        ("{type: HNSW, state: failed, failed: out of memory}", "an index that could not be built (out of memory)"),
+    ],
+)
 def test_a_scan_of_many_rows_is_to_blame(index: str, said: str) -> None:
     incident = case(SLOW, facts=schema(index))
     found = fired(BruteForce().check(incident))
