@@ -6,7 +6,7 @@ A finding without a cited evidence item cannot exist: the constructor refuses it
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+# What can be expected to explain less of the slow time than this is counted, and not told beside other findings.
+MINOR_SHARE = 0.01
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "heavy_workload": ("large_nq", "high_concurrency", "large_result", "search_fanout"),
@@ -142,6 +144,16 @@ class Finding:
             raise ValueError(f"severity of {self.sub_cause} is {self.severity!r}, not one of {', '.join(SEVERITIES)}")
 
     @property
+    def expected_share(self) -> float:
+        """The share of the slow time that it can be expected to explain."""
+        return self.explains_share * self.confidence
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether it weighs too little to stand beside others; never so what is critical, which own rules may say of anything."""
+        return self.severity != "critical" and self.expected_share < MINOR_SHARE
+
+    @property
     def rule(self) -> str:
         return self.sub_cause
 
@@ -178,6 +190,11 @@ class Broken:
 
 
 Outcome = Finding | Clear | Skipped
+
+
+def weighty(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Those that stand in front, in their order: all that are not minor, and the first where all are."""
+    return [one for one in findings if not one.is_minor] or findings[:1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from slowq import rules, signals, workload
 from slowq.blame import percent, seconds
 from slowq.confidence import ENOUGH, probability
 from slowq.facts import Case
-from slowq.findings import Broken, Clear, Diagnosis, Evidence, Finding, Outcome, Skipped, Verdict, cause_of
+from slowq.findings import Broken, Clear, Diagnosis, Evidence, Finding, Outcome, Skipped, Verdict, cause_of, weighty
 from slowq.questions import next_question
 from slowq.rule import Rule
 
@@ -53,7 +53,7 @@ def diagnose(
                     ruled_out.append((rule.about.id, Clear("no request was slow")))
                 else:
                     skipped.append((rule.about.id, outcome))
-    findings.sort(key=lambda one: (-expected_share(one), one.sub_cause))
+    findings.sort(key=lambda one: (one.is_minor, -one.expected_share, one.sub_cause))
     return Diagnosis(
         _verdict(case, findings),
         tuple(findings),
@@ -78,11 +78,6 @@ def _answer(rule: Rule, case: Case) -> Outcome:
     return outcome
 
 
-def expected_share(finding: Finding) -> float:
-    """The share of the slow time that a finding can be expected to explain."""
-    return finding.explains_share * finding.confidence
-
-
 def _nothing_slow(case: Case) -> bool:
     """Whether logs or metrics are there and show nothing slow, and the context file does not say otherwise."""
     context, measured = case.context, signals.of(case)
@@ -103,7 +98,7 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
             took = seconds(measured.mean("search_latency")), seconds(measured.quantile("search_latency", 0.99))
             return Verdict("nothing_slow", f"Searches take {took[0]} on average and {took[1]} at the p99 at the proxy.")
     if first is None or first.confidence < ENOUGH or first.explains_share < ENOUGH_SHARE:
-        candidates = " or ".join(one.sub_cause for one in findings[:2])
+        candidates = " or ".join(one.sub_cause for one in weighty(findings)[:2])
         lead = (
             f"The evidence does not decide; the likeliest is {candidates}."
             if candidates
@@ -111,7 +106,7 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
         )
         return _undetermined(case, lead, findings)
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
-    if rival is not None and expected_share(rival) * CLEAR_LEAD > expected_share(first):
+    if rival is not None and rival.expected_share * CLEAR_LEAD > first.expected_share:
         lead = f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well."
         return _undetermined(case, lead, [first, rival])
     return Verdict("diagnosed", first.summary, first.cause, first.sub_cause, probability(first.confidence))

@@ -8,6 +8,7 @@ import pytest
 from slowq.confidence import probability
 from slowq.facts import Case, Need, Place
 from slowq.findings import CAUSES, Clear, Evidence, Finding, Outcome, Skipped, cause_of
+from slowq.report.document import document
 from slowq.rule import About
 from slowq.triage import blind_spots, diagnose
 from tests.builders import case, empty_log, many, search
@@ -48,6 +49,36 @@ def test_a_sure_cause_of_half_stands_before_a_guess_at_all() -> None:
 
 def test_of_equal_findings_the_order_is_that_of_their_names() -> None:
     assert ranked(finding("large_nq", 0.8), finding("json_filter", 0.8)) == ["json_filter", "large_nq"]
+
+
+def test_what_weighs_under_one_percent_is_minor_and_comes_last_unless_it_is_critical() -> None:
+    small, unsure, own = (
+        finding("json_filter", 0.9, 0.005),
+        finding("clock_skew", 0.009),
+        finding("large_nq", 0.9, 0.001),
+    )
+    own = replace(own, answer=replace(own.answer, severity="critical"))  # type: ignore[type-var]
+    found = diagnose(SLOW, [small, unsure, own, finding("cold_cache", 0.9)]).findings
+    assert [(one.sub_cause, one.is_minor) for one in found] == [
+        ("cold_cache", False),
+        ("large_nq", False),
+        ("clock_skew", True),
+        ("json_filter", True),
+    ]
+
+
+def test_what_is_minor_is_no_candidate_unless_there_is_nothing_else() -> None:
+    both = [finding("json_filter", 0.4), finding("clock_skew", 0.009)]
+    assert "the likeliest is json_filter." in diagnose(SLOW, both).verdict.summary
+    assert "the likeliest is clock_skew." in diagnose(SLOW, both[1:]).verdict.summary
+
+
+def test_the_document_tells_what_is_minor() -> None:
+    found = diagnose(SLOW, [finding("large_nq", 0.9), finding("clock_skew", 0.009)])
+    told = [(one["sub_cause"], one["minor"]) for one in document(SLOW, found)["findings"]]
+    assert told == [("large_nq", False), ("clock_skew", True)]
+    (alone,) = document(SLOW, diagnose(SLOW, [finding("clock_skew", 0.009)]))["findings"]
+    assert not alone["minor"]
 
 
 def test_the_first_finding_is_the_verdict() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from slowq import __version__
 from slowq.confidence import probability
 from slowq.facts import Case, Need, Place
-from slowq.findings import Cite, Diagnosis, Evidence, Finding, Question, Remedy, cause_of
+from slowq.findings import Cite, Diagnosis, Evidence, Finding, Question, Remedy, cause_of, weighty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     from slowq.report.series import collections, distribution, heat_map, series
     from slowq.report.timeline import timelines
 
-    coverage = case.coverage
+    coverage, front = case.coverage, weighty(diagnosis.findings)
     return {
         "schema": SCHEMA,
         "slowq": __version__,
@@ -64,7 +64,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "requests": _requests(case.requests),
         "patterns": _patterns(case),
         "phases": phases_part(case) if case.metrics else None,
-        "findings": [_finding(one) for one in diagnosis.findings],
+        "findings": [{**_finding(one), "minor": one not in front} for one in diagnosis.findings],
         "ruled_out": [
             {"cause": diagnosis.cause_of(name), "sub_cause": name, "because": one.because}
             for name, one in diagnosis.ruled_out
@@ -99,7 +99,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         "series": series(case),
         "distribution": distribution(case),
         "heat_map": heat_map(case),
-        "timelines": timelines(case, diagnosis.findings),
+        "timelines": timelines(case, front),
         "collections": collections(case),
         "events": events(case),
         "event_lanes": lanes(case),

@@ -7,6 +7,7 @@ from typing import Any
 
 from slowq.policy import Judgement
 from slowq.report import ci
+from slowq.report import text as say
 from slowq.report.text import Document
 
 _SEVERITIES = {"critical": "critical", "warning": "major", "info": "info"}
@@ -15,7 +16,7 @@ _SEVERITIES = {"critical": "critical", "warning": "major", "info": "info"}
 def render(document: Document, judgement: Judgement) -> list[dict[str, Any]]:
     """Findings and failures that a file and a line can be given of; GitLab shows no others."""
     issues = []
-    for one in document["findings"]:
+    for one in say.findings(document):
         cites = [cite for item in one["evidence"] for cite in item["cites"] if "path" in cite]
         blamed = sorted(one["culprits"] or one["victims"])
         issues.append(_issue(one["sub_cause"], one["summary"], _SEVERITIES[one["severity"]], cites, blamed))

@@ -123,9 +123,10 @@ def _list(title: str, items: Sequence[str]) -> Iterator[str]:
 
 def _findings(document: Document) -> Iterator[str]:
     shared = say.folder(document["inputs"])
-    if document["findings"]:
+    findings = say.findings(document)
+    if findings:
         yield from ("", "## Findings")
-    for at, finding in enumerate(document["findings"], 1):
+    for at, finding in enumerate(findings, 1):
         explains = f"{say.share(finding['explains_share'])} of the slow time ({say.duration(finding['explains_s'])})"
         sure = say.sureness(finding["confidence"])
         yield ""
@@ -137,6 +138,8 @@ def _findings(document: Document) -> Iterator[str]:
             yield from ("", "**Do**", "")
         for number, remedy in enumerate(finding["remedies"], 1):
             yield from _remedy(number, remedy)
+    if minor := say.minor(document):
+        yield from ("", prose(f"{minor}."))
 
 
 def _remedy(number: int, remedy: Mapping[str, Any]) -> Iterator[str]:
@@ -158,7 +161,7 @@ def _cited(cites: Sequence[Mapping[str, Any]], shared: str) -> str:
 
 
 def _patterns(document: Document) -> Iterator[str]:
-    patterns, roles = document["patterns"], say.roles(document["findings"])
+    patterns, roles = document["patterns"], say.roles(say.findings(document))
     if not patterns:
         return
     total = document["requests"]["duration_s"]["sum"]

@@ -17,6 +17,7 @@ from slowq import rules
 from slowq.findings import cause_of
 from slowq.policy import Judgement, Line
 from slowq.report import ci
+from slowq.report import text as say
 from slowq.report.text import Document, words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -28,7 +29,7 @@ _POLICY = "policy"
 
 def render(document: Document, judgement: Judgement) -> dict[str, Any]:
     """One run, ready for `json.dumps`."""
-    results = [_of_finding(one) for one in document["findings"]] + [_of_line(one) for one in judgement.failed]
+    results = [_of_finding(one) for one in say.findings(document)] + [_of_line(one) for one in judgement.failed]
     named = list(dict.fromkeys(str(one["ruleId"]) for one in results))
     causes = {one["sub_cause"]: one["cause"] for one in document["findings"]}
     for one in results:

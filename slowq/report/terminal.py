@@ -285,7 +285,7 @@ def _sureness_style(confidence: float) -> str:
 
 
 def _findings(page: _Page, document: Document) -> None:
-    findings = document["findings"]
+    findings = say.findings(document)
     for at, finding in enumerate(page.some(findings, page.detail.findings), 1):
         if at <= 2:
             page.gap()
@@ -297,6 +297,8 @@ def _findings(page: _Page, document: Document) -> None:
     rest = [finding["sub_cause"] for finding in findings[page.detail.findings :]]
     if rest:
         page.add(page.text((f"+{say.count(len(rest), 'more finding')}: {', '.join(rest)}", "dim")), lead="   ")
+    if minor := say.minor(document):
+        page.add(page.text((f"+{minor}", "dim")), lead="   ", rows=2)
 
 
 def _finding_head(page: _Page, at: int, finding: Mapping[str, Any]) -> None:
@@ -388,7 +390,7 @@ _LEAST_FILTER = 24
 
 
 def _patterns(page: _Page, document: Document) -> None:
-    patterns, roles = document["patterns"], say.roles(document["findings"])
+    patterns, roles = document["patterns"], say.roles(say.findings(document))
     if not patterns:
         return
     shown = page.some(patterns, page.detail.patterns)

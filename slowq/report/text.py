@@ -202,6 +202,20 @@ def places(cites: Sequence[Mapping[str, Any]], limit: int, folder: str) -> tuple
     return said, max(len(cites) - limit, 0)
 
 
+def findings(document: Document) -> list[Mapping[str, Any]]:
+    """Those to show; the others are counted by `minor`."""
+    return [one for one in document["findings"] if not one.get("minor")]
+
+
+def minor(document: Document) -> str | None:
+    """What is said of findings that weigh too little to stand beside the others; None where there are none."""
+    names = [words(one["sub_cause"]) for one in document["findings"] if one.get("minor")]
+    each = "each " if len(names) > 1 else ""
+    if not names:
+        return None
+    return f"{count(len(names), 'more finding')}, {each}expected to explain less than 1 %: {', '.join(names)} (in the JSON)"
+
+
 def roles(findings: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Pattern id → ``culprit`` or ``victim``; the finding in front decides."""
     said: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ MOST_CULPRITS = 20  # more only where those that waited leave room
 MOST_BARS = 60
 
 
-def timelines(case: Case, findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+def timelines(case: Case, findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """One for each of the first findings; those without a request whose times are known are left out."""
     work = workload.of(case)
     drawn = [_timeline(work, one) for one in findings[:MOST_FINDINGS]]

@@ -41,7 +41,8 @@ def page(document: Document, every: Sequence[Chart]) -> dict[str, Any]:
         "others_title": {"diagnosed": "Other findings", "undetermined": "Candidates"}.get(
             document["verdict"]["outcome"], "Also noticed"
         ),
-        "more_findings": max(len(document["findings"]) - _MOST_FINDINGS, 0),
+        "more_findings": max(len(say.findings(document)) - _MOST_FINDINGS, 0),
+        "minor": cut(say.minor(document) or ""),
         "charts": [one for one in every if one.place == "when"],
         "more_charts": [one for one in every if one.place == "when, folded"],
         "panels": [one for one in every if one.place == "metrics"],
@@ -106,7 +107,7 @@ def _glance(document: Document) -> list[tuple[str, str]]:
 def _findings(document: Document) -> Iterator[dict[str, Any]]:
     shared = say.folder(document["inputs"])
     ids: dict[str, int] = {}
-    for one in document["findings"][:_MOST_FINDINGS]:
+    for one in say.findings(document)[:_MOST_FINDINGS]:
         name = drawn.slug(one["sub_cause"])
         ids[name] = ids.get(name, 0) + 1
         yield {
@@ -179,7 +180,7 @@ def _events(document: Document) -> Iterator[dict[str, Any]]:
 
 def _patterns(document: Document) -> dict[str, Any]:
     patterns, total = document["patterns"], document["requests"]["duration_s"].get("sum")
-    roles, shared = say.roles(document["findings"]), say.folder(document["inputs"])
+    roles, shared = say.roles(say.findings(document)), say.folder(document["inputs"])
     left = patterns[MOST_PATTERNS:]
     return {
         "shown": [_pattern(one, total, roles, shared) for one in patterns[:MOST_PATTERNS]],
