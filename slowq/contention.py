@@ -15,7 +15,7 @@ import pandas as pd
 from slowq import signals, workload
 from slowq.blame import count, do, fact, percent
 from slowq.confidence import confidence
-from slowq.facts import STEADY_S, WORTH_A_LOOK_S, Case
+from slowq.facts import HEALTHY_S, STEADY_S, Case
 from slowq.findings import Clear, Evidence, Outcome, Skipped
 from slowq.heavy import LARGE_NQ, heavy_requests
 from slowq.rule import About
@@ -63,7 +63,7 @@ def contention_finding(
     share = work.share(inside)
     if len(events) and not stated_events and after not in told and not runs and share < overlap_share and work.window_s:
         return Clear(f"only {percent(share)} of the slow time has {what} beside it")
-    density = _density(case, inside, starts, ends)
+    times_denser = density(case, float(inside.mean()) if work.count else 0.0, starts, ends)
     started = workload.events_of(case, *triggers)
     evidence = []
     if len(events):
@@ -103,7 +103,7 @@ def contention_finding(
             base,
             signs=[
                 (share >= 0.9, 0.15),
-                (density >= concentration, 0.3),
+                (times_denser >= concentration, 0.3),
                 (bool(len(started)), 0.2),
                 (work.count >= 5 and heavy < 0.2, 0.1),
                 (bool(stated_events) and after in told, 0.5),
@@ -119,7 +119,7 @@ def contention_finding(
                 (bool(measured.growing_share >= _MOST), 0.3),
                 (bool(measured.brute_share >= _MOST), 0.3),
                 (bool(measured.phase("wait_tsafe") >= _MOST), 0.4),
-                (bool(measured.mean("nq") >= LARGE_NQ and measured.vector_work_s <= WORTH_A_LOOK_S), 0.4),
+                (bool(measured.mean("nq") >= LARGE_NQ and measured.vector_work_s <= HEALTHY_S), 0.4),
                 (bool(active == 0), 0.3),
                 (bool(len(events)) and not stated_events and work.window_s > 0 and share < overlap_share, 0.4),
             ],
@@ -222,8 +222,9 @@ def ran(case: Case, kinds: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([*starts, moments]), np.concatenate([*ends, moments + STEADY_S])
 
 
-def _density(case: Case, inside: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> float:
-    """Slow requests per second within the work over those outside it, in the whole time of the log.
+def density(case: Case, share: float, starts: np.ndarray, ends: np.ndarray) -> float:
+    """How many times as dense slow requests are within these intervals as outside them, in the whole time of the log,
+    given the share of them (or of their seconds) that is within.
 
     1 where there is no outside to compare with.
     """
@@ -236,5 +237,4 @@ def _density(case: Case, inside: np.ndarray, starts: np.ndarray, ends: np.ndarra
     time_inside = workload.covered_s(starts, ends, first, last) / (last - first)
     if not 0 < time_inside <= _NEARLY_ALWAYS:
         return 1.0
-    share = float(inside.mean())
     return (share / time_inside) / max((1 - share) / (1 - time_inside), 1e-3)

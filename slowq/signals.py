@@ -181,6 +181,14 @@ class Signals:
             return float("nan")
         return latency.mean(searched & active) / latency.mean(searched & ~active)
 
+    def spans(self, least: float, *names: str) -> tuple[np.ndarray, np.ndarray]:
+        """Starts and ends (Unix seconds) of the steps in which these counters together rise by so much a second."""
+        rates = [track.over_time() for name in names if (track := self.track(name))]
+        if not rates:
+            return np.zeros(0), np.zeros(0)
+        ends = self._known.times[np.nansum(rates, axis=0) >= least]
+        return ends - self._known.step_s, ends
+
     def _active(self, name: str) -> Mask | None:
         """The steps in which it ran. What a histogram measures ran for as long as it took, before it was observed."""
         track = self.track(name)

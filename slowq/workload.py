@@ -110,6 +110,16 @@ class Workload:
         life = np.maximum(self.ended_s - self.started_s, 1e-3)
         return np.asarray(np.nan_to_num(covered_s / life))
 
+    def slower(self, inside: Mask) -> Mask:
+        """Those inside that took longer than a usual request outside, of their own pattern where there is one; all where
+        there is no outside."""
+        outside = self.slow[~inside]
+        if outside["duration_s"].isna().all():
+            return inside
+        usual = outside.groupby("pattern", observed=True)["duration_s"].median()
+        typical = self.slow["pattern"].astype(object).map(usual).fillna(outside["duration_s"].median())
+        return np.asarray(inside & (self.weight_s > typical.to_numpy(dtype="float64")))
+
     def victims(self, culprits: Mask) -> Mask:
         """Slow requests that are no culprits, and beside which culprits ran for most of their life."""
         if not culprits.any():

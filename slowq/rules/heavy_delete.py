@@ -15,7 +15,10 @@ How we tell
     Before and after: `delete` events, `observations.deletes_per_s` or `pattern.only_while_writing` in the context
     file, or lines about L0 compaction and delete buffers in the log, precede the slow period; the patterns of that
     collection are slow and those of others are not. tSafe waits of Bounded reads during a delete storm are a sign
-    as well, since applying deletes holds up the stream.
+    as well, since applying deletes holds up the stream. What the deletes explain is the slow time that lies beside
+    them, and of it what took longer than the same requests at other times, unless slow requests are far denser beside
+    them; where nothing is slower meanwhile, the rule answers clear. A rate or an event of the context file is taken for
+    the whole time.
 
     The metrics are milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num (2.4.14+),
     milvus_datacoord_l0_delete_entries_num (2.4.12+) and milvus_querynode_apply_bf_latency. The slow log itself has
@@ -32,15 +35,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from slowq import signals, workload
-from slowq.blame import fact
+from slowq.blame import fact, percent
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.contention import density
+from slowq.facts import STEADY_S, Case, Need
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
-from slowq.workload import logged, stated
+from slowq.workload import Mask, Workload, logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -147,6 +152,10 @@ class HeavyDelete:
         "rows deleted or upserted a second from which a backlog is likely; a starting point, as the rate "
         "that a cluster sustains depends on its data nodes",
     )
+    concentration: float = threshold(
+        2.0,
+        "how many times as dense slow seconds must be beside deletes as elsewhere, where requests are not slower there",
+    )
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
@@ -160,44 +169,14 @@ class HeavyDelete:
         rows = float(np.nan_to_num(deletes["duration_s"].median())) if len(deletes) else 0.0
         much = rows >= self.deletes_per_s
         many = changed >= self.deletes_per_s
-        if not len(backlog) and not much and not many and not (rate or 0) >= self.deletes_per_s and not told:
+        stated_rate = (rate or 0) >= self.deletes_per_s
+        if not len(backlog) and not much and not many and not stated_rate and not told:
             return Clear("few rows were deleted while requests were slow")
+        # What is told is told of all the time.
+        slowed = None if stated_rate or told or not work.window_s else self._slowed(case)
+        if slowed is not None and not slowed.any():
+            return Clear("no request was slower while many rows were deleted than at other times")
         after = case.context.pattern.get("only_after")
-        evidence = [stated(case, f"{event.key}.what", "Rows were deleted.") for event in told]
-        if rate:
-            evidence.append(
-                stated(
-                    case,
-                    "observations.deletes_per_s",
-                    f"{rate:,.0f} rows are deleted each second.",
-                    rate,
-                    self.deletes_per_s,
-                )
-            )
-        for name in ("deleted", "upserted"):
-            if measured.rate(name) >= self.deletes_per_s:
-                evidence.append(
-                    measured.says(
-                        name,
-                        f"{measured.rate(name):,.0f} rows are {name} each second.",
-                        measured.rate(name),
-                        self.deletes_per_s,
-                    )
-                )
-        if rows:
-            evidence.append(
-                logged(
-                    deletes, f"The query node took in deletes of {rows:,.0f} rows at a time.", rows, self.deletes_per_s
-                )
-            )
-        if len(backlog):
-            evidence.append(
-                logged(
-                    backlog,
-                    f"{_times(len(backlog))} a segment had gathered so many deletes that it had to be compacted.",
-                    len(backlog),
-                )
-            )
         return fact(
             self.about,
             case,
@@ -207,7 +186,7 @@ class HeavyDelete:
                     (bool(len(backlog)), 0.3),
                     (rows >= 10 * self.deletes_per_s, 0.45),
                     (much and bool(len(backlog)), 0.15),
-                    ((rate or 0) >= self.deletes_per_s, 0.5),
+                    (stated_rate, 0.5),
                     (many, 0.15),
                     (
                         many and bool(measured.growing_share >= 0.5),
@@ -219,8 +198,62 @@ class HeavyDelete:
                 against=[(work.share(heavy_requests(work)) > 0.5, 0.5)],
             ),
             summary="Rows are deleted faster than the deletes are applied and compacted, and each search checks them all.",
-            evidence=evidence,
+            evidence=[*self._evidence(case, deletes, rows, backlog), *_overlap(work, slowed)],
+            affected=slowed,
         )
+
+    def _slowed(self, case: Case) -> Mask:
+        """The slow requests that ran beside many deletes, and are more or took longer than those that did not."""
+        work, events = workload.of(case), case.events
+        beside = (events["what"] == "delete_backlog") | (
+            (events["what"] == "delete") & (events["duration_s"] >= self.deletes_per_s)
+        )
+        at = workload.unix_s(events.loc[beside.to_numpy(dtype=bool), "at"])
+        starts, ends = signals.of(case).spans(self.deletes_per_s, "deleted", "upserted")
+        # Of what says the same every second only the first line of ten seconds is kept.
+        starts, ends = np.concatenate([starts, at]), np.concatenate([ends, at + STEADY_S])
+        inside = work.covered_share(starts, ends) >= workload.VICTIM_SHARE
+        # Outside the slow log holds the slowest alone: few of them are no measure for the many inside.
+        denser = density(case, work.share(inside), starts, ends) >= self.concentration
+        return inside if denser else work.slower(inside)
+
+    def _evidence(self, case: Case, deletes: pd.DataFrame, rows: float, backlog: pd.DataFrame) -> list[Evidence]:
+        measured, rate = signals.of(case), case.context.observations.get("deletes_per_s")
+        evidence = [
+            stated(case, f"{event.key}.what", "Rows were deleted.")
+            for event in case.context.events
+            if event.what == "delete"
+        ]
+        if rate:
+            says = f"{rate:,.0f} rows are deleted each second."
+            evidence.append(stated(case, "observations.deletes_per_s", says, rate, self.deletes_per_s))
+        for name in ("deleted", "upserted"):
+            changed = measured.rate(name)
+            if changed >= self.deletes_per_s:
+                says = f"{changed:,.0f} rows are {name} each second."
+                evidence.append(measured.says(name, says, changed, self.deletes_per_s))
+        if rows:
+            says = f"The query node took in deletes of {rows:,.0f} rows at a time."
+            evidence.append(logged(deletes, says, rows, self.deletes_per_s))
+        if len(backlog):
+            says = f"{_times(len(backlog))} a segment had gathered so many deletes that it had to be compacted."
+            evidence.append(logged(backlog, says, len(backlog)))
+        return evidence
+
+
+def _overlap(work: Workload, slowed: Mask | None) -> list[Evidence]:
+    """How much of the slow time lies beside the deletes, where that is known."""
+    if slowed is None:
+        return []
+    share = work.share(slowed)
+    return [
+        seen(
+            work,
+            f"{percent(share)} of the slow time lies beside them, and is slower or denser than the rest.",
+            slowed,
+            share,
+        )
+    ]
 
 
 def _times(number: int) -> str:
