@@ -16,7 +16,7 @@ import numpy as np
 from slowq import signals, workload
 from slowq.blame import count, do, finding, percent, seconds
 from slowq.confidence import confidence
-from slowq.facts import Case, FieldFacts, Version
+from slowq.facts import Case, FieldFacts, IndexFacts, Version
 from slowq.filters import Predicate, served
 from slowq.findings import Evidence, Finding
 from slowq.rule import About
@@ -146,30 +146,47 @@ def _field(case: Case, culprits: Mask) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """What the context file says of the scalar indexes, asked with the predicates of filters."""
+    """What the context file says of the scalar indexes, asked with the predicates of filters.
 
-    fields: Mapping[str, FieldFacts]
+    `fields`: collection → name of a field → what is known of it.
+    """
+
+    fields: Mapping[str | None, Mapping[str, FieldFacts]]
     version: Version | None
 
     @classmethod
     def of(cls, case: Case) -> Indexes:
-        fields = {one.name: one for _, one in scalar_fields(case) if one.name is not None}
+        fields: dict[str | None, dict[str, FieldFacts]] = {one.name: {} for one in case.context.collections}
+        for collection, _, one in case.context.fields():
+            if one.name is not None and not one.is_vector:
+                fields[collection.name][one.name] = one
         return cls(fields, case.milvus.low if case.milvus.low == case.milvus.high else None)
 
-    def serve(self, predicate: Predicate) -> bool:
+    def field(self, collection: str | None, name: str) -> FieldFacts | None:
+        """What is known of a field; of the one collection of the context where either has no name."""
+        known = self.fields.get(collection)
+        if known is None and len(self.fields) == 1 and (collection is None or None in self.fields):
+            (known,) = self.fields.values()
+        return (known or {}).get(name)
+
+    def serve(self, predicate: Predicate, collection: str | None) -> bool:
         """Whether an index is known to answer the predicate; of one that chooses for itself it is assumed."""
         name, _, path = predicate.subject.partition("[")
-        one = self.fields.get(name)
+        one = self.field(collection, name)
         if one is None:
             return False
         if one.primary:
             return True
-        if one.index is None or not one.index.type:
+        made = [one.index, *one.more_indexes] if one.index is not None else []
+        return any(self._answers(index, name, predicate, path) for index in made)
+
+    def _answers(self, index: IndexFacts, name: str, predicate: Predicate, path: str) -> bool:
+        if not index.type or index.state == "failed":
             return False
-        of_path = str(one.index.params.get("json_path") or name)
+        of_path = str(index.params.get("json_path") or name)
         if path and _words(of_path) not in (_words(name), _words(predicate.subject)):
             return False
-        return served(predicate.kind, one.index.type, self.version) is not False
+        return served(predicate.kind, index.type, self.version) is not False
 
 
 def _words(path: str) -> list[str]:

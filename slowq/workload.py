@@ -144,6 +144,30 @@ class Workload:
         answers = np.array([question(shape.features) for shape in self.case.shapes] + [False], dtype=bool)
         return np.asarray(answers[self.slow["shape"].to_numpy()])
 
+    def of_filter_on(self, question: Callable[[Features, str | None], bool]) -> Mask:
+        """The same where the answer depends on the collection too. Each pair of shape and collection is asked once."""
+        numbers, pairs = self._filters
+        answers = np.array([question(*one) for one in pairs] + [False], dtype=bool)
+        return np.asarray(answers[numbers])
+
+    def filters(self, mask: Mask) -> list[tuple[Features, str | None]]:
+        """The features of the masked requests' filters, each once for every collection."""
+        numbers, pairs = self._filters
+        return [pairs[number] for number in np.unique(numbers[mask]) if number >= 0]
+
+    @cached_property
+    def _filters(self) -> tuple[np.ndarray, list[tuple[Features, str | None]]]:
+        """Each request's filter and collection as a number, -1 where the filter is unknown, and the pairs."""
+        shapes, (collections, names) = self.slow["shape"].to_numpy(), self._numbered("collection")
+        width = len(names) + 1
+        codes = np.where(shapes >= 0, shapes * width + collections + 1, -1)
+        distinct, numbers = np.unique(codes, return_inverse=True)
+        unknown = int(len(distinct) > 0 and distinct[0] < 0)
+        return numbers - unknown, [
+            (self.case.shapes[code // width].features, str(names[code % width - 1]) if code % width else None)
+            for code in distinct[unknown:].tolist()
+        ]
+
     @cached_property
     def filter_is_known(self) -> Mask:
         """Whether the log shows what the request filtered on, be it nothing; Milvus 3.0 does not."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from slowq import workload
 from slowq.facts import STEADY_S, Place
+from slowq.filters import Features
 from slowq.workload import VICTIM_SHARE, Workload, covered_s, spans
 from tests.builders import BEGIN, LOG, Row, case, event, many, query, search
 
@@ -201,3 +202,28 @@ def test_the_names_of_an_incident_come_from_its_requests_and_then_from_the_conte
     }
     of_search = workload.of(case(search(), facts=facts)).names(np.ones(1, dtype=bool))
     assert (of_search["vector_field"], of_search["metric_type"], "dim" in of_search) == ("vec", "L2", False)
+
+
+def test_a_filter_may_be_asked_together_with_its_collection() -> None:
+    work = work_of(
+        search(filter="a > 1", collection="x"),
+        search(filter="a > 2", collection="y"),
+        search(filter="a > 3", collection=None),
+        search(filter=None, collection="y"),
+        search(filter="b > 3", collection="y"),
+    )
+    asked = []
+
+    def question(features: Features, collection: str | None) -> bool:
+        asked.append((sorted(features.fields), collection))
+        return collection == "y"
+
+    of_y = work.of_filter_on(question)
+    assert of_y.tolist() == [False, True, False, False, True]
+    assert sorted(asked, key=str) == [(["a"], "x"), (["a"], "y"), (["a"], None), (["b"], "y")]
+    assert sorted(sorted(features.fields) for features, _ in work.filters(of_y)) == [["a"], ["b"]]
+
+
+def test_a_case_without_requests_has_no_filters() -> None:
+    work = workload.of(case(beside=[event("insert")]))
+    assert work.of_filter_on(lambda features, collection: True).tolist() == []

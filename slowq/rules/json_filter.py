@@ -184,7 +184,9 @@ class JsonFilter:
                 return Skipped(self.about.needs)
             return Clear("no slow request filters on a JSON path")
         indexes = Indexes.of(case)
-        paths = work.of_filter(lambda features: uses_json(features) and not _all_served(indexes, features))
+        paths = work.of_filter_on(
+            lambda features, collection: uses_json(features) and not _all_served(indexes, features, collection)
+        )
         if not paths.any():
             return Clear("the JSON paths that slow requests filter on have an index")
         return filter_finding(
@@ -228,10 +230,10 @@ class JsonFilter:
         return {}
 
 
-def _all_served(indexes: Indexes, features: Features) -> bool:
+def _all_served(indexes: Indexes, features: Features, collection: str | None) -> bool:
     """Whether each JSON predicate has an index that answers it."""
     of_json = [one for one in features.predicates if one.kind in ("json", "json_contains") or "[" in one.subject]
-    return bool(of_json) and all(indexes.serve(one) for one in of_json)
+    return bool(of_json) and all(indexes.serve(one, collection) for one in of_json)
 
 
 def _cast_type(node: ast.Expression) -> dict[str, object]:

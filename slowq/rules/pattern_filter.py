@@ -179,11 +179,11 @@ class PatternFilter:
                 return Skipped(self.about.needs)
             return Clear("no slow request filters with LIKE or a text predicate")
         indexes = Indexes.of(case)
-        patterns &= work.of_filter(lambda features: bool(_scanned(indexes, features)))
+        patterns &= work.of_filter_on(lambda features, collection: bool(_scanned(indexes, features, collection)))
         if not patterns.any():
             return Clear("the fields that slow requests match patterns on have an index that serves them")
-        features = [case.shapes[i].features for i in sorted(set(work.slow["shape"].to_numpy()[patterns]))]
-        field = next(subject for one in features for subject in _scanned(indexes, one))
+        asked = work.filters(patterns)
+        field = next(subject for one in asked for subject in _scanned(indexes, *one))
         return filter_finding(
             self.about,
             case,
@@ -191,7 +191,7 @@ class PatternFilter:
             what="with LIKE or text predicates",
             base=0.5,
             names={"field": field, "suggested": f'{field} like "text%"'},
-            keys=self._fitting(features),
+            keys=self._fitting([features for features, _ in asked]),
         )
 
     def _fitting(self, asked: list[Features]) -> list[str]:
@@ -205,10 +205,10 @@ class PatternFilter:
         return keys
 
 
-def _scanned(indexes: Indexes, features: Features) -> list[str]:
+def _scanned(indexes: Indexes, features: Features, collection: str | None) -> list[str]:
     """The fields that LIKE or a text function reads row by row."""
     return [
         one.subject
         for one in features.predicates
-        if (one.kind.startswith("like_") or one.kind == "text") and not indexes.serve(one)
+        if (one.kind.startswith("like_") or one.kind == "text") and not indexes.serve(one, collection)
     ]

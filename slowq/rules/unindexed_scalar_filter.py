@@ -39,7 +39,7 @@ import numpy as np
 from slowq import signals, workload
 from slowq.blame import fact, percent
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
+from slowq.facts import Case, FieldFacts, Need
 from slowq.filter_blame import Indexes, filter_finding, scalar_fields
 from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
@@ -47,7 +47,7 @@ from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About, threshold
 from slowq.rules.complex_expression import ComplexExpression
 from slowq.signals import Signals
-from slowq.workload import Mask, stated
+from slowq.workload import stated
 
 REMEDIES = (
     Remedy(
@@ -186,21 +186,22 @@ class UnindexedScalarFilter:
         if not work.filter_is_known.any():
             return Skipped(self.about.needs)
         indexes = Indexes.of(case)
-        scanned = work.of_filter(lambda features: bool(_scanned(indexes, features)))
+        scanned = work.of_filter_on(lambda features, collection: bool(_scanned(indexes, features, collection)))
         costly = (
             work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(ComplexExpression().is_complex)
         )
         scanned &= ~costly
         if not scanned.any():
             return Clear("no slow request filters on a plain scalar field without an index")
-        asked = self._asked(case, scanned)
-        fields = {name for features in asked for name in _scanned(indexes, features)}
+        asked = work.filters(scanned)
+        fields = Counter((on, name) for features, on in asked for name in _scanned(indexes, features, on))
+        read = [indexes.field(*one) for one in fields]
         without = [
             (key, one)
             for key, one in scalar_fields(case)
-            if one.index is not None and one.index.type == "" and one.name in fields
+            if one.index is not None and one.index.type == "" and any(one is other for other in read)
         ]
-        field = Counter(name for features in asked for name in _scanned(indexes, features)).most_common(1)[0][0]
+        on, field = fields.most_common(1)[0][0]
         return filter_finding(
             self.about,
             case,
@@ -210,7 +211,7 @@ class UnindexedScalarFilter:
             more=[stated(case, f"{key}.index", f"The field {one.name} has no index.") for key, one in without[:3]],
             more_weight=0.3,
             names={"field": field},
-            keys=self._fitting(case, field, asked),
+            keys=self._fitting(indexes.field(on, field), [features for features, _ in asked]),
         )
 
     def _measured(self, case: Case, measured: Signals) -> Outcome:
@@ -235,20 +236,19 @@ class UnindexedScalarFilter:
             ],
         )
 
-    def _asked(self, case: Case, mask: Mask) -> list[Features]:
-        """The features of the masked requests' filters."""
-        return [case.shapes[i].features for i in sorted(set(workload.of(case).slow["shape"].to_numpy()[mask]))]
-
-    def _fitting(self, case: Case, field: str, asked: list[Features]) -> list[str]:
+    def _fitting(self, field: FieldFacts | None, asked: list[Features]) -> list[str]:
         keys = ["inverted_index", "sort_or_trie_index", "iterative_filter", "partition_or_clustering_key"]
-        types = {one.name: (one.type or "").upper() for _, one in scalar_fields(case)}
-        if types.get(field) not in ("FLOAT", "DOUBLE"):
+        if field is None or (field.type or "").upper() not in ("FLOAT", "DOUBLE"):
             keys.append("bitmap_index")
         if any(one.arithmetic_on_field or one.field_to_field or one.negations for one in asked):
             keys.append("plain_predicate")
         return keys
 
 
-def _scanned(indexes: Indexes, features: Features) -> list[str]:
+def _scanned(indexes: Indexes, features: Features, collection: str | None) -> list[str]:
     """The plain fields that a filter reads row by row."""
-    return [one.subject for one in features.predicates if one.subject in features.fields and not indexes.serve(one)]
+    return [
+        one.subject
+        for one in features.predicates
+        if one.subject in features.fields and not indexes.serve(one, collection)
+    ]

@@ -62,3 +62,14 @@ def test_a_plain_filter_is_not_json() -> None:
 
 def test_where_the_log_shows_no_filter_the_rule_cannot_judge() -> None:
     assert needs(JsonFilter().check(case(search(filter=None))))
+
+
+def test_each_path_may_have_an_index_of_its_own() -> None:
+    def index(path: str) -> str:
+        return f"""{{type: INVERTED, params: {{json_path: "meta['{path}']"}}}}"""
+
+    field = f"{{name: meta, type: JSON, index: {index('a')}, more_indexes: [{index('b')}]}}"
+    facts = f"collections: [{{name: products, fields: [{field}]}}]"
+    served = case(many(5, search(filter='meta["b"] > 3')), facts=facts, version="2.5.12")
+    assert "have an index" in cleared(JsonFilter().check(served))
+    assert fired(JsonFilter().check(case(many(5, search(filter='meta["c"] > 3')), facts=facts, version="2.5.12")))

@@ -75,3 +75,31 @@ def test_json_and_patterns_are_left_to_their_own_rules(text: str) -> None:
 
 def test_where_the_log_shows_no_filter_the_rule_cannot_judge() -> None:
     assert "which index the filtered field has" in needs(UnindexedScalarFilter().check(case(search(filter=None))))
+
+
+TWO = """
+collections:
+  - {name: products, fields: [{name: tag, type: VARCHAR, index: {type: INVERTED}}]}
+  - {name: orders, fields: [{name: tag, type: FLOAT, index: null}]}
+"""
+
+
+def test_an_index_of_another_collection_serves_nobody() -> None:
+    both = [many(5, search(filter="tag == 1", collection=name)) for name in ("products", "orders")]
+    incident = case(*both, facts=TWO, version="2.4.5")
+    found = fired(UnindexedScalarFilter().check(incident))
+    assert set(found.culprits) == ids(incident, collection="orders")
+    assert says(found).count("The field tag has no index.") == 1
+    assert "bitmap_index" not in keys(found)  # not for floats, which it is in orders
+
+
+def test_of_a_request_on_an_unknown_collection_the_only_one_is_assumed() -> None:
+    known = case(many(5, search(filter='tag == "a"', collection=None)), facts=schema(tag="{type: INVERTED}"))
+    assert cleared(UnindexedScalarFilter().check(known))
+    two = case(many(5, search(filter='tag == "a"', collection=None)), facts=TWO)
+    assert fired(UnindexedScalarFilter().check(two))
+
+
+def test_an_index_that_could_not_be_built_serves_nobody() -> None:
+    failed = schema(tag="{type: INVERTED, state: failed}")
+    assert fired(UnindexedScalarFilter().check(case(FILTERED, facts=failed, version="2.4.5")))
