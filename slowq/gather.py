@@ -312,4 +312,10 @@ def _milvus(requests, said, context: Context) -> Milvus:  # type: ignore[no-unty
         exact = min(known, key=lambda one: (one[1] != (low, high), one[0]))[0]
         return Milvus(exact, low, high, deployment, source)
     text = ", ".join(sorted(seen.index))
-    return Milvus(text, min(f[0] for _, f in known), max(f[1] for _, f in known), deployment, "several: " + source)
+    return Milvus(
+        text,
+        min(f[0] for _, f in known),
+        max(f[1] for _, f in known),
+        deployment,
+        f"{source}; it differs between requests",
+    )

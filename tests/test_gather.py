@@ -342,3 +342,30 @@ def test_nothing_is_left_open_and_nothing_is_written(tmp_path: Path, everything:
     gather([str(tmp_path)], jobs=1)
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("log", "version", "source"),
+    [
+        ("2.3.5", "2.3.5", "the slow log's source line proxy/impl.go:2578, which only 2.3.5 has"),
+        ("2.5.16", "2.5.16-2.5.17", "the slow log's source line proxy/impl.go:3141, which only 2.5.16 to 2.5.17 have"),
+    ],
+)
+def test_how_the_version_was_learnt_is_said_in_words(log: str, version: str, source: str, tmp_path: Path) -> None:
+    lines = LOGS[f"versions/{log}.log"].read_bytes().split(b"\n")
+    path = tmp_path / "milvus.log"
+    path.write_bytes(next(line for line in lines if b'"Search slow"' in line) + b"\n")
+    milvus = gather([str(path)], jobs=1).milvus
+    assert (milvus.version, milvus.source) == (version, source)
+
+
+def test_lines_of_two_versions_are_said_to_differ(tmp_path: Path) -> None:
+    path = tmp_path / "milvus.log"
+    slow = [
+        next(line for line in LOGS[f"versions/{log}.log"].read_bytes().split(b"\n") if b'"Search slow"' in line)
+        for log in ("2.3.5", "2.5.16")
+    ]
+    path.write_bytes(b"\n".join(slow) + b"\n")
+    milvus = gather([str(path)], jobs=1).milvus
+    assert milvus.version == "2.3.5, 2.5.16-2.5.17"
+    assert (milvus.source or "").endswith("; it differs between requests")

@@ -34,12 +34,14 @@ def version_of(form: slow.Form, known: releases.Range | None) -> tuple[str | Non
         label=form.label is not None,
     )
     if known is not None and (inside := releases.narrowed((known,), fields)) is not None:
-        return releases.shown(inside), "the log says it (start-up lines or context)", inside
+        return releases.shown(inside), "the start-up lines of the log, or the context", inside
     if form.caller_line is not None:
         ranges = releases.by_caller(form.kind, form.caller_line)
         if (found := releases.narrowed(ranges, fields)) is not None:
-            return releases.shown(found), f"the caller proxy/impl.go:{form.caller_line}", found
-    return releases.shown(fields), "the fields of the line", fields
+            have = "has" if found[0] == found[1] else "have"
+            said = f"the slow log's source line proxy/impl.go:{form.caller_line}, which only"
+            return releases.shown(found), f"{said} {releases.in_words(found)} {have}", found
+    return releases.shown(fields), "the fields of the slow log's lines", fields
 
 
 def effective(

@@ -115,6 +115,11 @@ def narrowed(ranges: tuple[Range, ...], by: Range) -> Range | None:
     return (min(low for low, _ in inside), max(high for _, high in inside)) if inside else None
 
 
+def in_words(version: Range) -> str:
+    """`2.3.5`, `2.5.16 to 2.5.17`, `2.6.15 or later`."""
+    return shown(version).replace("-", " to ")
+
+
 def shown(version: Range) -> str:
     """`2.3.5`, `2.5.16-2.5.17`, `2.6.15 or later`, `3.0`."""
     low, high = version

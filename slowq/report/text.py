@@ -174,7 +174,7 @@ def glance(document: Document) -> list[str]:
 def _milvus(milvus: Mapping[str, Any]) -> str:
     version, deployment = milvus.get("version"), milvus.get("deployment")
     named = " ".join(filter(None, ("Milvus", version, deployment, "" if version else "of unknown version")))
-    return f"{named} ({milvus['source']})" if milvus.get("source") else named
+    return f"{named} (from {milvus['source']})" if milvus.get("source") else named
 
 
 def folder(inputs: Sequence[Mapping[str, Any]]) -> str:

@@ -96,7 +96,7 @@ def _glance(document: Document) -> list[tuple[str, str]]:
     else:
         facts.append(("Slow requests", "none"))
     named = " ".join(filter(None, (milvus.get("version") or "unknown version", milvus.get("deployment"))))
-    facts.append(("Milvus", f"{named} ({milvus['source']})" if milvus.get("source") else named))
+    facts.append(("Milvus", f"{named} (from {milvus['source']})" if milvus.get("source") else named))
     return [(name, cut(said, _NAME * 2)) for name, said in facts]
 
 
