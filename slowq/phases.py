@@ -64,6 +64,19 @@ class Phase:
     metric: str | None = None
     baseline_mean_s: float | None = None
     by_node: Mapping[str, float] = field(default_factory=dict)
+    by_collection: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OfCollection:
+    """The searches of one collection over the window, from end to end; `share` of the time of all searches."""
+
+    collection: str
+    searches: int
+    mean_s: float
+    share: float
+    p99_s: float | None = None
+    baseline_mean_s: float | None = None
 
 
 @lru_cache(maxsize=4)
@@ -86,11 +99,40 @@ def of(case: Case) -> tuple[Phase, ...]:
             name in derived,
             _metric(metrics, name),
             before.get(name),
-            _by_node(metrics, name),
+            _by(metrics, name, "node"),
+            _by(metrics, name, "collection"),
         )
         for name in NAMES
         if name in seconds
     )
+
+
+def by_collection(case: Case) -> tuple[OfCollection, ...]:
+    """The collections that were searched, those that took most time first; none where no metric tells them apart.
+
+    Of a search only its whole latency, and its requery, are measured by collection: query nodes do not tell which
+    collection a phase was for.
+    """
+    metrics = case.metrics
+    track = metrics.track("collection_latency") if metrics else None
+    if metrics is None or track is None:
+        return ()
+    parts = {
+        name: one for name, one in track.parts.get("collection", {}).items() if one.observations(metrics.during) > 0
+    }
+    whole = sum(one.total(metrics.during) for one in parts.values())
+    found = [
+        OfCollection(
+            name,
+            round(one.observations(metrics.during)),
+            one.mean(metrics.during),
+            one.total(metrics.during) / whole if whole else 0.0,
+            _known(one.quantile(0.99, metrics.during)),
+            _known(one.mean(metrics.before)),
+        )
+        for name, one in parts.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.share, one.collection)))
 
 
 def share(case: Case, name: str) -> float:
@@ -219,12 +261,12 @@ def _metric(metrics: Metrics, name: str) -> str | None:
     return track.metric if track else None
 
 
-def _by_node(metrics: Metrics, name: str) -> dict[str, float]:
-    """Means by node, where there are several."""
+def _by(metrics: Metrics, name: str, label: str) -> dict[str, float]:
+    """Means by node or by collection, where the metric has such a label and there are several."""
     track = _track(metrics, name)
-    nodes = track.parts.get("node", {}) if track else {}
-    means = {node: one.mean(metrics.during) for node, one in nodes.items()}
-    known = {node: value for node, value in means.items() if not np.isnan(value)}
+    parts = track.parts.get(label, {}) if track else {}
+    means = {part: one.mean(metrics.during) for part, one in parts.items()}
+    known = {part: value for part, value in means.items() if not np.isnan(value)}
     return known if len(known) > 1 else {}
 
 
@@ -232,6 +274,10 @@ def _sum(*values: float) -> float:
     """The sum of the known; NaN where none is."""
     known = [value for value in values if not np.isnan(value)]
     return sum(known) if known else float("nan")
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _zero(value: float) -> float:

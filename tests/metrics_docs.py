@@ -30,7 +30,8 @@ None of them is ever shown; a URL with a password in it is refused.
 
 A quantity is what slowq speaks of. Its sources are tried in order, and the first that has a series is used. Phases that
 have no metric are derived, and marked so: the wait of a search on the query node that no metric shows, and before 2.4.7
-the filter.
+the filter. Nodes are told apart wherever several are measured; collections only in whole searches and, from 2.6.15, in
+requeries, since no metric of a query node's phases names one.
 
 | quantity | is | unit | metric | versions |
 |---|---|---|---|---|

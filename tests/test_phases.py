@@ -82,3 +82,28 @@ def test_the_baseline_stands_beside_each_phase() -> None:
         search(), metrics=measured({"search_latency": 1.0, "queue": 0.5}, before={"search_latency": 0.1, "queue": 0.01})
     )
     assert {one.name: one.baseline_mean_s for one in phases.of(of)}["queue"] == pytest.approx(0.01)
+
+
+COLLECTIONS = {"collection": {"products": (3.0, 1.0), "orders": (0.5, 2.0)}}
+
+
+def test_whole_searches_are_told_by_collection_and_the_one_that_takes_most_time_comes_first() -> None:
+    before = {"collection_latency": {"collection": {"products": (0.1, 1.0)}}}
+    of = case(search(), metrics=measured({"search_latency": 1.0, "collection_latency": COLLECTIONS}, before))
+    products, orders = phases.by_collection(of)
+    assert (products.collection, products.searches, products.mean_s) == ("products", 60, pytest.approx(3.0))
+    assert (products.share, orders.share) == (pytest.approx(0.75), pytest.approx(0.25))
+    assert (products.baseline_mean_s, orders.baseline_mean_s) == (pytest.approx(0.1), None)
+    assert products.p99_s is None  # the test has no buckets
+
+
+def test_without_such_a_metric_no_collection_is_told() -> None:
+    assert phases.by_collection(case(search())) == ()
+    assert phases.by_collection(case(search(), metrics=measured({"search_latency": 1.0}))) == ()
+
+
+def test_a_phase_is_told_by_collection_where_its_metric_names_it() -> None:
+    metrics = measured({"search_latency": 1.0, "requery": COLLECTIONS, "queue": 0.2})
+    found = {one.name: dict(one.by_collection) for one in phases.of(case(search(), metrics=metrics))}
+    assert found["requery"] == {"products": pytest.approx(3.0), "orders": pytest.approx(0.5)}
+    assert found["queue"] == {}

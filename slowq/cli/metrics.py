@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,22 +104,42 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str | Text]:
     if not phases:
         yield "No search was measured in this time."
     else:
-        rows = [("phase", "share", "mean", "p99", "before", "")]
+        rows: list[tuple[str, ...]] = [("phase", "share", "mean", "p99", "before", "")]
         rows += [
             (
                 say.words(name),
                 say.share(one["share"]),
-                say.duration(one["mean_s"]),
-                say.duration(one["p99_s"]) if one["p99_s"] is not None else "",
-                say.duration(one["baseline_mean_s"]) if one["baseline_mean_s"] is not None else "",
+                *_times(one),
                 "derived" if one["derived"] else "",
             )
             for name, one in phases
         ]
-        widths = [max(len(row[column]) for row in rows) for column in range(6)]
-        for row in rows:
-            numbers = "  ".join(text.rjust(width) for text, width in zip(row[1:5], widths[1:5], strict=True))
-            yield f"{row[0].ljust(widths[0])}  {numbers}  {row[5]}".rstrip()
+        yield from _table(rows)
+    if found := say.by_collection(document):
+        yield ""
+        yield from _table(
+            [
+                ("collection", "share", "mean", "p99", "before", ""),
+                *((say.visible(one["collection"]), say.share(one["share"]), *_times(one), "") for one in found),
+            ]
+        )
     for sentence in metrics["trouble"]:
         yield ""
         yield say.visible(sentence)
+
+
+def _times(one: Mapping[str, Any]) -> tuple[str, ...]:
+    """Mean, p99 and mean before; empty where unknown."""
+    from slowq.report import text as say
+
+    return tuple(
+        say.duration(one[key]) if one[key] is not None else "" for key in ("mean_s", "p99_s", "baseline_mean_s")
+    )
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """A name, numbers, and a remark."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        numbers = "  ".join(text.rjust(width) for text, width in zip(row[1:-1], widths[1:-1], strict=True))
+        yield f"{row[0].ljust(widths[0])}  {numbers}  {row[-1]}".rstrip()

@@ -135,6 +135,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "requery",
         "the second query that fetches output fields",
         _ms("milvus_proxy_sq_latency", (2, 6, 15), query_type="requery"),
+        parts={**_COLLECTION, **_NODE},
     ),
     # The query node: the phases of a search.
     _latency(

@@ -225,6 +225,20 @@ def _phases(document: Document) -> Iterator[str]:
     if rows:
         titles = ("phase", "#share", "#mean", "#p99", "#mean before", "")
         yield from ("", "## Phases", *_table(titles, rows))
+    each = [
+        [
+            code(one["collection"], in_table=True),
+            say.share(one["share"]),
+            f"{one['searches']:,}",
+            say.duration(one["mean_s"]),
+            say.duration(one["p99_s"]),
+            say.duration(one["baseline_mean_s"]),
+        ]
+        for one in say.by_collection(document)
+    ]
+    if each:
+        titles = ("collection", "#share of the time", "#searches", "#mean", "#p99", "#mean before")
+        yield from ("", "### Searches by collection", *_table(titles, each))
     for sentence in (document.get("metrics") or {}).get("trouble") or ():
         yield f"- {prose(sentence)}"
 

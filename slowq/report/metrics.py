@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _Ask = Callable[[Track, Mask], float]
 
 MOST_POINTS = 240
 MOST_SERIES = 12
+MOST_COLLECTIONS = 50
 OTHER = "other"
 
 
@@ -36,6 +38,7 @@ def _phase(one: phases.Phase) -> dict[str, Any]:
         "metric": one.metric,
         "baseline_mean_s": one.baseline_mean_s,
         "by_node": dict(one.by_node) or None,
+        "by_collection": dict(one.by_collection) or None,
     }
 
 
@@ -50,6 +53,7 @@ def metrics_part(case: Case) -> dict[str, Any] | None:
         "baseline": _span(metrics.baseline) if metrics.baseline else None,
         "step_s": metrics.step_s,
         "trouble": list(metrics.trouble),
+        "by_collection": [asdict(one) for one in phases.by_collection(case)[:MOST_COLLECTIONS]] or None,
         "panels": [panel for panel in _panels(case, metrics) if panel["series"]],
     }
 
@@ -64,6 +68,9 @@ def _panels(case: Case, metrics: Metrics) -> Iterator[dict[str, Any]]:
     yield bins.panel("slow_queries", "Slow queries", "1/s", _of(metrics, "slow_queries"), Track.rate)
     yield bins.latencies("search_latency", "Search latency at the proxy", "search_latency")
     yield _by_phase(case, metrics, bins)
+    if len(phases.by_collection(case)) > 1:
+        tracks = _split(metrics, "collection_latency", "collection")
+        yield bins.panel("latency_by_collection", "Mean search latency by collection", "s", tracks, Track.mean)
     yield bins.latencies("scalar_filter", "Filter on one segment", "scalar")
     yield bins.latencies("vector_search", "Search of one segment", "vector", "core")
     yield bins.latencies("wait_tsafe", "Wait for tSafe", "wait_tsafe")

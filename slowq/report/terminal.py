@@ -489,7 +489,15 @@ def _phases(page: _Page, document: Document) -> None:
     """Where a search spends its time, the largest phase first; the rest of them in as many words as there is room."""
     told = [say.phase(name, one) for name, one in say.phases(document) if (one["share"] or 0) >= _TOLD_SHARE]
     if told:
-        _Block(page, "Phases").add(page.text(" · ".join(told)), rows=3)
+        block = _Block(page, "Phases")
+        block.add(page.text(" · ".join(told)), rows=3)
+        each = [
+            f"{one['collection']} {say.share(one['share'])} ({say.duration(one['mean_s'])})"
+            for one in say.by_collection(document)
+            if one["share"] >= _TOLD_SHARE
+        ]
+        if each:
+            block.add(page.text(("by collection: ", "dim"), " · ".join(each)), rows=2)
 
 
 def _skipped(page: _Page, skipped: Sequence[Mapping[str, Any]]) -> None:

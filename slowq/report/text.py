@@ -262,6 +262,12 @@ def phase(name: str, one: Mapping[str, Any]) -> str:
     return f"{words(name)} {share(one['share'])} ({told}{', derived' if one.get('derived') else ''})"
 
 
+def by_collection(document: Document) -> list[Mapping[str, Any]]:
+    """The collections that metrics tell of, where there are several; those that take most time first."""
+    found = (document.get("metrics") or {}).get("by_collection") or []
+    return found if len(found) > 1 else []
+
+
 def measured(receipt: Mapping[str, Any]) -> str:
     """A receipt's before and after, or whatever else it holds, on one line."""
     rest = [_plain(key, value) for key, value in receipt.items() if key not in ("before", "after")]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from slowq import phases
-from slowq.report.metrics import MOST_POINTS, MOST_SERIES, metrics_part, phases_part
+from slowq.report import html, markdown
+from slowq.report.metrics import MOST_COLLECTIONS, MOST_POINTS, MOST_SERIES, metrics_part, phases_part
 from tests.builders import case, measured, search
+from tests.report.documents import SAMPLES
+from tests.report.golden import screen
 
 
 def panels(**during) -> dict[str, dict]:
@@ -48,3 +51,42 @@ def test_a_long_window_is_binned() -> None:
     part = metrics_part(case(search(), metrics=measured({"search_latency": 1.0}, window=(0.0, 7200.0))))
     assert part is not None
     assert all(len(one["times"]) <= MOST_POINTS for one in part["panels"])
+
+
+def by_collection(**collections: tuple[float, float]) -> dict:
+    levels = {"search_latency": 1.0, "collection_latency": {"collection": collections}}
+    part = metrics_part(case(search(), metrics=measured(levels, before={})))
+    assert part is not None
+    return part
+
+
+def test_several_collections_are_told_and_drawn_and_one_is_told_alone() -> None:
+    two = by_collection(products=(3.0, 1.0), orders=(0.5, 2.0))
+    assert [(one["collection"], round(one["share"], 2)) for one in two["by_collection"]] == [
+        ("products", 0.75),
+        ("orders", 0.25),
+    ]
+    assert "latency_by_collection" in [one["id"] for one in two["panels"]]
+    one = by_collection(products=(3.0, 1.0))
+    assert len(one["by_collection"]) == 1
+    assert "latency_by_collection" not in [panel["id"] for panel in one["panels"]]
+
+
+def test_of_very_many_collections_those_that_take_most_time_are_told() -> None:
+    many = by_collection(**{f"c{number}": (float(number), 1.0) for number in range(1, 80)})
+    assert (len(many["by_collection"]), many["by_collection"][0]["collection"]) == (MOST_COLLECTIONS, "c79")
+
+
+def test_without_such_a_metric_it_is_null() -> None:
+    part = metrics_part(case(search(), metrics=measured({"search_latency": 1.0})))
+    assert part is not None
+    assert part["by_collection"] is None
+
+
+def test_reports_show_collections_where_there_are_several() -> None:
+    told = {**SAMPLES["large_nq"], "metrics": by_collection(products=(3.0, 1.0), orders=(0.5, 2.0))}
+    assert "by collection: products 75 % (3.0 s) · orders 25 % (500 ms)" in screen(told, 100, rows=None)
+    assert "| `products` | 75 % | 60 | 3.0 s |" in markdown.render(told)
+    assert '<th scope="row">products</th><td class="n">75 %</td>' in html.render(told).decode()
+    alone = {**told, "metrics": by_collection(products=(3.0, 1.0))}
+    assert "by collection" not in screen(alone, 100, rows=None) + markdown.render(alone)

@@ -49,6 +49,7 @@ def page(document: Document, every: Sequence[Chart]) -> dict[str, Any]:
         "collections": next((one for one in every if one.place == "collections"), None),
         "one_collection": _one_collection(document),
         "phases": [*_phases(document)],
+        "by_collection": [*_by_collection(document)],
         "metrics": document.get("metrics"),
         "patterns": _patterns(document),
         "events": [*_events(document)],
@@ -161,6 +162,18 @@ def _phases(document: Document) -> Iterator[dict[str, Any]]:
             "before": say.duration(one.get("baseline_mean_s")),
             "derived": bool(one.get("derived")),
             "metric": cut(one.get("metric") or "", _NAME),
+        }
+
+
+def _by_collection(document: Document) -> Iterator[dict[str, str]]:
+    for one in say.by_collection(document):
+        yield {
+            "name": cut(one["collection"], _NAME),
+            "share": say.share(one["share"]),
+            "searches": f"{one['searches']:,}",
+            "mean": say.duration(one["mean_s"]),
+            "p99": say.duration(one["p99_s"]),
+            "before": say.duration(one["baseline_mean_s"]),
         }
 
 
