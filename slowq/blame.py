@@ -129,37 +129,3 @@ def remedies(
 
 def _severity(expected_share: float) -> Severity:
     return "critical" if expected_share >= _CRITICAL_SHARE else "warning" if expected_share >= _REMARK_SHARE else "info"
-
-
-def percent(share: float) -> str:
-    """A share in words: "92 %", and not "100 %" or "0 %" where it is not."""
-    if 0 < share < 0.01:
-        return "less than 1 %"
-    if 0.99 < share < 1:
-        return "more than 99 %"
-    return f"{share * 100:.0f} %"
-
-
-def seconds(value: float) -> str:
-    """Seconds as people say them: "840 ms", "12.3 s", "5 m 12 s"."""
-    if value != value:
-        return "unknown"
-    if value < 1:
-        return f"{value * 1e3:.0f} ms" if value >= 0.001 else f"{value * 1e3:.2g} ms"
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} m {rest:02d} s"
-
-
-def count(number: int, what: str) -> str:
-    """ "1 request", "3,200 requests"."""
-    plural = what[:-1] + "ies" if what.endswith("y") else what + ("es" if what.endswith(("ch", "x")) else "s")
-    return f"{number:,} {what if number == 1 else plural}"
-
-
-def do(number: int, verb: str) -> str:
-    """The verb as the number asks for it: "3 requests ask", "1 request asks"."""
-    if number != 1:
-        return verb
-    return {"are": "is", "have": "has", "do": "does", "carry": "carries"}.get(verb, verb + "s")

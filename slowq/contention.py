@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from slowq import signals, workload
-from slowq.blame import count, do, fact, percent
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, STEADY_S, Case
 from slowq.findings import Clear, Evidence, Outcome, Skipped
 from slowq.heavy import LARGE_NQ, heavy_requests
 from slowq.rule import About
 from slowq.signals import Signals
+from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
 
 # Events of the context file that are no noun as they stand.

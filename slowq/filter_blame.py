@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import count, do, finding, percent, seconds
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, FieldFacts, IndexFacts, Version
 from slowq.filters import Predicate, served
 from slowq.findings import Evidence, Finding
 from slowq.rule import About
+from slowq.wording import count, do, duration, percent
 from slowq.workload import Mask, seen, stated
 
 # Filtered requests that are fewer than this share of the slow seconds stand beside the trouble, not behind it.
@@ -75,7 +76,7 @@ def filter_finding(
             seen(
                 work,
                 "Requests without a filter that ran apart from them took "
-                f"{seconds(work.middle(work.weight_s, apart))}.",
+                f"{duration(work.middle(work.weight_s, apart))}.",
                 apart,
                 slower,
                 _MUCH_SLOWER,

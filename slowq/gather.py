@@ -15,6 +15,7 @@ from slowq.errors import InputError
 from slowq.facts import WORTH_A_LOOK_S, Case, Context, Coverage, Input, Malformed, Milvus, Place
 from slowq.parsers import read
 from slowq.sources import find
+from slowq.wording import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,22 +102,18 @@ def _refuse_unusable(files: Sequence[read.File]) -> None:
     if not lines:
         reasons = "; ".join(f"{file.path}: {file.trouble}" for file in files if file.trouble)
         raise InputError(
-            f"nothing to read in {_count(len(files), 'file')}" + (f" ({reasons})" if reasons else ": empty"),
+            f"nothing to read in {count(len(files), 'file')}" + (f" ({reasons})" if reasons else ": empty"),
             hint="name the logs of Milvus, above all those of the proxy or of the standalone",
         )
     if not any(batch.slow_lines + batch.milvus + batch.malformed for batch in batches):
         first = [line for batch in batches for line in batch.first_lines][:3]
         seen = "\n".join(f"    {line.decode('utf-8', 'backslashreplace')}" for line in first)
         raise InputError(
-            f"no line of Milvus in {_count(lines, 'line')} of {_count(len(files), 'file')}; they begin:\n{seen}",
+            f"no line of Milvus in {count(lines, 'line')} of {count(len(files), 'file')}; they begin:\n{seen}",
             hint="expected lines such as\n"
             '    [2025/08/23 19:22:19.900 +00:00] [INFO] [proxy/impl.go:3141] ["Search slow"] [traceID=…] …\n'
             "    plain, as JSON, or as docker, Kubernetes, Loki, CSV or Elasticsearch exports wrap them",
         )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _case(files: Sequence[read.File], known: Context | Tell, metrics: Ask | None, only: Only) -> Case:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from slowq import rules, signals, workload
-from slowq.blame import percent, seconds
 from slowq.confidence import ENOUGH, probability
 from slowq.facts import Case
 from slowq.findings import Broken, Clear, Diagnosis, Evidence, Finding, Outcome, Skipped, Verdict, cause_of, weighty
 from slowq.questions import next_question
 from slowq.rule import Rule
+from slowq.wording import duration, percent
 
 # Where a rival of another cause can be expected to explain nearly as much, neither is the answer yet.
 CLEAR_LEAD = 1.1
@@ -95,7 +95,7 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
             threshold = _threshold(case)
             return Verdict("nothing_slow", f"No slow request in {case.coverage.lines:,} lines; {threshold}.")
         if measured:
-            took = seconds(measured.mean("search_latency")), seconds(measured.quantile("search_latency", 0.99))
+            took = duration(measured.mean("search_latency")), duration(measured.quantile("search_latency", 0.99))
             return Verdict("nothing_slow", f"Searches take {took[0]} on average and {took[1]} at the p99 at the proxy.")
     if first is None or first.confidence < ENOUGH or first.explains_share < ENOUGH_SHARE:
         candidates = " or ".join(one.sub_cause for one in weighty(findings)[:2])

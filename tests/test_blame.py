@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from slowq.blame import count, do, fact, finding, percent, remedies, seconds
+from slowq.blame import fact, finding, remedies
 from slowq.facts import Case, Milvus, Need
 from slowq.findings import Remedy
 from slowq.rule import About
@@ -85,36 +85,3 @@ def test_a_fact_blames_no_request_and_explains_those_that_it_affects() -> None:
     assert (some.culprits, set(some.victims), some.explains_s) == ((), ids(LOADED, nq=500), 30.0)
     assert some.severity == "info"
     assert fact(about(), LOADED, confidence=0.1, summary="So.", evidence=evidence).explains_share == 1.0
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0, "0 %"), (0.004, "less than 1 %"), (0.5, "50 %"), (0.996, "more than 99 %"), (1, "100 %")]
-)
-def test_a_share_in_words_is_neither_nothing_nor_all_where_it_is_not(share: float, text: str) -> None:
-    assert percent(share) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0004, "0.4 ms"), (0.84, "840 ms"), (12.34, "12.3 s"), (312, "5 m 12 s"), (float("nan"), "unknown")],
-)
-def test_seconds_are_told_as_people_tell_them(value: float, text: str) -> None:
-    assert seconds(value) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "what", "text"),
-    [
-        (1, "request", "1 request"),
-        (3200, "request", "3,200 requests"),
-        (2, "query", "2 queries"),
-        (2, "search", "2 searches"),
-    ],
-)
-def test_things_are_counted_in_their_plural(number: int, what: str, text: str) -> None:
-    assert count(number, what) == text
-
-
-@pytest.mark.parametrize(("verb", "of_one"), [("ask", "asks"), ("are", "is"), ("have", "has"), ("carry", "carries")])
-def test_a_verb_follows_the_number(verb: str, of_one: str) -> None:
-    assert (do(1, verb), do(2, verb), do(0, verb)) == (of_one, verb, verb)

@@ -15,6 +15,11 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from slowq.wording import count as count
+from slowq.wording import duration as duration
+from slowq.wording import period as period
+from slowq.wording import share as share
+
 Document = Mapping[str, Any]
 
 # Printable for Python, yet drawn as nothing: combining joiners, fillers and variation selectors.
@@ -49,56 +54,6 @@ def elide(text: str, width: int, mark: str = "…") -> str:
     head = set_cell_size(text, room - room // 2).rstrip()
     tail = set_cell_size(text[::-1], room // 2)[::-1].lstrip()
     return head + mark + tail
-
-
-def duration(seconds: float | None) -> str:
-    """``840 ms``, ``12.3 s``, ``5 m 12 s``, ``2 h 05 m``, ``3 d 04 h``; ``unknown`` for None."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 0:
-        return "-" + duration(-seconds)
-    if seconds == 0:
-        return "0 s"
-    if seconds < 5e-5:
-        return "<0.1 ms"
-    if seconds < 0.01:
-        return f"{seconds * 1e3:.1f} ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1e3:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    return _two_units(round(seconds))
-
-
-def _two_units(seconds: int) -> str:
-    if seconds < 3600:
-        return f"{seconds // 60} m {seconds % 60:02} s"
-    minutes = round(seconds / 60)
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} m"
-    hours = round(seconds / 3600)
-    return f"{hours // 24:,} d {hours % 24:02} h"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 line``, ``48,210 lines``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def period(seconds: float) -> str:
-    """A step or a threshold: a duration without the digits that a round one does not need."""
-    return duration(seconds).replace(".0 ", " ").replace(" 00 s", "").replace(" 00 m", "")
-
-
-def share(value: float | None) -> str:
-    """``91 %``. Neither "all" nor "nothing" is said of what is only close to it."""
-    if value is None:
-        return "unknown"
-    if 0 < value < 0.01:
-        return "<1 %"
-    if 0.99 < value < 1:
-        return ">99 %"
-    return f"{value * 100:.0f} %"
 
 
 def sureness(confidence: float) -> str:

@@ -36,13 +36,14 @@ import numpy as np
 import pandas as pd
 
 from slowq import signals, workload
-from slowq.blame import count, do, finding, percent
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, IndexFacts, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import BINARY_METRICS, costly_filter
 from slowq.rule import About, threshold
 from slowq.signals import Signals
+from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
 
 REMEDIES = (

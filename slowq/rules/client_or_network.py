@@ -33,11 +33,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from slowq import signals, workload
-from slowq.blame import count, fact, percent, seconds
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need, Place
 from slowq.findings import Cite, Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.wording import count, duration, percent
 from slowq.workload import stated
 
 REMEDIES = (
@@ -173,7 +174,7 @@ class ClientOrNetwork:
             return Clear("what the client measures may be spent in Milvus, or is too short to matter")
         name, felt, server = max(outside, key=lambda one: one[1] - one[2].took_s)
         evidence = [
-            stated(case, f"client.{name}", f"The client measures {seconds(felt)}.", felt, self.worth_a_look_s),
+            stated(case, f"client.{name}", f"The client measures {duration(felt)}.", felt, self.worth_a_look_s),
             Evidence(server.says, (server.cite,), server.took_s, self.healthy_s),
         ]
         busy = client.get("cpu_share")
@@ -196,8 +197,8 @@ class ClientOrNetwork:
                 ],
                 against=[(work.count >= 5 and work.has_durations and not case.context.requests, 0.5)],
             ),
-            summary=f"Of the {seconds(felt)} that the client sees, Milvus takes {'at most ' if server.at_most else ''}"
-            f"{seconds(server.took_s)}; the rest is spent outside.",
+            summary=f"Of the {duration(felt)} that the client sees, Milvus takes {'at most ' if server.at_most else ''}"
+            f"{duration(server.took_s)}; the rest is spent outside.",
             evidence=evidence,
             subject="the client or the network",
             keys=self._fitting(client),
@@ -218,21 +219,21 @@ class ClientOrNetwork:
         server, requests = case.context.server, case.requests
         if server.get(name) is not None:
             took_s = float(server[name])
-            says = f"Milvus takes {seconds(took_s)} for the same requests."
+            says = f"Milvus takes {duration(took_s)} for the same requests."
             return _Server(took_s, says, case.context.cite(f"server.{name}"))
         if len(requests) and not requests["slow"].all():
             took_s = float(requests["duration_s"].quantile(0.5 if name == "p50_s" else 0.99))
             row = int(requests["duration_s"].argmax())
             place = Place(str(requests["path"].iloc[row]), int(requests["line"].iloc[row]))
-            return _Server(took_s, f"Of the requests in the access log Milvus took {seconds(took_s)}.", place)
+            return _Server(took_s, f"Of the requests in the access log Milvus took {duration(took_s)}.", place)
         measured = signals.of(case)
         if measured:
             took_s = measured.mean("search_latency") if name == "p50_s" else measured.quantile("search_latency", 0.99)
-            says = f"At the proxy a search takes {seconds(took_s)} ({'mean' if name == 'p50_s' else 'p99'})."
+            says = f"At the proxy a search takes {duration(took_s)} ({'mean' if name == 'p50_s' else 'p99'})."
             return _Server(took_s, says, measured.says("search_latency", says).cites[0])
         if case.inputs and not len(requests):
             limit_s = 1.0 if case.milvus.surely_from((2, 6, 10)) else SLOW_LOG_S
-            says = f"In {count(case.coverage.lines, 'line')} of log no request took {seconds(limit_s)}."
+            says = f"In {count(case.coverage.lines, 'line')} of log no request took {duration(limit_s)}."
             return _Server(limit_s, says, Place(case.inputs[0].path, 1), at_most=True)
         return None
 

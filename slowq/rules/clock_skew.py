@@ -34,12 +34,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, do, finding, seconds
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import SLOW_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.wording import count, do, duration
 from slowq.workload import logged, seen, stated
 
 REMEDIES = (
@@ -147,7 +148,7 @@ class ClockSkew:
                 stated(
                     case,
                     "dependencies.clock_offset_s",
-                    f"The clocks differ by {seconds(abs(offset_s or 0))}.",
+                    f"The clocks differ by {duration(abs(offset_s or 0))}.",
                     offset_s,
                     self.future_s,
                 )
@@ -157,7 +158,7 @@ class ClockSkew:
                 seen(
                     work,
                     f"{count(int(future.sum()), 'request')} {do(int(future.sum()), 'have')} a guarantee timestamp "
-                    f"{seconds(-work.middle(lag_s, future))} after the start.",
+                    f"{duration(-work.middle(lag_s, future))} after the start.",
                     future,
                     -work.middle(lag_s, future),
                     self.future_s,
@@ -168,7 +169,7 @@ class ClockSkew:
                 logged(
                     far,
                     "Requests were parked because their guarantee lay "
-                    f"{seconds(float(far['duration_s'].max()))} ahead of the node.",
+                    f"{duration(float(far['duration_s'].max()))} ahead of the node.",
                     float(far["duration_s"].max()),
                     SLOW_S,
                 )
@@ -178,7 +179,7 @@ class ClockSkew:
                 logged(
                     large_jumps,
                     "The clock of the root coordinator jumped by up to "
-                    f"{seconds(float(large_jumps['duration_s'].max()))}.",
+                    f"{duration(float(large_jumps['duration_s'].max()))}.",
                     float(large_jumps["duration_s"].max()),
                     self.future_s,
                 )

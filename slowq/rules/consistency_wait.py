@@ -38,12 +38,13 @@ import numpy as np
 import pandas as pd
 
 from slowq import signals, workload
-from slowq.blame import count, do, finding, percent, seconds
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.wording import count, do, duration, percent
 from slowq.workload import logged, seen, stated
 
 REMEDIES = (
@@ -224,7 +225,7 @@ class ConsistencyWait:
             evidence.append(
                 measured.says(
                     "wait_tsafe",
-                    f"Searches wait {seconds(measured.mean('wait_tsafe'))} for tSafe, {percent(waiting)} of their time.",
+                    f"Searches wait {duration(measured.mean('wait_tsafe'))} for tSafe, {percent(waiting)} of their time.",
                     waiting,
                     self.waiting_share,
                 )
@@ -242,8 +243,8 @@ class ConsistencyWait:
             stated(
                 case,
                 f"{r.key}.fast_duration_s",
-                f"The same request takes {seconds(r.fast_duration_s or 0)} at other times and "
-                f"{seconds(r.duration_s or 0)} here.",
+                f"The same request takes {duration(r.fast_duration_s or 0)} at other times and "
+                f"{duration(r.duration_s or 0)} here.",
                 r.duration_s,
                 r.fast_duration_s,
             )
@@ -282,7 +283,7 @@ class ConsistencyWait:
                 if strict.any()
                 else "the log shows them parked."
                 if len(parked)
-                else f"they wait {seconds(measured.mean('wait_tsafe') if waits else wait_s or 0)} for tSafe."
+                else f"they wait {duration(measured.mean('wait_tsafe') if waits else wait_s or 0)} for tSafe."
             ),
             evidence=evidence,
             names={"level": "Strong"},
@@ -301,7 +302,7 @@ class ConsistencyWait:
             evidence.append(
                 logged(
                     parked,
-                    f"Requests were parked until the node's time passed their guarantee, up to {seconds(longest)}.",
+                    f"Requests were parked until the node's time passed their guarantee, up to {duration(longest)}.",
                     longest,
                 )
             )
@@ -310,7 +311,7 @@ class ConsistencyWait:
                 stated(
                     case,
                     "observations.wait_tsafe_s",
-                    f"Searches wait {seconds(wait_s)} for tSafe.",
+                    f"Searches wait {duration(wait_s)} for tSafe.",
                     wait_s,
                     self.usual_strong_wait_s,
                 )

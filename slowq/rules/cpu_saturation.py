@@ -32,12 +32,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals
-from slowq.blame import fact, percent, seconds
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.wording import duration, percent
 from slowq.workload import stated
 
 REMEDIES = (
@@ -198,7 +199,7 @@ class CpuSaturation:
                 measured.says(
                     "core",
                     f"A query vector takes {stretch:.0f} times the work that it took before: "
-                    f"{seconds(measured.vector_work_s)} in segcore, {seconds(measured.vector_work_before_s)} before.",
+                    f"{duration(measured.vector_work_s)} in segcore, {duration(measured.vector_work_before_s)} before.",
                     stretch,
                     self.stretched,
                 )

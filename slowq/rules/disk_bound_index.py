@@ -35,12 +35,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import count, do, finding, percent
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
+from slowq.wording import count, do, percent
 from slowq.workload import seen, stated
 
 # Disks that answer a random read in milliseconds, where NVMe takes a tenth of one.

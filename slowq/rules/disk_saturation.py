@@ -33,13 +33,14 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals
-from slowq.blame import fact, percent
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.rules.disk_bound_index import SLOW_DISKS, on_disk
+from slowq.wording import percent
 from slowq.workload import stated
 
 REMEDIES = (

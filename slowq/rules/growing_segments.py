@@ -38,12 +38,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import count, do, fact, percent
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need, SegmentFacts
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
 
 REMEDIES = (

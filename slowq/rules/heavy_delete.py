@@ -38,13 +38,14 @@ import numpy as np
 import pandas as pd
 
 from slowq import signals, workload
-from slowq.blame import fact, percent
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import density
 from slowq.facts import STEADY_S, Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.wording import percent
 from slowq.workload import Mask, Workload, logged, seen, stated
 
 REMEDIES = (

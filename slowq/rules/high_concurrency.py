@@ -37,13 +37,14 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import count, finding, percent, seconds
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.contention import beside, explained
 from slowq.facts import WORTH_A_LOOK_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.wording import count, duration, percent
 from slowq.workload import logged, seen, stated
 
 REMEDIES = (
@@ -242,7 +243,7 @@ class HighConcurrency:
             evidence.append(
                 measured.says(
                     "core",
-                    f"A search is {seconds(measured.work_s)} of work, "
+                    f"A search is {duration(measured.work_s)} of work, "
                     f"and waits for {percent(measured.phase('queue'))} of its time.",
                     measured.work_s,
                     WORTH_A_LOOK_S,

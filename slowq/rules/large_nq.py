@@ -35,12 +35,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import count, do, fact, finding, seconds
+from slowq.blame import fact, finding
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.signals import Signals
+from slowq.wording import count, do, duration
 from slowq.workload import seen
 
 REMEDIES = (
@@ -171,7 +172,7 @@ class LargeNq:
             most = np.nanmax(nq)
             if large.any():
                 return Clear(
-                    f"requests of up to nq={most:,.0f} take {seconds(work.middle(per_nq_s, large))} for each vector"
+                    f"requests of up to nq={most:,.0f} take {duration(work.middle(per_nq_s, large))} for each vector"
                 )
             return Clear(f"no slow request carries {self.large_nq} query vectors; the most is {most:,.0f}")
         victims = work.victims(culprits)
@@ -181,8 +182,8 @@ class LargeNq:
         evidence = [
             seen(
                 work,
-                f"{count(number, 'request')} of {usual_nq} took {seconds(work.middle(slow_s, culprits))}, but only "
-                f"{seconds(usual)} for each query vector."
+                f"{count(number, 'request')} of {usual_nq} took {duration(work.middle(slow_s, culprits))}, but only "
+                f"{duration(usual)} for each query vector."
                 if work.has_durations
                 else f"{count(number, 'request')} {do(number, 'carry')} {usual_nq}.",
                 culprits,
@@ -195,7 +196,7 @@ class LargeNq:
                 seen(
                     work,
                     f"{count(int(victims.sum()), 'smaller request')} ran beside {_them(number)} for most of the time and took "
-                    f"{seconds(waited)} for each query vector.",
+                    f"{duration(waited)} for each query vector.",
                     victims,
                     waited,
                     usual,
@@ -233,7 +234,7 @@ class LargeNq:
         if np.isnan([nq, each_s]).any():
             return Skipped(self.about.needs)
         if nq < self.large_nq or each_s > self.cheap_per_nq_s:
-            return Clear(f"a search carries {nq:,.0f} query vectors on average, at {seconds(each_s)} of work for each")
+            return Clear(f"a search carries {nq:,.0f} query vectors on average, at {duration(each_s)} of work for each")
         return fact(
             self.about,
             case,
@@ -245,7 +246,7 @@ class LargeNq:
             summary=f"Searches carry {nq:,.0f} query vectors on average, each of them cheap.",
             evidence=[
                 measured.says("nq", f"A search carries {nq:,.0f} query vectors on average.", nq, self.large_nq),
-                measured.says("core", f"A query vector is {seconds(each_s)} of work.", each_s, self.cheap_per_nq_s),
+                measured.says("core", f"A query vector is {duration(each_s)} of work.", each_s, self.cheap_per_nq_s),
             ],
             names={"nq": int(nq), "batch_nq": self.large_nq},
         )

@@ -36,11 +36,12 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, do, finding, percent, seconds
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.wording import count, do, duration, percent
 from slowq.workload import seen, stated
 
 REMEDIES = (
@@ -223,7 +224,7 @@ class LargeResult:
                 seen(
                     work,
                     f"{count(int(requeried.sum()), 'search')} spent "
-                    f"{seconds(work.middle(work.number('requery_s'), requeried))} "
+                    f"{duration(work.middle(work.number('requery_s'), requeried))} "
                     "on a second query for their output fields.",
                     requeried,
                 )

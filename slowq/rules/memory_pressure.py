@@ -36,12 +36,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import count, do, fact, percent
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
 
 _OUT_OF_MEMORY = re.compile(r"\bOOM|out of memory|memory", re.IGNORECASE)

@@ -34,11 +34,12 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import workload
-from slowq.blame import count, do, finding
+from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.wording import count, do
 from slowq.workload import seen, stated
 
 REMEDIES = (

@@ -34,12 +34,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals
-from slowq.blame import fact, seconds
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.wording import duration
 from slowq.workload import stated
 
 _NAMES = {"object_storage": "Object storage", "meta": "The meta store"}
@@ -168,11 +169,11 @@ class StorageStall:
         for name, limit_s in slow.items():
             before = measured.before(name)
             grown |= bool(measured.mean(name) >= self.grown * before)
-            told = f", {seconds(before)} before" if before == before else ""
+            told = f", {duration(before)} before" if before == before else ""
             evidence.append(
                 measured.says(
                     name,
-                    f"A request to {_WORDS[name]} takes {seconds(measured.mean(name))}{told}.",
+                    f"A request to {_WORDS[name]} takes {duration(measured.mean(name))}{told}.",
                     measured.mean(name),
                     limit_s,
                 )

@@ -39,12 +39,13 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import count, do, fact, seconds
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.wording import count, do, duration
 from slowq.workload import logged, stated
 
 REMEDIES = (
@@ -193,7 +194,7 @@ class TimetickStall:
             evidence.append(
                 measured.says(
                     name,
-                    f"The stream lags by up to {seconds(behind_s)}, and searches wait for it.",
+                    f"The stream lags by up to {duration(behind_s)}, and searches wait for it.",
                     behind_s,
                     self.stall_s,
                 )
@@ -205,7 +206,7 @@ class TimetickStall:
                 stated(
                     case,
                     "observations.wait_tsafe_s",
-                    f"Searches wait {seconds(wait_s or 0)} for tSafe.",
+                    f"Searches wait {duration(wait_s or 0)} for tSafe.",
                     wait_s,
                     self.usual_strong_wait_s,
                 )
@@ -224,7 +225,7 @@ class TimetickStall:
                 logged(
                     slow_queue,
                     f"{count(len(slow_queue), 'line')} {do(len(slow_queue), 'say')} that the queue or the time tick is slow, "
-                    f"by up to {seconds(longest)}.",
+                    f"by up to {duration(longest)}.",
                     longest,
                     self.stall_s,
                 )

@@ -37,7 +37,7 @@ from typing import ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.blame import fact, percent
+from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, FieldFacts, Need
 from slowq.filter_blame import Indexes, filter_finding, scalar_fields
@@ -47,6 +47,7 @@ from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About, threshold
 from slowq.rules.complex_expression import ComplexExpression
 from slowq.signals import Signals
+from slowq.wording import percent
 from slowq.workload import stated
 
 REMEDIES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -344,15 +345,15 @@ def test_resource_groups_are_told_where_there_are_some() -> None:
 
 
 def test_a_call_that_hangs_is_bounded_and_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CALL_S", 0.3)
+    monkeypatch.setattr(server, "CALL_S", 2.0)
 
     def hang(request: Any, of: Any) -> Any:
-        time.sleep(1.0)
+        given_up = threading.Event()
+        of.add_callback(given_up.set)
+        given_up.wait(60)
         return milvus_pb2.GetReplicasResponse()
 
-    begin = time.monotonic()
     context, trouble = told(GetReplicas=hang)
-    assert time.monotonic() - begin < 5
     assert trouble == ("the replicas of products: no answer in time",)
     assert only(context).rows == 12_000_000
 

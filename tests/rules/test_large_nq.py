@@ -11,7 +11,7 @@ def test_a_large_request_is_the_culprit_and_what_ran_beside_it_its_victim() -> N
     assert set(found.culprits) == ids(incident, nq=16_000)
     assert set(found.victims) == ids(incident, nq=1)
     assert (found.explains_share, found.confidence, found.severity) == (1.0, 0.88, "critical")
-    assert found.evidence[0].says == "1 request of nq=16,000 took 1 m 10 s, but only 4 ms for each query vector."
+    assert found.evidence[0].says == "1 request of nq=16,000 took 1 m 10 s, but only 4.4 ms for each query vector."
     assert (found.evidence[0].value, found.evidence[0].threshold) == (16_000, 100)
     assert found.evidence[0].cites[0].line == 1
     assert found.summary == "A request of nq=16,000 holds the query node, and 10 smaller requests waited for it."

@@ -142,7 +142,7 @@ def test_a_full_cpu_is_no_cause_where_something_else_explains_it() -> None:
 
 def test_a_slow_etcd_is_seen_by_what_it_took_before() -> None:
     found = fired(outcome("storage_stall", with_metrics({"meta": (0.8, 5.0)}, SLOW, before={"meta": (0.002, 5.0)})))
-    assert "takes 800 ms, 2 ms before" in says(found)
+    assert "takes 800 ms, 2.0 ms before" in says(found)
 
 
 def test_searches_that_are_fast_at_the_proxy_are_nothing_slow() -> None:
@@ -151,7 +151,7 @@ def test_searches_that_are_fast_at_the_proxy_are_nothing_slow() -> None:
     )
     found = diagnose(case(metrics=quick))
     assert found.verdict.outcome == "nothing_slow"
-    assert found.verdict.summary.startswith("Searches take 5 ms on average")
+    assert found.verdict.summary.startswith("Searches take 5.0 ms on average")
 
 
 def test_a_client_that_waits_while_the_proxy_is_fast_looks_outside() -> None:
