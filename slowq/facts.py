@@ -326,6 +326,10 @@ class Context:
             at = at[: max(at.rfind("."), at.rfind("["), 0)]
         return Place(self.sources.get(at, self.path or "context"), self.lines.get(at, 1))
 
+    def is_told(self, key: str) -> bool:
+        """Whether a key is what the Milvus said that was asked."""
+        return self.asked is not None and self.cite(key).path.startswith(self.asked)
+
     def fields(self) -> Iterator[tuple[CollectionFacts, int, FieldFacts]]:
         """Every field of every collection, with its position in the collection."""
         for collection in self.collections:

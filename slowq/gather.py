@@ -155,8 +155,7 @@ def _of_incident(context: Context, requests: pd.DataFrame, window: Window | None
     named = tuple(one for one in context.collections if one.name in names)
     load = context.observations_per_node
     if window is not None and context.asked_at is not None and window[1] < context.asked_at - _STILL_THE_SAME_S:
-        keys = (f"observations_per_node[{at}]" for at in range(len(load)))
-        load = tuple(one for key, one in zip(keys, load, strict=True) if context.cite(key).path != context.asked)
+        load = tuple(one for at, one in enumerate(load) if not context.is_told(f"observations_per_node[{at}]"))
     return replace(context, collections=named or context.collections, observations_per_node=load)
 
 
@@ -277,8 +276,7 @@ def _version_said(files, events, context: Context):  # type: ignore[no-untyped-d
 
 
 def _source_of_version(context: Context) -> str:
-    told = context.asked is not None and context.cite("milvus.version").path == context.asked
-    return f"the Milvus at {context.asked}" if told else "the context file"
+    return f"the Milvus at {context.asked}" if context.is_told("milvus.version") else "the context file"
 
 
 def _version_measured(answers: Answers | None):  # type: ignore[no-untyped-def]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slowq.cli import messages
+from slowq.cli.measuring import TIMEOUT_S as PROMETHEUS_S
 from slowq.cli.measuring import URL, Selector
 from slowq.cli.options import Force, NoProgress, Output, Verbose
 from slowq.cli.output import opened, refuse_unwritable
@@ -108,7 +109,7 @@ def run(
     question = Question(
         tuple(database or ()),
         tuple(collection or ()),
-        gauges=_gauges(metrics_uri or (), prometheus, selector),
+        gauges=_gauges(metrics_uri or (), prometheus, selector, timeout or TIMEOUT_S),
         timeout_s=timeout or TIMEOUT_S,
         most_collections=max_collections or MOST_COLLECTIONS,
     )
@@ -154,11 +155,12 @@ class Live:
         from slowq.context.live import Question, text_of
 
         asked = _ask(self._uri, Question(slow=slow), self._login)
-        trouble = [f"Milvus did not tell {one}." for one in asked.trouble]
+        name = f"{asked.uri} (slowq context)"  # whose lines findings cite
+        trouble = [f"Not known from Milvus: {one}." for one in asked.trouble]
         if self._file is None:
-            context = loads(text_of(asked), asked.uri)
+            context = loads(text_of(asked), name)
         else:
-            context, differences = completed(self._file, text_of(asked), asked.uri)
+            context, differences = completed(self._file, text_of(asked), name)
             for sentence in differences:
                 messages.warning(f"{sentence}; the file counts")
             trouble += [f"{sentence}; the file counts." for sentence in differences]
@@ -170,14 +172,15 @@ def code_of_milvus(context: Context | Live | None) -> int:
     return context.failed.exit_code if isinstance(context, Live) and context.failed else 0
 
 
-def _gauges(pages: Sequence[str], prometheus: str | None, selector: str | None) -> tuple[Gauge, ...]:
+def _gauges(pages: Sequence[str], prometheus: str | None, selector: str | None, timeout_s: float) -> tuple[Gauge, ...]:
     """Where the load of the nodes is measured."""
     from slowq.context.live import Measured, Page
     from slowq.metrics.prometheus import Prometheus
 
-    url = prometheus or os.environ.get(URL)
-    measured = (Measured(Prometheus(url, selector=selector)),) if url else ()
-    return (*map(Page.of, pages), *measured)
+    found: list[Gauge] = [Page.of(one) for one in pages]
+    if url := prometheus or os.environ.get(URL):
+        found.append(Measured(Prometheus(url, selector=selector, timeout_s=min(timeout_s, PROMETHEUS_S))))
+    return tuple(found)
 
 
 def _ask(uri: str, question: Question, login: Login, progress: Progress | None = None) -> Asked:

@@ -15,7 +15,7 @@ from pymilvus.grpc_gen import milvus_pb2
 
 from slowq.context import load
 from tests.cli.conftest import Slowq
-from tests.context.fake_milvus import GOOD, answer, fake, refused
+from tests.context.fake_milvus import GOOD, answer, fake, index, indexes, refused
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -107,13 +107,23 @@ def test_what_was_refused_is_in_the_report_too(slowq: Slowq) -> None:
     denied = milvus_pb2.GetReplicasResponse(status=refused("permission deny"))
     with fake(GetReplicas=answer(denied)) as milvus:
         document = json.loads(slowq("analyze", "--uri", milvus.uri, "--format", "json").out)
-    assert document["blind_spots"] == ["Milvus did not tell the replicas of products: permission deny."]
+    assert document["blind_spots"] == ["Not known from Milvus: the replicas of products: permission deny."]
 
 
 def test_the_version_that_milvus_told_is_said_to_be_its_own(slowq: Slowq) -> None:
     with fake() as milvus:
         found = json.loads(slowq("analyze", "--uri", milvus.uri, "--format", "json").out)["milvus"]
     assert found == {"version": "2.4.5", "deployment": "cluster", "source": f"the Milvus at {milvus.uri}"}
+
+
+def test_what_milvus_told_is_cited_as_that(slowq: Slowq, log: Path) -> None:
+    names = milvus_pb2.ShowCollectionsResponse(collection_names=["catalog_hnsw"])
+    flat = indexes(index(params={"index_type": "FLAT", "metric_type": "L2"}))
+    with fake(ShowCollections=answer(names), DescribeIndex=flat) as milvus:
+        document = json.loads(slowq("analyze", log, "--uri", milvus.uri, "--format", "json").out)
+    (found,) = [one for one in document["findings"] if one["sub_cause"] == "brute_force"]
+    cited = [cite["path"] for item in found["evidence"] for cite in item["cites"]]
+    assert f"{milvus.uri} (slowq context)" in cited
 
 
 def test_of_many_collections_only_those_of_the_log_are_asked(slowq: Slowq, log: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slowq.context.live.load import Measured, Page
 from slowq.errors import ServerError, UsageError
-from slowq.metrics.prometheus import Answered, Span
+from slowq.metrics.prometheus import Answered, Prometheus, Span
+from tests import servers
 
 GIB = float(1 << 30)
 
@@ -135,3 +138,15 @@ def test_a_prometheus_that_cannot_be_used_or_knows_no_query_node_says_so() -> No
         assert measured.load(8.0, GIB) == []
         assert measured.trouble is not None
         assert said in measured.trouble
+
+
+def test_a_real_prometheus_tells_them(tmp_path: Path) -> None:
+    metrics = servers.recorded("large_nq")
+    later = time.time() - metrics["end"] - 10
+    for one in metrics["series"]:
+        one["values"] = [[at + later, value] for at, value in one["values"]]
+    with servers.prometheus(tmp_path, metrics) as url:
+        (load,) = Measured(Prometheus(url)).load(2.0, 8 * GIB)
+    assert load["node"] == "127.0.0.1:9091"
+    assert 0 < load["cpu_share"] <= 1
+    assert 0 < load["memory_share"] < 1

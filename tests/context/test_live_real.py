@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 import yaml
 
 from slowq.context import live, loads
 from slowq.context.live import Login, Question, text_of
 from slowq.errors import ServerError
-from tests.servers import RealMilvus
+from tests.servers import SAMPLES, RealMilvus
 
 pytestmark = pytest.mark.real
 
@@ -143,3 +148,20 @@ def test_other_ports_of_it_are_no_milvus(milvus: RealMilvus) -> None:
         live.ask("http://127.0.0.1:2379", login=Login(milvus.root))  # etcd
     with pytest.raises(ServerError, match="it speaks HTTP, which no gRPC port of Milvus does"):
         live.ask("http://127.0.0.1:9091", login=Login(milvus.root))
+
+
+def test_analyze_asks_it_in_one_go(milvus: RealMilvus) -> None:
+    log = SAMPLES / "formats" / "versions" / "2.3.5.log"
+    done = subprocess.run(
+        [sys.executable, "-m", "slowq", "analyze", str(log), "--uri", milvus.uri, "--format", "json"],
+        env={**os.environ, "SLOWQ_MILVUS_TOKEN": milvus.root},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["milvus"] == {
+        "version": "2.3.5-lite",
+        "deployment": "standalone",
+        "source": f"the Milvus at {milvus.uri}",
+    }
