@@ -319,7 +319,7 @@ def rows_of(rows: slow.Rows) -> list[tuple[object, ...]]:
     """The rows in order of lines, numbers in place of NaN so that they can be compared."""
     columns = zip(
         *(rows.line, rows.time_ms, rows.form, rows.filter, rows.guarantee, rows.nq, rows.duration_s),
-        *(rows.per_nq_s, rows.trace),
+        *(rows.per_nq_s, traces_of(rows)),
         strict=True,
     )
     known = (
@@ -329,6 +329,15 @@ def rows_of(rows: slow.Rows) -> list[tuple[object, ...]]:
     return sorted(
         (tuple(None if isinstance(v, float) and math.isnan(v) else v for v in row) for row in known), key=lambda r: r[0]
     )
+
+
+def traces_of(rows: slow.Rows) -> list[bytes]:
+    """The trace id of each row."""
+    width = slow.TRACE_WIDTH
+    return [
+        rows.odd_traces.get(row, bytes(rows.trace[row * width : (row + 1) * width]).rstrip(b"\0"))
+        for row in range(len(rows.line))
+    ]
 
 
 def summary(batch: Batch) -> dict[str, object]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pandas.api.extensions import ExtensionArray
 
 from slowq.parsers import slow
+from slowq.parsers.cutting import TRACE_WIDTH
 
 
 class Sparse:
@@ -58,7 +59,28 @@ def unique(paths: Sequence[str]) -> pd.Index:
 
 
 def strings(values: Iterable[bytes | None]) -> ExtensionArray:
-    raw = pa.array(list(values), type=pa.binary())
+    return _texts(pa.array(list(values), type=pa.binary()))
+
+
+def traces(rows: Sequence[slow.Rows]) -> ExtensionArray:
+    """The trace ids of slow requests, null for none."""
+    fixed = np.frombuffer(b"".join(one.trace for one in rows), dtype=np.uint8).reshape(-1, TRACE_WIDTH)
+    used = fixed != 0
+    lengths = used.sum(axis=1)
+    offsets = np.append(0, np.cumsum(lengths)).astype("int32")
+    known = pa.py_buffer(np.packbits(lengths > 0, bitorder="little"))
+    raw = pa.Array.from_buffers(pa.binary(), len(fixed), [known, pa.py_buffer(offsets), pa.py_buffer(fixed[used])])
+    if any(one.odd_traces for one in rows):
+        values, first = raw.to_pylist(), 0
+        for one in rows:
+            for row, trace in one.odd_traces.items():
+                values[first + row] = trace
+            first += len(one.line)
+        raw = pa.array(values, type=pa.binary())
+    return _texts(raw)
+
+
+def _texts(raw: pa.Array) -> ExtensionArray:
     try:
         text = raw.cast(pa.string())
     except pa.ArrowInvalid:

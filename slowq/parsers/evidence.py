@@ -9,12 +9,15 @@ that is not listed is no evidence, and is merely counted.
 
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from slowq.parsers import zap
+from slowq.parsers.cutting import times
 from slowq.units import go_duration_s
 
 
@@ -261,6 +264,8 @@ _PLAIN = {
     for message, spec in SPECS.items()
     if not spec.detail and spec.what not in ("tsafe_parked", "tsafe_wait", "tsafe_lag")
 }
+_BY_ITSELF, _NOTHING = -1, -2
+_MAX_HEADS = 10_000
 _OTHERS = (b"tr/", b"Slow ", b"loadBalance", b"[CGO", b"load segment")
 Fields = Callable[[bytes], bytes]  # name → value, empty where the line lacks it
 
@@ -271,36 +276,66 @@ class EvidenceLines:
     def __init__(self) -> None:
         self.events = Events()
         self.phases: list[Phase] = []
-        self._second, self._zone = b"none yet", b""
-        self._second_ms: int | None = None
+        # What stands between time stamp and fields (a level, a caller, a message) → what the message means.
+        self._heads: dict[bytes, int] = {}
 
-    def read(self, line: bytes, number: int) -> None:
-        """Take a zap text line, if it is evidence.
+    def read(self, lines: Sequence[bytes], numbers: Sequence[int]) -> None:
+        """Take zap text lines, those that are evidence.
 
-        Only the few fields that a message is listed with are looked for: a busy log holds hundreds of thousands of
-        these lines, and parsing them whole would cost more than all the rest.
+        Only the few fields that a message is listed with are looked for, and those of one message together: a busy log
+        holds hundreds of thousands of these lines, and parsing them whole would cost more than all the rest.
         """
-        message = message_of(line)
+        of_message: dict[int, list[int]] = {}
+        known = self._heads
+        for row, line in enumerate(lines):
+            head = line[zap.STAMP_LENGTH : line.find(b'"]', zap.STAMP_LENGTH) + 2]
+            meaning = known.get(head)
+            if meaning is None:
+                meaning = self._learn(line, head)
+            if meaning >= 0:
+                of_message.setdefault(meaning, []).append(row)
+            elif meaning == _BY_ITSELF or _QUEUE_FULL in line:
+                self._read_one(line, numbers[row])
+        if of_message:
+            time_ms, has_time = _times(lines)
+            for meaning, rows in of_message.items():
+                rows = [row for row in rows if has_time[row]]
+                self._read_plain(meaning, [lines[row] for row in rows], [numbers[row] for row in rows], time_ms[rows])
+
+    def _learn(self, line: bytes, head: bytes) -> int:
+        """What a line means that begins so: the number of a plain message, _BY_ITSELF or _NOTHING."""
+        message = message_of(line[: zap.STAMP_LENGTH] + head)
         if message is None:
-            return
-        if not (line.startswith(self._second) and line.startswith(self._zone, 24)):
-            self._second, self._zone, self._second_ms = zap.second_ms(line)
-        milliseconds = line[21:24]
-        if self._second_ms is None or not milliseconds.isdigit():
-            return
-        time_ms = self._second_ms + int(milliseconds)
-        plain = _PLAIN.get(message)
-        if plain is None:
-            if message in SPECS or message.startswith(_OTHERS) or _QUEUE_FULL in line:
-                self._read(message, time_ms, number, partial(_field, line))
-            return
-        spec, subject, duration, unit_s = plain
+            return _BY_ITSELF  # the head is not all of it, so nothing is learnt
+        if message in _PLAIN:
+            meaning = _NUMBER[message]
+        else:
+            meaning = _BY_ITSELF if message in SPECS or message.startswith(_OTHERS) else _NOTHING
+        if len(self._heads) >= _MAX_HEADS:
+            self._heads.clear()
+        self._heads[head] = meaning
+        return meaning
+
+    def _read_plain(self, meaning: int, lines: list[bytes], numbers: list[int], time_ms: np.ndarray) -> None:
+        """Lines of one message of which a subject and a duration are all that is wanted."""
+        _, subject, duration, unit_s = _PLAIN[KNOWN[meaning][0]]
         events = self.events
-        events.time_ms.append(time_ms)
-        events.line.append(number)
-        events.spec.append(spec)
-        events.subject.append(_value(line, subject)[:_MAX_DETAIL] if subject else b"")
-        events.duration_s.append(_duration_s(_value(line, duration), unit_s) if duration else NAN)
+        events.time_ms.frombytes(time_ms.tobytes())
+        events.line.extend(numbers)
+        events.spec.extend([meaning] * len(lines))
+        events.subject += _values(lines, subject) if subject else [b""] * len(lines)
+        events.duration_s.extend(
+            [_duration_s(text, unit_s) for text in _values(lines, duration)] if duration else [NAN] * len(lines)
+        )
+
+    def _read_one(self, line: bytes, number: int) -> None:
+        message, time_ms = message_of(line), zap.stamp_ms(line)
+        if message is None or time_ms is None:
+            return
+        if message in _PLAIN:
+            self._read_plain(_NUMBER[message], [line], [number], np.array([time_ms]))
+        elif message in SPECS or message.startswith(_OTHERS) or _QUEUE_FULL in line:
+            self._read(message, time_ms, number, partial(_field, line))
 
     def read_entry(self, entry: zap.Entry, number: int) -> None:
         """Take an entry that is parsed already, if it is evidence."""
@@ -363,6 +398,26 @@ def _value(line: bytes, key: bytes) -> bytes:
         return zap.unescape(quoted[1]) if quoted else line[at + 1 :]
     end = line.find(b"]", at)
     return line[at:end] if end > 0 else b""
+
+
+def _times(lines: Sequence[bytes]) -> tuple[np.ndarray, list[bool]]:
+    """Unix milliseconds of each line, and whether it has a time."""
+    stamps = b"".join([line[: zap.STAMP_LENGTH].ljust(zap.STAMP_LENGTH) for line in lines])
+    time_ms, has_time = times(stamps, np.arange(0, len(stamps), zap.STAMP_LENGTH))
+    return time_ms, has_time.tolist()
+
+
+def _values(lines: list[bytes], key: bytes) -> list[bytes]:
+    """The same for many lines, at most so much of each as is kept."""
+    found, length, start = [], len(key), zap.STAMP_LENGTH
+    for line in lines:
+        at = line.find(key, start)
+        if at < 0 or line.startswith(b'"', at + length):
+            found.append(_value(line, key)[:_MAX_DETAIL])
+        else:
+            end = line.find(b"]", at)
+            found.append(line[at + length : end][:_MAX_DETAIL] if end > 0 else b"")
+    return found
 
 
 def message_of(line: bytes) -> bytes | None:

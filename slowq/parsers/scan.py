@@ -10,10 +10,11 @@ any block size, and, but for entries that a wrapper cut into pieces, for any way
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import ahocorasick_rs
+import numpy as np
 import stringzilla
 
 from slowq.parsers import access, envelopes, evidence, foreign, slow, zap
@@ -30,6 +31,8 @@ _SLOW_NEEDLES = 2  # the first ones
 _STEADY = frozenset(_NEEDLES.index(needle) for needle in evidence.STEADY)
 _DENSE = 0.8
 _TENS = len("[2025/08/23 19:22:1")
+_ACCESS = access.MARK[1:]
+_TAKEN_BYTES = 1 << 20  # of lines that wait to be read together
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(_NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
 # A slow message as a group of its own, whole or cut at the end of its line. Inside a quoted value its quotes would stand
 # behind backslashes, so where it is found in a line that cannot be read as slow, a slow line is lost.
@@ -90,6 +93,11 @@ class Scanner:
         self._from_start = from_start
         self._pieces: dict[str, _Unfinished] = {}
         self._lately: dict[int, bytes] = {}
+        self._slow_lines: list[bytes] = []
+        self._slow_numbers: list[int] = []
+        self._evidence_lines: list[bytes] = []
+        self._evidence_numbers: list[int] = []
+        self._taken_bytes = 0
         self._csv_header: tuple[int, bytes] | None = None
 
     def feed(self, block: bytearray | bytes | memoryview, end: int) -> None:
@@ -109,8 +117,7 @@ class Scanner:
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
             if stringzilla.count(view, b'slow"] [') > _DENSE * lines:
-                # Where nearly every line is slow, one split is cheaper than a search for each line's ends.
-                self._read_slow(list(_lines(bytes(view))), range(batch.lines + 1, batch.lines + 1 + lines))
+                self._read_all(view, lines)
             else:
                 self._read_hits(block, view, batch.lines + 1)
         else:
@@ -123,12 +130,17 @@ class Scanner:
         batch = self.batch
         for stream in list(self._pieces):
             self._close(stream)  # the end of the entry never came; what there is of it is read as it is
+        self._read_taken()
+        self._read_taken()  # what looked slow and is not
         if self._csv_header is not None:
             if any("csv" in layers for layers in batch.formats):
                 batch.continuation += 1
             else:
                 self._unrecognised(*self._csv_header)
             self._csv_header = None
+        # Some were told as malformed, or as no slow request, later than others.
+        batch.malformed_lines.sort()
+        batch.accesses.sort(key=lambda found: found.line)
         return batch
 
     def _look_at_the_beginning(self, text: bytes) -> None:
@@ -138,20 +150,25 @@ class Scanner:
     # ----------------------------------------------------------------------------------------------------------------
     # A block of zap text only: nothing but the hits is looked at.
 
+    def _read_all(self, view: memoryview, lines: int) -> None:
+        """Take every line for a slow one, where nearly all of them are: that is cheaper than to search."""
+        self._read_taken()
+        ends = np.flatnonzero(np.frombuffer(view, dtype=np.uint8) == ord("\n"))
+        if len(ends) < lines:
+            ends = np.append(ends, len(view))
+        starts = np.append(0, ends[:-1] + 1)
+        numbers = np.arange(self.batch.lines + 1, self.batch.lines + 1 + lines)
+        self._count_slow(lines, self._slow.read_text(view, starts, ends, numbers))
+
     def _read_hits(self, block: bytearray | bytes | memoryview, view: memoryview, first: int) -> None:
         find = block.find if not isinstance(block, memoryview) else bytes(block).find
         rfind = block.rfind if not isinstance(block, memoryview) else bytes(block).rfind
         end = len(view)
-        slow_lines: list[bytes] = []
-        slow_numbers: list[int] = []
-        late_lines: list[bytes] = []
-        late_numbers: list[int] = []
         counted_to, number, line_end, is_taken, line = 0, first, -1, True, b""
         for needle, hit, _ in _FINDER.find_matches_as_indexes(view):
             if hit < line_end:
                 if needle < _SLOW_NEEDLES and not is_taken and _is_slow(line):
-                    late_lines.append(line)
-                    late_numbers.append(number)
+                    self._take_slow(line, number)
                     is_taken = True
                 continue
             line_start = rfind(b"\n", 0, hit) + 1
@@ -165,12 +182,9 @@ class Scanner:
             line = bytes(view[line_start:line_end])
             is_taken = needle < _SLOW_NEEDLES
             if is_taken:
-                slow_lines.append(line)
-                slow_numbers.append(number)
+                self._take_slow(line, number)
             else:
-                self._read_evidence(line, number, None)
-        self._read_slow(slow_lines, slow_numbers)
-        self._read_slow(late_lines, late_numbers)
+                self._take_evidence(line, number)
 
     def _seen_lately(self, needle: int, ten_seconds: bytes) -> bool:
         """Whether a message that says the same all the time has been read in these ten seconds already."""
@@ -179,12 +193,39 @@ class Scanner:
         self._lately[needle] = ten_seconds
         return False
 
-    def _read_slow(self, lines: list[bytes], numbers: Sequence[int]) -> None:
-        """Lines with a slow message, or with something that looks like one; all are counted as Milvus' already."""
+    # ----------------------------------------------------------------------------------------------------------------
+    # Lines that matter are taken, and read many at a time. They are all counted as Milvus' already.
+
+    def _take_slow(self, line: bytes, number: int) -> None:
+        """A line with a slow message, or with something that looks like one."""
+        self._slow_lines.append(line)
+        self._slow_numbers.append(number)
+        self._taken_bytes += len(line)
+        if self._taken_bytes > _TAKEN_BYTES:
+            self._read_taken()
+
+    def _take_evidence(self, line: bytes, number: int) -> None:
+        line = _without_return(line)
+        if line.startswith(_ACCESS, zap.STAMP_LENGTH):
+            self.batch.access_lines += 1
+            found = access.parse(line, number)
+            if found is not None:
+                self.batch.accesses.append(found)
+        else:
+            self._evidence_lines.append(line)
+            self._evidence_numbers.append(number)
+            self._taken_bytes += len(line)
+            if self._taken_bytes > _TAKEN_BYTES:
+                self._read_taken()
+
+    def _read_taken(self) -> None:
+        lines, numbers = self._slow_lines, self._slow_numbers
+        self._slow_lines, self._slow_numbers = [], []
         if lines:
-            if lines[0].endswith(b"\r"):
-                lines = [_without_return(line) for line in lines]
             self._count_slow(len(lines), self._slow.read(lines, numbers))
+        self._evidence.read(self._evidence_lines, self._evidence_numbers)
+        self._evidence_lines, self._evidence_numbers = [], []
+        self._taken_bytes = 0
 
     def _count_slow(self, lines: int, refused: list[tuple[int, bytes, str]]) -> None:
         self.batch.milvus -= lines
@@ -194,20 +235,7 @@ class Scanner:
                 self._malformed(number, reason, line)
             else:
                 self.batch.milvus += 1
-                self._read_evidence(line, number, None)
-
-    def _read_evidence(self, line: bytes, number: int, node: str | None) -> None:
-        batch = self.batch
-        line = _without_return(line)
-        if line[32:43] == access.MARK[1:]:
-            batch.access_lines += 1
-            found = access.parse(line, number)
-            if found is not None:
-                batch.accesses.append(found)
-        else:
-            self._evidence.read(line, number)
-        if node is not None:
-            batch.nodes[number] = node
+                self._take_evidence(line, number)
 
     # ----------------------------------------------------------------------------------------------------------------
     # A block with other lines in it: each line is classed by itself.
@@ -216,8 +244,6 @@ class Scanner:
         batch = self.batch
         hits = _FINDER.find_matches_as_indexes(block)
         zap_start, text_lines = self._zap_start[1:], 0
-        slow_lines: list[bytes] = []
-        slow_numbers: list[int] = []
         at, number, hit_at = 0, first - 1, 0
         for line in _lines(block):
             number += 1
@@ -234,15 +260,13 @@ class Scanner:
                 batch.milvus += 1
                 text_lines += 1
                 if has_slow_hit:
-                    slow_lines.append(line)
-                    slow_numbers.append(number)
+                    self._take_slow(line, number)
                 elif has_hit:
-                    self._read_evidence(line, number, None)
+                    self._take_evidence(line, number)
             else:
                 self._read_other(line, number, has_hit)
         if text_lines:
             batch.formats[("milvus-text",)] += text_lines
-        self._read_slow(slow_lines, slow_numbers)
 
     def _read_other(self, line: bytes, number: int, has_hit: bool) -> None:
         """A line that is not plain zap text: wrapped, the C++ core's, a continuation, or unrecognised."""
@@ -300,9 +324,9 @@ class Scanner:
         if node is not None:
             self.batch.nodes[number] = node
         if b" slow" in text:
-            self._read_slow([text], [number])
+            self._take_slow(text, number)
         else:
-            self._read_evidence(text, number, node)
+            self._take_evidence(text, number)
 
     def _read_json(self, entry: zap.Entry, line: bytes, number: int, node: str | None) -> None:
         batch = self.batch
@@ -353,7 +377,7 @@ class Scanner:
 
 def _is_slow(line: bytes) -> bool:
     """Whether a message, not some field, says so: that of the line, or of one that begins in the middle of it."""
-    return line[32:43] != access.MARK[1:] and _SLOW_MESSAGE.search(line) is not None
+    return not line.startswith(_ACCESS, zap.STAMP_LENGTH) and _SLOW_MESSAGE.search(line) is not None
 
 
 def _without_return(line: bytes) -> bytes:

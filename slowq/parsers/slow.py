@@ -9,20 +9,22 @@
 There are three messages (`internal/proxy/impl.go`): Search slow, Query slow (2.2.6) and HybridSearch slow (2.4.0). Fields
 came and went with the versions, so they are read by name, in any order; what is not known is kept.
 
-`SlowLines` reads them in bulk. Between the trace id and the guarantee timestamp a line repeats what thousands of others
+`SlowLines` reads them in bulk: `cutting` takes thousands of lines apart at once. Between the trace id and the guarantee timestamp a line repeats what thousands of others
 say, so that stretch, its *form*, is parsed once each time its bytes are new. `read_entry` is the reference: whatever the
 fast way cannot take for certain goes there, and a property test holds the two together.
 """
 
-import math
 import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from slowq.parsers import zap
-from slowq.units import GO_MAX_S, go_duration_s
+import numpy as np
+
+from slowq.parsers import cutting, zap
+from slowq.parsers.cutting import TRACE_WIDTH
+from slowq.units import go_duration_s
 
 KINDS = {b"Search slow": "search", b"Query slow": "query", b"HybridSearch slow": "hybrid_search"}
 
@@ -81,32 +83,37 @@ class Form(NamedTuple):
 
 @dataclass(slots=True)
 class Rows:
-    """Slow requests in columns; `form` and `filter` number into `forms` and `filters`.
+    """Slow requests in columns, in order of lines; `form` and `filter` number into `forms` and `filters`.
 
-    Unknown: NaN in doubles, `NO_TIMESTAMP` in guarantee, an empty trace, `NO_FILTER` in filter.
+    Unknown: NaN in doubles, `NO_TIMESTAMP` in guarantee, an empty trace, `NO_FILTER` in filter. A trace id takes
+    TRACE_WIDTH bytes of `trace`, those behind its end are NUL; one that does not fit there is in `odd_traces`, by row.
     """
 
     time_ms: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
     line: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
-    form: array = field(default_factory=lambda: array("l"))  # type: ignore[type-arg]
-    filter: array = field(default_factory=lambda: array("l"))  # type: ignore[type-arg]
+    form: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
+    filter: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
     guarantee: array = field(default_factory=lambda: array("Q"))  # type: ignore[type-arg]
     nq: array = field(default_factory=lambda: array("d"))  # type: ignore[type-arg]
     duration_s: array = field(default_factory=lambda: array("d"))  # type: ignore[type-arg]
     per_nq_s: array = field(default_factory=lambda: array("d"))  # type: ignore[type-arg]
-    trace: list[bytes] = field(default_factory=list)
+    trace: bytearray = field(default_factory=bytearray)
+    odd_traces: dict[int, bytes] = field(default_factory=dict)
     forms: list[Form] = field(default_factory=list)
     filters: list[bytes] = field(default_factory=list)
 
+    def put_trace(self, trace: bytes) -> None:
+        """Set the trace id of the row that is put last."""
+        if len(trace) > TRACE_WIDTH or b"\0" in trace:
+            self.odd_traces[len(self.trace) // TRACE_WIDTH] = trace
+            trace = b""
+        self.trace += trace.ljust(TRACE_WIDTH, b"\0")
+
 
 NAN = float("nan")
-_MARK = b'slow"] [traceID='
-_GUARANTEE_MARK = b"] [guarantee_timestamp="
-_TAIL = re.compile(
-    rb"(\d{1,19}+)\](?: \[(?:nq|totalNq)=(\d{1,20}+)\])? \[duration=([\d.]++)(m?+)s\]"
-    rb"(?: \[durationPerNq=([\d.]++)(m?+)s\])?"
-)
-_SLOW_AFTER = 200  # a level, a caller and a message end well before this
+_UNKNOWN = -1  # of a middle
+_FORM_SHIFT = 32
+_FILTER_MASK = (1 << _FORM_SHIFT) - 1
 _FILTER = re.compile(rb'\[(?:dsls?|expr)=(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\[\]="]*+))\](?: |\Z)', re.DOTALL)
 
 
@@ -115,71 +122,66 @@ class SlowLines:
 
     def __init__(self) -> None:
         self.rows = Rows()
-        # Head → kind of tail (1 if it has nq, plus 2 if it has the duration per nq) → middle → numbers of form and filter.
-        self._middles: dict[bytes, tuple[dict[bytes, tuple[int, int]], ...]] = {}
+        # Head → kind of tail (1 if it has nq, plus 2 if it has the duration per nq) → middle → the numbers of its form
+        # and filter, joined into one.
+        self._middles: dict[bytes, tuple[dict[bytes, int], ...]] = {}
         self._around: dict[tuple[bytes, bytes, bytes, int], int] = {}
         self._kinds: dict[bytes, tuple[str, int | None]] = {}
         self._forms: dict[Form, int] = {}
         self._filters: dict[bytes, int] = {}
 
     def read(self, lines: Sequence[bytes], numbers: Sequence[int]) -> list[tuple[int, bytes, str]]:
-        """Take lines, without their line ends, that each hold a slow message; return those that cannot be read.
+        """Take lines, without their line feeds, that each hold a slow message; return those that cannot be read.
 
-        What comes back is (line number, line, what is wrong). The loop is the hot path of a log that is slow from end
-        to end, which is why it is one function with everything bound to locals.
+        What comes back is (line number, line, what is wrong).
         """
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        ends = np.cumsum(lengths + 1) - 1
+        return self.read_text(b"\n".join(lines), ends - lengths, ends, np.asarray(numbers, dtype=np.int64))
+
+    def read_text(
+        self, text: bytes | memoryview, starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray
+    ) -> list[tuple[int, bytes, str]]:
+        """The same for the lines `text[starts[i]:ends[i]]`."""
+        cut = cutting.cut(text, starts, ends)
+        middles = cut.middles()
+        codes = np.full(len(starts), _UNKNOWN, dtype=np.int64)
+        for head, kind_of_tail, rows in cut.groups():
+            known = self._middles.get(head)
+            if known is not None:
+                get = known[kind_of_tail].get
+                codes[rows] = [get(middles[row], _UNKNOWN) for row in rows.tolist()]
+            for row in rows[codes[rows] == _UNKNOWN].tolist():
+                codes[row] = self._learn(head, middles[row], kind_of_tail)
         refused: list[tuple[int, bytes, str]] = []
-        rows = self.rows
-        put_time, put_line, put_form = rows.time_ms.append, rows.line.append, rows.form.append
-        put_filter = rows.filter.append
-        put_guarantee, put_nq, put_trace = rows.guarantee.append, rows.nq.append, rows.trace.append
-        put_duration, put_per_nq = rows.duration_s.append, rows.per_nq_s.append
-        heads, tail_of = self._middles, _TAIL.fullmatch
-        message_end, second, zone, second_ms = 0, b"unknown", b"", None
-        for line, number in zip(lines, numbers, strict=True):
-            # … ["Search slow"] [traceID=<trace>] [<the form>] [guarantee_timestamp=<tail>
-            if not line.startswith(_MARK, message_end - 16):
-                message_end = line.find(_MARK, zap.STAMP_LENGTH, _SLOW_AFTER) + 16
-            trace_end = message_end + 32
-            if not line.startswith(b"] [", trace_end):
-                trace_end = line.find(b"] [", message_end, trace_end)
-            guarantee_at = line.rfind(_GUARANTEE_MARK)
-            if message_end > 16 and 0 < trace_end < guarantee_at:
-                # <guarantee>] [nq=…] [duration=…] [durationPerNq=…], of which nq and the last may be missing
-                tail = tail_of(line, guarantee_at + 23)
-                trace = line[message_end:trace_end]
-                if tail is not None and trace.isalnum():
-                    guarantee, nq, duration, unit, per_nq, per_nq_unit = tail.groups()
-                    head, middle = line[zap.STAMP_LENGTH : message_end], line[trace_end + 2 : guarantee_at + 1]
-                    kind = (nq is not None) + 2 * (per_nq is not None)
-                    known = heads.get(head)
-                    form_and_filter = known[kind].get(middle) if known is not None else None
-                    if form_and_filter is None:
-                        form_and_filter = self._learn(head, middle, kind)
-                    if not (line.startswith(second) and line.startswith(zone, 24)):
-                        second, zone, second_ms = zap.second_ms(line)
-                    milliseconds = line[21:24]
-                    if form_and_filter is not None and second_ms is not None and milliseconds.isdigit():
-                        try:
-                            duration_s = float(duration) / (1e3 if unit else 1)
-                            per_nq_s = NAN if per_nq is None else float(per_nq) / (1e3 if per_nq_unit else 1)
-                        except ValueError:  # more than one point
-                            duration_s = per_nq_s = math.inf
-                        if duration_s <= GO_MAX_S and not per_nq_s > GO_MAX_S:
-                            put_time(second_ms + int(milliseconds))
-                            put_line(number)
-                            put_form(form_and_filter[0])
-                            put_filter(form_and_filter[1])
-                            put_guarantee(int(guarantee))
-                            put_nq(NAN if nq is None else float(nq))
-                            put_duration(duration_s)
-                            put_per_nq(per_nq_s)
-                            put_trace(trace)
-                            continue
+        done = 0
+        for row in np.flatnonzero(codes == _UNKNOWN).tolist():
+            # Rows stay in the order of lines, so what is before this one is put first.
+            self._put(cut, codes, numbers, done, row)
+            done = row + 1
+            line, number = cut.line(row), int(numbers[row])
             trouble = self._read_with_reference(line, number)
             if trouble is not None:
                 refused.append((number, line, trouble))
+        self._put(cut, codes, numbers, done, len(starts))
         return refused
+
+    def _put(self, cut: cutting.Cut, codes: np.ndarray, numbers: np.ndarray, start: int, end: int) -> None:
+        if start == end:
+            return
+        rows, part = self.rows, slice(start, end)
+        for column, values in (
+            (rows.time_ms, cut.time_ms),
+            (rows.line, numbers),
+            (rows.form, codes >> _FORM_SHIFT),
+            (rows.filter, codes & _FILTER_MASK),
+            (rows.guarantee, cut.guarantee),
+            (rows.nq, cut.nq),
+            (rows.duration_s, cut.duration_s),
+            (rows.per_nq_s, cut.per_nq_s),
+        ):
+            column.frombytes(values[part].tobytes())
+        rows.trace += cut.trace[part].tobytes()
 
     def _read_with_reference(self, line: bytes, number: int) -> str | None:
         entry = zap.parse(line)
@@ -210,30 +212,30 @@ class SlowLines:
         rows.nq.append(float(nq) if _is_number(nq) else NAN)
         rows.duration_s.append(duration_s)
         rows.per_nq_s.append(_per_nq_s(fields.get(_PER_NQ), fields[_DURATION], duration_s))
-        rows.trace.append(fields.get(_TRACE, b""))
+        rows.put_trace(fields.get(_TRACE, b""))
         return None
 
-    def _learn(self, head: bytes, middle: bytes, kind_of_tail: int) -> tuple[int, int] | None:
-        """Form and filter number of a new head and middle; None where the reference has to look at the line."""
+    def _learn(self, head: bytes, middle: bytes, kind_of_tail: int) -> int:
+        """Form and filter number of a new head and middle; _UNKNOWN where the reference has to look at the line."""
         kind = self._kinds.get(head)
         if kind is None:
             # Made into a whole entry, the head tells what it is, or that it is not what it seems.
             entry = zap.parse(b"[2000/01/01 00:00:00.000 +00:00]" + head + b"0]")
             if entry is None or not entry.whole or entry.message not in KINDS or len(entry.fields) != 1:
-                return None
+                return _UNKNOWN
             kind = self._kinds[head] = (KINDS[entry.message], _caller_line(entry.caller))
             self._middles[head] = ({}, {}, {}, {})
         # Filters differ from line to line where the rest does not, so they are cut out first. That the cut lies between
         # two fields, and not inside a quoted one, is certain once what is around it has parsed from end to end.
         cut = _FILTER.search(middle)
         if cut is None:
-            return None
+            return _UNKNOWN
         around = (head, middle[: cut.start()], middle[cut.end() :], kind_of_tail)
         form = self._around.get(around)
         if form is None:
             before, after = zap.fields(around[1].rstrip(b" ")), zap.fields(around[2])
             if before is None or after is None or not (before.keys() | after.keys()).isdisjoint(_OF_THE_ROW | _FILTERS):
-                return None
+                return _UNKNOWN
             form = self._around[around] = self._form_number(
                 _form_of(*kind, before | after, bool(kind_of_tail & 1), kind_of_tail >= 2)[0]
             )
@@ -243,9 +245,9 @@ class SlowLines:
                 for tail in known:
                     tail.clear()
         quoted, plain = cut.groups()
-        numbers = form, self._filter_number(zap.unescape(quoted) if quoted is not None else plain)
-        self._middles[head][kind_of_tail][middle] = numbers
-        return numbers
+        code = form << _FORM_SHIFT | self._filter_number(zap.unescape(quoted) if quoted is not None else plain)
+        self._middles[head][kind_of_tail][middle] = code
+        return code
 
     def _form_number(self, form: Form) -> int:
         number = self._forms.get(form)

@@ -161,7 +161,7 @@ class Table:
                 "guarantee_lag_s": lag_s,
                 "requery_s": np.full(len(at_ms), np.nan),
                 "vector_bytes": of_form.numbers([values.number(form.vector_bytes) for form in forms]),
-                "trace_id": columns.strings(trace or None for r in rows for trace in r.trace),
+                "trace_id": columns.traces(rows),
                 "user": pd.Categorical([None] * len(at_ms), categories=columns.words([])),
                 "client": pd.Categorical([None] * len(at_ms), categories=columns.words([])),
                 "node": self._node_column(parts, files),

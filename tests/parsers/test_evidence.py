@@ -123,6 +123,5 @@ def test_a_phase_of_a_debug_log_is_read() -> None:
 @given(st.sampled_from([longer for _, longer, _ in MESSAGES]), st.binary(max_size=80))
 def test_any_bytes_after_a_message_are_read_without_an_error(message: bytes, rest: bytes) -> None:
     reader = EvidenceLines()
-    reader.read(line([], message) + b" [" + rest.replace(b"\n", b""), 1)
-    reader.read(rest, 2)
+    reader.read([line([], message) + b" [" + rest.replace(b"\n", b""), rest], [1, 2])
     assert len(reader.events) + len(reader.phases) <= 2
