@@ -111,15 +111,17 @@ class Scanner:
         start = bytes(view[:6])
         if zap.TEXT_PREFIX.match(start):
             self._zap_start = b"\n" + start
-        lines = stringzilla.count(view, b"\n") + (view[end - 1] != 10)
+        octets = np.frombuffer(view, dtype=np.uint8)
+        feeds = np.flatnonzero(octets == ord("\n"))
+        lines = len(feeds) + (view[end - 1] != 10)
         zap_lines = stringzilla.count(view, self._zap_start) + (start == self._zap_start[1:])
         if zap_lines == lines and stringzilla.find(view, b"\x1b") < 0:
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
             if stringzilla.count(view, b'slow"] [') > _DENSE * lines:
-                self._read_all(view, lines)
+                self._read_all(view, lines, feeds)
             else:
-                self._read_hits(block, view, batch.lines + 1)
+                self._read_hits(view, octets, feeds)
         else:
             self._read_line_by_line(bytes(view), batch.lines + 1)
         batch.lines += lines
@@ -150,41 +152,36 @@ class Scanner:
     # ----------------------------------------------------------------------------------------------------------------
     # A block of zap text only: nothing but the hits is looked at.
 
-    def _read_all(self, view: memoryview, lines: int) -> None:
+    def _read_all(self, view: memoryview, lines: int, feeds: np.ndarray) -> None:
         """Take every line for a slow one, where nearly all of them are: that is cheaper than to search."""
         self._read_taken()
-        ends = np.flatnonzero(np.frombuffer(view, dtype=np.uint8) == ord("\n"))
-        if len(ends) < lines:
-            ends = np.append(ends, len(view))
+        ends = feeds if len(feeds) == lines else np.append(feeds, len(view))
         starts = np.append(0, ends[:-1] + 1)
         numbers = np.arange(self.batch.lines + 1, self.batch.lines + 1 + lines)
         self._count_slow(lines, self._slow.read_text(view, starts, ends, numbers))
 
-    def _read_hits(self, block: bytearray | bytes | memoryview, view: memoryview, first: int) -> None:
-        find = block.find if not isinstance(block, memoryview) else bytes(block).find
-        rfind = block.rfind if not isinstance(block, memoryview) else bytes(block).rfind
-        end = len(view)
-        counted_to, number, line_end, is_taken, line = 0, first, -1, True, b""
-        for needle, hit, _ in _FINDER.find_matches_as_indexes(view):
-            if hit < line_end:
+    def _read_hits(self, view: memoryview, octets: np.ndarray, feeds: np.ndarray) -> None:
+        hits = _FINDER.find_matches_as_indexes(view)
+        rows = np.searchsorted(feeds, np.array([hit for _, hit, _ in hits], dtype=np.int64))
+        bounds = np.concatenate(([-1], feeds, [len(view)]))
+        starts, ends = bounds[rows] + 1, bounds[rows + 1]
+        ends -= octets[ends - 1] == ord("\r")
+        first, last, is_taken, line = self.batch.lines + 1, -1, True, b""
+        lines = zip(hits, rows.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        for (needle, _, _), row, start, end in lines:
+            if row == last:
                 if needle < _SLOW_NEEDLES and not is_taken and _is_slow(line):
-                    self._take_slow(line, number)
+                    self._take_slow(line, first + row)
                     is_taken = True
                 continue
-            line_start = rfind(b"\n", 0, hit) + 1
-            if needle in _STEADY and self._seen_lately(needle, bytes(view[line_start : line_start + _TENS])):
+            if needle in _STEADY and self._seen_lately(needle, view[start : start + _TENS].tobytes()):
                 continue
-            line_end = find(b"\n", hit, end)
-            if line_end < 0:
-                line_end = end
-            number += stringzilla.count(view[counted_to:line_start], b"\n")
-            counted_to = line_start
-            line = bytes(view[line_start:line_end])
+            last, line = row, view[start:end].tobytes()
             is_taken = needle < _SLOW_NEEDLES
             if is_taken:
-                self._take_slow(line, number)
+                self._take_slow(line, first + row)
             else:
-                self._take_evidence(line, number)
+                self._take_evidence(line, first + row)
 
     def _seen_lately(self, needle: int, ten_seconds: bytes) -> bool:
         """Whether a message that says the same all the time has been read in these ten seconds already."""
@@ -205,7 +202,6 @@ class Scanner:
             self._read_taken()
 
     def _take_evidence(self, line: bytes, number: int) -> None:
-        line = _without_return(line)
         if line.startswith(_ACCESS, zap.STAMP_LENGTH):
             self.batch.access_lines += 1
             found = access.parse(line, number)
@@ -262,7 +258,7 @@ class Scanner:
                 if has_slow_hit:
                     self._take_slow(line, number)
                 elif has_hit:
-                    self._take_evidence(line, number)
+                    self._take_evidence(_without_return(line), number)
             else:
                 self._read_other(line, number, has_hit)
         if text_lines:
