@@ -209,12 +209,15 @@ class Workload:
 
     def cites(self, mask: Mask, most: int = _MAX_CITES) -> tuple[Place, ...]:
         """The slowest of the masked requests."""
-        rows = np.flatnonzero(mask)
-        if len(rows) > most:
+        rows = self.slowest(np.flatnonzero(mask), most)
+        return tuple(Place(str(self.slow["path"].iloc[row]), int(self.slow["line"].iloc[row])) for row in rows)
+
+    def slowest(self, rows: np.ndarray, most: int) -> np.ndarray:
+        """The slowest of these rows, at most so many; of equally slow ones the first."""
+        if len(rows) > most > 0:
             weight_s = self.weight_s[rows]
             rows = rows[weight_s >= np.partition(weight_s, len(rows) - most)[len(rows) - most]]
-        rows = rows[np.argsort(-self.weight_s[rows], kind="stable")][:most]
-        return tuple(Place(str(self.slow["path"].iloc[row]), int(self.slow["line"].iloc[row])) for row in rows)
+        return rows[np.argsort(-self.weight_s[rows], kind="stable")][:most]
 
     def patterns(self, mask: Mask) -> tuple[str, ...]:
         """Ids of the masked requests' patterns, dearest first."""
@@ -230,7 +233,8 @@ class Workload:
     def _sums(self, name: str, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
         """The values of a text column, sorted, and the masked seconds of each."""
         codes, values = self._numbered(name)
-        sums = np.bincount(codes + 1, weights=np.where(mask, self.weight_s, 0.0), minlength=len(values) + 1)
+        rows = np.flatnonzero(mask)
+        sums = np.bincount(codes[rows] + 1, weights=self.weight_s[rows], minlength=len(values) + 1)
         return values, sums[1:]  # the first are the seconds of those whose value is unknown
 
     def _numbered(self, name: str) -> tuple[np.ndarray, np.ndarray]:

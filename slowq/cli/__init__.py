@@ -7,6 +7,7 @@ that `slowq --help` answers at once. Errors are turned into messages here and no
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -56,6 +57,8 @@ class _Commands(TyperGroup):
 
 def main() -> int:
     """Run the command line that `sys.argv` holds; the exit code."""
+    # NumPy's linear algebra, which slowq does not use, would start a thread a core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     run = _Run()
     try:
         code = app()(prog_name="slowq", standalone_mode=False, obj=run)

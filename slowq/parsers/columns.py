@@ -66,10 +66,11 @@ def traces(rows: Sequence[slow.Rows]) -> ExtensionArray:
     """The trace ids of slow requests, null for none."""
     fixed = np.frombuffer(b"".join(one.trace for one in rows), dtype=np.uint8).reshape(-1, TRACE_WIDTH)
     used = fixed != 0
-    lengths = used.sum(axis=1)
+    lengths = np.full(len(fixed), TRACE_WIDTH) if used.all() else used.sum(axis=1)
+    data = fixed if used.all() else fixed[used]
     offsets = np.append(0, np.cumsum(lengths)).astype("int32")
     known = pa.py_buffer(np.packbits(lengths > 0, bitorder="little"))
-    raw = pa.Array.from_buffers(pa.binary(), len(fixed), [known, pa.py_buffer(offsets), pa.py_buffer(fixed[used])])
+    raw = pa.Array.from_buffers(pa.binary(), len(fixed), [known, pa.py_buffer(offsets), pa.py_buffer(data)])
     if any(one.odd_traces for one in rows):
         values, first = raw.to_pylist(), 0
         for one in rows:

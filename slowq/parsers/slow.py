@@ -9,9 +9,10 @@
 There are three messages (`internal/proxy/impl.go`): Search slow, Query slow (2.2.6) and HybridSearch slow (2.4.0). Fields
 came and went with the versions, so they are read by name, in any order; what is not known is kept.
 
-`SlowLines` reads them in bulk: `cutting` takes thousands of lines apart at once. Between the trace id and the guarantee timestamp a line repeats what thousands of others
-say, so that stretch, its *form*, is parsed once each time its bytes are new. `read_entry` is the reference: whatever the
-fast way cannot take for certain goes there, and a property test holds the two together.
+`SlowLines` reads them in bulk: `cutting` takes thousands of lines apart at once. Between the trace id and the guarantee
+timestamp a line repeats what thousands of others say, so that stretch, its *form*, is parsed once each time its bytes are
+new. `read_entry` is the reference: whatever the fast way cannot take for certain goes there, and a property test holds the
+two together.
 """
 
 import re

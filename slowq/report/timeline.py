@@ -44,13 +44,13 @@ def _timeline(work: Workload, finding: Finding) -> dict[str, Any]:
 def _slowest(work: Workload, mask: Mask, most: int, beside: np.ndarray | None = None) -> np.ndarray:
     """The slowest of the masked requests; those that ran beside the given ones come first."""
     rows = np.flatnonzero(mask)
-    order = [-work.weight_s[rows]]
-    if beside is not None and len(beside):
-        chosen = np.zeros(work.count, dtype=bool)
-        chosen[beside] = True
-        covered = work.covered_share(work.started_s[chosen], work.ended_s[chosen])[rows]
-        order.append(covered < workload.VICTIM_SHARE)
-    return rows[np.lexsort(order)][:most]
+    if beside is None or not len(beside):
+        return work.slowest(rows, most)
+    chosen = np.zeros(work.count, dtype=bool)
+    chosen[beside] = True
+    covered = work.covered_share(work.started_s[chosen], work.ended_s[chosen])[rows]
+    first = work.slowest(rows[covered >= workload.VICTIM_SHARE], most)
+    return np.concatenate([first, work.slowest(rows[covered < workload.VICTIM_SHARE], most - len(first))])
 
 
 def _request(work: Workload, row: int, *, is_culprit: bool) -> dict[str, Any]:
