@@ -111,12 +111,14 @@ def run(command: Command, watch: Callable[[int], None] | None = None) -> Run:
 
 
 def _start(stages: tuple[list[str], ...], out: object, err: object) -> list[subprocess.Popen[bytes]]:
+    # An installed program has its bytecode, which this variable would keep from being written beside a source tree.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     processes: list[subprocess.Popen[bytes]] = []
     for n, stage in enumerate(stages):
         before = processes[-1].stdout if processes else subprocess.DEVNULL
         after = out if n == len(stages) - 1 else subprocess.PIPE
         try:
-            processes.append(subprocess.Popen(stage, stdin=before, stdout=after, stderr=err))
+            processes.append(subprocess.Popen(stage, stdin=before, stdout=after, stderr=err, env=environment))
         except OSError as error:
             for process in processes:
                 process.kill()

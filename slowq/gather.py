@@ -125,6 +125,7 @@ def _case(files: Sequence[read.File], known: Context | Tell, metrics: Ask | None
     events = table.events()
     said = _version_said(files, events, context)
     requests = table.requests(events, said[0] if said else None)
+    table.let_go()
     if not len(requests):
         requests = from_context(context)
     requests = _kept(requests, only)
@@ -161,8 +162,10 @@ def _of_incident(context: Context, requests: pd.DataFrame, window: Window | None
 
 def _slow_window(requests: pd.DataFrame) -> Window | None:
     """From the first start to the last end of the slow requests."""
-    slow = requests[requests["slow"].to_numpy(dtype=bool) & requests["started"].notna().to_numpy()]
-    return (slow["started"].min().timestamp(), slow["at"].max().timestamp()) if len(slow) else None
+    slow = requests["slow"].to_numpy(dtype=bool) & requests["started"].notna().to_numpy()
+    if not slow.any():
+        return None
+    return requests["started"][slow].min().timestamp(), requests["at"][slow].max().timestamp()
 
 
 def _metrics(answers: Answers, window: Window | None, milvus: Milvus) -> Metrics:

@@ -17,7 +17,7 @@ from pandas.api.extensions import ExtensionArray
 from slowq.facts import NOT_STATED, SLOW_S, STEADY_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
-from slowq.parsers.evidence import KNOWN, STEADY_KINDS
+from slowq.parsers.evidence import KNOWN, STEADY_KINDS, Events
 from slowq.parsers.read import File
 from slowq.parsers.scan import Batch
 from slowq.sources.paths import node_of
@@ -114,8 +114,14 @@ class Table:
         frame = self._with_accesses(frame)
         frame["status"] = _status(frame, events)
         frame["phases"] = _phases(frame["trace_id"], self.phases())
-        frame = frame.sort_values(["at", "path", "line"], kind="stable", ignore_index=True)
+        if not _is_in_order(frame):
+            frame = frame.sort_values(["at", "path", "line"], kind="stable", ignore_index=True)
         return frame.drop(columns=["_label"])
+
+    def let_go(self) -> None:
+        """Free the raw columns, once events and requests are built of them: a report takes as much again."""
+        for _, _, batch in self._parts:
+            batch.rows, batch.events = slow.Rows(), Events()
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -253,6 +259,19 @@ class Table:
         both["duration_per_nq_s"] = both["duration_per_nq_s"].where(both["duration_per_nq_s"].notna(), per_nq)
         both["slow"] = both["slow"].astype(bool)
         return both
+
+
+def _is_in_order(frame: pd.DataFrame) -> bool:
+    """Whether the rows are sorted by time, path and line already, as those of one log are; a sort would copy them all."""
+    if frame["at"].isna().any() or not frame.index.equals(pd.RangeIndex(len(frame))):
+        return False
+    tied = np.ones(max(len(frame) - 1, 0), dtype=bool)
+    later = tied.copy()
+    for column in (frame["at"].astype("int64"), frame["path"].cat.codes.astype("int64"), frame["line"]):
+        step = np.diff(column.to_numpy())
+        later &= ~(tied & (step < 0))
+        tied &= step == 0
+    return bool(later.all())
 
 
 def from_context(context: Context) -> pd.DataFrame:
