@@ -1,0 +1,1 @@
+"""The reference vector engine: Milvus in small."""

@@ -1,0 +1,172 @@
+"""Files that know when they are damaged.
+
+Each file ends in one line of fixed length, in ASCII: the CRC-32 and the length of what comes before it. Readers of `.npy` and
+of faiss stop before it, so the file stays what its name says. A file that is read into memory is checked whole; of a file
+that is mapped, which is the point of mapping, only the length is checked: whole pages are read when a search touches them,
+and nobody adds them up.
+"""
+
+import math
+import mmap
+import os
+import shutil
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from slowq.errors import InputError
+
+Array = npt.NDArray[np.generic]
+
+_SEAL = "\ncrc32 {crc:08x} bytes {size:016d}\n"
+_SEAL_BYTES = len(_SEAL.format(crc=0, size=0))
+_BLOCK = 1 << 20
+_PAGE = mmap.PAGESIZE
+
+
+class DamagedError(InputError):
+    """A file of an index or of vectors cannot be what was written; `path` is the file at fault."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} is damaged: {reason}.", hint="Build the index again from the segment's rows.")
+        self.path = path
+
+
+class MappedFile:
+    """A file's bytes as memory; pages come from the disk when they are touched, and `cool` gives them back."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path = path
+        self.size = size
+        with path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.bytes: npt.NDArray[np.uint8] = np.frombuffer(self._map, dtype=np.uint8, count=size)
+
+    def warm(self) -> int:
+        """Touches each page; returns the bytes that are in memory now."""
+        for start in range(0, self.size, _BLOCK):
+            self.bytes[start : start + _BLOCK : _PAGE].max()
+        return self.size
+
+    def cool(self) -> None:
+        """Takes the pages from this process and asks the kernel to forget them, which it does unless another process maps
+        them."""
+        if hasattr(self._map, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+        forget(self.path)
+
+
+def forget(path: Path) -> None:
+    """Asks the kernel to drop the file's cached pages, where it can be asked (Linux)."""
+    if hasattr(os, "posix_fadvise"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def seal(path: Path) -> None:
+    """Ends the file with its CRC and length, and brings it to the disk."""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        crc = _sum(file, size)
+        file.write(_SEAL.format(crc=crc, size=size).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sealed_size(path: Path, *, whole: bool) -> int:
+    """The bytes before the seal; `whole` also adds them up. Raises `DamagedError`."""
+    try:
+        length = path.stat().st_size - _SEAL_BYTES
+        if length < 0:
+            raise DamagedError(path, f"{length + _SEAL_BYTES} bytes are too few for the line that ends it")
+        with path.open("rb") as file:
+            file.seek(length)
+            crc, size = _read_seal(path, file.read())
+            if size != length:
+                raise DamagedError(path, f"it has {length} bytes of data, its last line says {size}")
+            if whole:
+                file.seek(0)
+                if _sum(file, length) != crc:
+                    raise DamagedError(path, "its bytes do not add up to the CRC in its last line")
+    except OSError as error:
+        raise DamagedError(path, f"it cannot be read ({error.strerror})") from error
+    return size
+
+
+def _sum(file: BinaryIO, size: int) -> int:
+    crc = 0
+    while size > 0:
+        block = file.read(min(size, _BLOCK))
+        crc = zlib.crc32(block, crc)
+        size = size - len(block) if block else 0
+    return crc
+
+
+def _read_seal(path: Path, line: bytes) -> tuple[int, int]:
+    try:
+        _, crc, _, size = line.split()
+        found = int(crc, 16), int(size)
+    except ValueError:
+        found = (0, -1)
+    if _SEAL.format(crc=found[0], size=found[1]).encode() != line:
+        raise DamagedError(
+            path, "its last line is not the one that tells its length; it was cut or not written to its end"
+        )
+    return found
+
+
+def write_array(path: Path, array: Array) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    seal(path)
+
+
+def array_place(path: Path, *, whole: bool) -> tuple[int, tuple[int, ...], np.dtype[np.generic]]:
+    """Where the array of a `.npy` file begins, its shape and type. Raises `DamagedError`."""
+    size = sealed_size(path, whole=whole)
+    with path.open("rb") as file:
+        try:
+            np.lib.format.read_magic(file)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        except ValueError as error:
+            raise DamagedError(path, f"it does not begin as an array ({error})") from error
+        start = file.tell()
+    if fortran or start + math.prod(shape) * dtype.itemsize != size:
+        raise DamagedError(path, f"its header promises {shape} of {dtype}, which are not its {size - start} bytes")
+    return start, shape, dtype
+
+
+def read_array(path: Path, *, mapped: bool = False) -> tuple[Array, MappedFile | None]:
+    """The array of a `.npy` file, and the mapping behind it where it was asked for. Raises `DamagedError`."""
+    start, shape, dtype = array_place(path, whole=not mapped)
+    count = math.prod(shape)
+    if not mapped:
+        return np.fromfile(path, dtype=dtype, count=count, offset=start).reshape(shape), None
+    memory = MappedFile(path, start + count * dtype.itemsize)
+    return memory.bytes[start:].view(dtype).reshape(shape), memory
+
+
+def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """`write` fills a folder beside `path`, which then takes its place: whoever opens `path` sees the old files or the new,
+    never both."""
+    part = path.with_name(path.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    write(part)
+    _sync(part)
+    shutil.rmtree(path, ignore_errors=True)
+    part.rename(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
