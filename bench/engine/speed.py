@@ -1,0 +1,188 @@
+"""The reference engine beside the real Milvus 2.3.5 and milvus-lite 3.2.2: same data, same pymilvus program, one after the other.
+
+    make .venv/.services                                 # .venv-milvus: Milvus 2.3.5 with its pymilvus
+    python -m venv /tmp/slowq-milvus-lite
+    /tmp/slowq-milvus-lite/bin/pip install milvus-lite==3.2.2 'pymilvus<3'
+    unshare -n sh -c 'ip link set lo up; .venv/bin/python -m bench.engine.speed'
+
+`unshare` gives it a network of its own: the ports of Milvus and its etcd are fixed. 200,000 rows of 128 dimensions, HNSW with
+M=16 and efConstruction=200; about seven minutes a round on two cores; `--rows 20000 --rounds 1` to try. `--only` names servers.
+Each round starts every server on an empty folder. Of each figure the median of the rounds; *x* is how many times better the
+engine is. Searches use the least ef of a list with recall@10 of 0.95.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from bench.incidents.lab import Lab
+
+PROJECT = Path(__file__).parents[2]
+MILVUS = PROJECT / ".venv-milvus" / "bin"
+LITE = Path("/tmp/slowq-milvus-lite/bin")  # noqa: S108 - made by hand, by the lines above
+PORT, PAGES = 19530, 9091
+CLIENT = Path(__file__).with_name("speed_client.py")
+MORE_IS_BETTER = ("insert rows/s", "QPS, 1 client", "QPS, 8 clients")
+NO_RATIO = ("ef", "recall")
+
+
+class Server:
+    """A started server: its process group, and the seconds until it was ready."""
+
+    def __init__(self, process: subprocess.Popen[bytes], ready_s: float) -> None:
+        self.process, self.ready_s = process, ready_s
+
+    @property
+    def mib(self) -> float:
+        """Resident memory of the processes of its session; files that it maps count with what of them is in memory."""
+        pages = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                stat = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                if int(stat[3]) == self.process.pid:
+                    pages += int(stat[21])
+            except OSError:
+                continue
+        return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
+
+
+Start: TypeAlias = Callable[[Path], AbstractContextManager[Server]]
+
+
+def main() -> int:
+    options = _options()
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
+    for number in range(options.rounds):
+        for name in options.only:
+            print(f"round {number + 1}, {name}: load average {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(prefix="slowq-speed-", dir=options.data) as folder:
+                rounds[name].append(_round(SERVERS[name], Path(folder), options.rows, options.seed + number))
+            print(json.dumps(rounds[name][-1]), file=sys.stderr, flush=True)
+    print(
+        f"{options.rows} rows, {options.rounds} round(s), {os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f}\n"
+    )
+    _print({name: _medians(found) for name, found in rounds.items()})
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", action="append", choices=list(SERVERS))
+    parser.add_argument("--data", help="the folder for their data; a temporary one if not given")
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    options.only = options.only or list(SERVERS)
+    return options
+
+
+def _round(start: Start, folder: Path, rows: int, seed: int) -> dict[str, float]:
+    with start(folder) as server:
+        time.sleep(2)
+        empty = server.mib
+        command = [str(MILVUS / "python"), str(CLIENT), str(PORT), str(rows), str(seed)]
+        made = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        measured: dict[str, float] = json.loads(made.stdout)
+        return {"start s": server.ready_s, "empty MiB": empty, **measured, "memory MiB": server.mib}
+
+
+@contextmanager
+def _engine(folder: Path) -> Iterator[Server]:
+    command = [sys.executable, "-m", "slowq", "engine", "serve", "--data", str(folder / "data"), "--log", os.devnull]
+    with _started(command, lambda: _answers(f"http://127.0.0.1:{PAGES}/healthz")) as server:
+        yield server
+
+
+@contextmanager
+def _lite(folder: Path) -> Iterator[Server]:
+    command = [str(LITE / "milvus-lite"), "server", "--data-dir", str(folder / "data"), "--port", str(PORT)]
+    with _started(command, _listening) as server:
+        yield server
+
+
+@contextmanager
+def _milvus(folder: Path) -> Iterator[Server]:
+    lab = Lab(folder / "data", server=MILVUS / "milvus-server")
+    began = time.perf_counter()
+    lab.start_milvus()
+    try:
+        yield Server(lab.started[0], time.perf_counter() - began)
+    finally:
+        lab.stop(patience_s=5)
+
+
+SERVERS: Mapping[str, Start] = {"engine": _engine, "Milvus 2.3.5": _milvus, "milvus-lite": _lite}
+
+
+@contextmanager
+def _started(command: list[str], ready: Callable[[], bool]) -> Iterator[Server]:
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while not ready():
+            if process.poll() is not None or time.perf_counter() > began + 60:
+                sys.exit(f"{shutil.which(command[0]) or command[0]} did not start")
+            time.sleep(0.02)
+        yield Server(process, time.perf_counter() - began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - a server of ours
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _listening() -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", PORT)) == 0
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+
+
+def _print(found: Mapping[str, Mapping[str, float]]) -> None:
+    first, *others = found
+    print(f"{'':24}" + "".join(f"{name:>24}" for name in found))
+    for what, own in found[first].items():
+        line = f"{what:24}{_shown(own):>24}"
+        for name in others:
+            ratio = found[name][what] / own if own else 0.0
+            if what in MORE_IS_BETTER:
+                ratio = own / found[name][what]
+            line += f"{_shown(found[name][what]):>15} {'' if what in NO_RATIO else f'x{ratio:.2f}':>8}"
+        print(line)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,397 @@
+"""The log: lines in the text form of Milvus' zap encoder, with the messages and fields of a version that is a parameter.
+
+A message, a key and a value stand in double quotes where they hold a byte up to 0x20 or one of `\\ " [ ] =`.
+Messages and fields: Milvus' source, `internal/proxy/impl.go`, `indexnode`, `datanode`, `querycoordv2`, `rootcoord`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TextIO
+
+from slowq.engine.schema import Collection
+from slowq.errors import UsageError
+
+_QUOTED = frozenset('\\"[]=')
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a version writes its slow lines: the line of each call in `proxy/impl.go`, and which fields there are."""
+
+    version: str
+    search: int
+    hybrid_search: int
+    query: int
+    threshold_s: float
+    has_level: bool  # ConsistencyLevel, useDefaultConsistency
+    has_nq: bool
+    per_nq: bool  # durationPerNq of a search, which then is what is compared with the threshold
+    hybrid_nq: bool  # totalNq and durationPerNq of a hybrid search, which then is what is compared
+    hybrid_filters: bool
+    computed_guarantee: bool  # the timestamp that the proxy computed, not the one that the client sent
+
+
+FORMS = {
+    one.version: one
+    for one in (
+        Form("2.3.5", 2578, 0, 2839, 5.0, False, True, False, False, False, False),
+        Form("2.4.15", 2977, 3164, 3434, 5.0, True, True, False, False, False, True),
+        Form("2.5.16", 3141, 3377, 3665, 5.0, True, True, True, False, True, True),
+        Form("2.6.10", 2986, 3223, 3666, 1.0, True, True, True, True, True, True),
+    )
+}
+
+
+def form_of(version: str) -> Form:
+    """The form of a version, or of the stored release of its line: "2.5" and "2.5.3" are written as 2.5.16."""
+    wanted = version.removeprefix("v")
+    if wanted in FORMS:
+        return FORMS[wanted]
+    line = ".".join(wanted.split(".")[:2])
+    for known, form in FORMS.items():
+        if known.startswith(line + "."):
+            return form
+    raise UsageError(f"The engine does not write logs of Milvus {version!r}", hint=f"one of {', '.join(FORMS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A finished search or query, with all that slow log and access log say of it. Times in seconds."""
+
+    kind: str  # search, query, hybrid_search
+    database: str
+    collection: str
+    partitions: Sequence[str]
+    filters: Sequence[str]
+    placeholder_bytes: int
+    output_fields: Sequence[str]
+    search_params: Mapping[str, str]
+    level_sent: str
+    uses_default: bool
+    guarantee_sent: int
+    guarantee: int
+    nq: int
+    took_s: float
+    trace_id: str
+    user: str
+    client: str
+    failed: str = ""
+    code: int = 0
+    label: str = "query"
+    level: str = ""
+
+
+class Events:
+    """Writes lines; every method is one message. A line is written whole, whoever else writes."""
+
+    def __init__(self, form: Form, out: TextIO | None, now_s: Callable[[], float]) -> None:
+        self.form = form
+        self._out = out
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self.failures: deque[str] = deque(maxlen=100)  # of background tasks, the latest
+
+    def write(self, level: str, caller: str, message: str, **fields: object) -> None:
+        if self._out is None:
+            return
+        at = datetime.fromtimestamp(self._now_s(), UTC).strftime("%Y/%m/%d %H:%M:%S.%f")[:-3]
+        parts = [f"[{at} +00:00] [{level}] [{caller}] [{_text(message)}]"]
+        parts += [f"[{_text(key)}={_text(str(value))}]" for key, value in fields.items()]
+        with self._lock:
+            self._out.write(" ".join(parts) + "\n")
+            self._out.flush()
+
+    # requests
+
+    def slow(self, read: Read, threshold_s: float) -> bool:
+        """The slow line, where the version would write one; and whether it counts as slow."""
+        form = self.form
+        by_vector = {"search": form.per_nq, "hybrid_search": form.hybrid_nq}.get(read.kind, False)
+        per_nq_s = read.took_s / max(1, read.nq)
+        if (per_nq_s if by_vector else read.took_s) < threshold_s or (read.failed and form.version == "2.6.10"):
+            return False
+        fields: dict[str, object] = {"traceID": read.trace_id, "role": "proxy", "db": read.database}
+        fields |= {"collection": read.collection, "partitions": _list(read.partitions)}
+        fields |= _FIELDS[read.kind](form, read)
+        fields["duration"] = go_duration(read.took_s)
+        if by_vector:
+            fields["durationPerNq"] = go_duration(per_nq_s)
+        name = {"search": "Search", "query": "Query", "hybrid_search": "HybridSearch"}[read.kind]
+        self.write("INFO", f"proxy/impl.go:{getattr(form, read.kind)}", f"{name} slow", **fields)
+        return True
+
+    def failed(self, read: Read) -> None:
+        name = {"search": "Search", "query": "Query", "hybrid_search": "HybridSearch"}[read.kind]
+        fields: dict[str, object] = {"traceID": read.trace_id, "role": "proxy", "db": read.database}
+        fields |= {"collection": read.collection, "error": read.failed}
+        self.write("WARN", "proxy/impl.go:2600", f"{name} failed to WaitToFinish", **fields)
+
+    def not_in_time(self, kind: str, channel: str, trace_id: str) -> None:
+        self.write(
+            "WARN",
+            "delegator/delegator.go:310",
+            f"delegator {kind} failed to wait tsafe",
+            traceID=trace_id,
+            channel=channel,
+            error="context deadline exceeded",
+        )
+
+    def without_index(self, segments: Sequence[int], trace_id: str) -> None:
+        self.write(
+            "DEBUG",
+            "querynodev2/search.go:96",
+            "search growing/sealed segments without indexes",
+            traceID=trace_id,
+            segmentIDs=_list([str(one) for one in segments]),
+        )
+
+    # what runs beside them
+
+    def started(self, number: int) -> None:
+        for role in ("proxy", "querynode", "datanode", "mixcoord"):
+            self.write(
+                "INFO", "sessionutil/session_util.go:240", "register session success", role=role, nodeID=str(number)
+            )
+
+    def index_asked(self, collection: Collection, field: str, params: Mapping[str, str]) -> None:
+        extra = json.dumps([{"key": key, "value": value} for key, value in params.items()], separators=(",", ":"))
+        for state in ("received", "done"):
+            fields: dict[str, object] = {"role": "proxy", "db": collection.database, "collection": collection.name}
+            self.write("INFO", "proxy/impl.go:1900", f"CreateIndex {state}", **fields, field=field, extra_params=extra)
+
+    def index_begun(self, collection: Collection, build: int, segment: int) -> None:
+        self.write(
+            "INFO",
+            "indexnode/task.go:200",
+            "Begin to prepare indexBuildTask",
+            buildID=build,
+            Collection=collection.id,
+            SegmentID=segment,
+        )
+
+    def index_built(self, collection: Collection, segment: int, name: str, rows: int, took_s: float) -> None:
+        self.write(
+            "INFO",
+            "indexnode/task.go:363",
+            "Successfully build index",
+            buildID=segment,
+            Collection=collection.id,
+            SegmentID=segment,
+            indexName=name,
+            rows=rows,
+            elapse=go_duration(took_s),
+        )
+
+    def build_failed(self, collection: Collection, segment: int, name: str, why: str) -> None:
+        self.write(
+            "WARN",
+            "indexnode/task.go:340",
+            "failed to build index",
+            Collection=collection.id,
+            SegmentID=segment,
+            indexName=name,
+            error=why,
+        )
+
+    def flushed(self, collection: Collection, segment: int, rows: int, took_s: float) -> None:
+        self.write(
+            "INFO",
+            "datacoord/services.go:520",
+            "flush segment with meta",
+            collectionID=collection.id,
+            segmentID=segment,
+            rows=rows,
+            elapse=go_duration(took_s),
+        )
+
+    def compacting(self, collection: Collection, kind: str, inputs: Sequence[int]) -> None:
+        self.write(
+            "INFO",
+            "datanode/compaction_executor.go:110",
+            "start to execute compaction",
+            planID=min(inputs, default=0),
+            Collection=collection.id,
+            type=kind,
+            segments=_list([str(one) for one in inputs]),
+        )
+
+    def compacted(
+        self, collection: Collection, kind: str, inputs: Sequence[int], outputs: Sequence[int], took_s: float
+    ) -> None:
+        self.write(
+            "INFO",
+            "datanode/compaction_executor.go:127",
+            "end to execute compaction",
+            planID=min(inputs, default=0),
+            Collection=collection.id,
+            type=kind,
+            compactedTo=_list([str(one) for one in outputs]),
+            elapse=go_duration(took_s),
+        )
+
+    def task_failed(self, error: BaseException) -> None:
+        """A task in the background ended with an error; whoever asked for it may have gone."""
+        self.failures.append(f"{type(error).__name__}: {error}")
+        self.write("ERROR", "datanode/task.go:1", "task failed", error=self.failures[-1])
+
+    def cannot_load(self, collection: Collection, segment: int, why: str) -> None:
+        self.write(
+            "WARN",
+            "task/executor.go:236",
+            "failed to load segment",
+            collectionID=collection.id,
+            segmentID=segment,
+            error=why,
+        )
+
+    def load_asked(self, collection: Collection) -> None:
+        self.write(
+            "INFO", "querycoordv2/services.go:204", "load collection request received", collectionID=collection.id
+        )
+
+    def loading(self, collection: Collection, segment: int) -> None:
+        self.write(
+            "INFO",
+            "task/executor.go:230",
+            "load segments...",
+            taskID=segment,
+            collectionID=collection.id,
+            segmentID=segment,
+        )
+
+    def segment_loaded(self, collection: Collection, segment: int, took_s: float) -> None:
+        self.write(
+            "INFO",
+            "task/executor.go:243",
+            "load segments done",
+            taskID=segment,
+            collectionID=collection.id,
+            segmentID=segment,
+            elapsed=go_duration(took_s),
+        )
+
+    def loaded(self, collection: Collection) -> None:
+        self.write("INFO", "job/job_load.go:180", "load collection done", collectionID=collection.id)
+
+    def released(self, collection: Collection) -> None:
+        self.write(
+            "INFO", "querycoordv2/services.go:260", "release collection request received", collectionID=collection.id
+        )
+        self.write("INFO", "querycoordv2/services.go:283", "collection released", collectionID=collection.id)
+
+    def inserted(self, collection: Collection, rows: int) -> None:
+        self.write(
+            "DEBUG",
+            "pipeline/filter_node.go:80",
+            "pipeline fetch insert msg",
+            collectionID=collection.id,
+            insertRowNum=rows,
+        )
+
+    def tick_late(self, channels: int, span_s: float) -> None:
+        self.write(
+            "WARN",
+            "rootcoord/timeticksync.go:240",
+            "rootcoord send tt to all channels too slowly",
+            chanNum=channels,
+            span=int(span_s * 1e3),
+        )
+
+
+def go_duration(seconds: float) -> str:
+    """As Go's `time.Duration.String()` prints it, to the nanosecond."""
+    nanoseconds = round(seconds * 1e9)
+    if nanoseconds == 0:
+        return "0s"
+    if nanoseconds < 1000:
+        return f"{nanoseconds}ns"
+    if nanoseconds < 1_000_000:
+        return f"{_trimmed(nanoseconds, 3)}\u00b5s"
+    if nanoseconds < 1_000_000_000:
+        return f"{_trimmed(nanoseconds, 6)}ms"
+    minutes, rest = divmod(nanoseconds, 60_000_000_000)
+    text = f"{_trimmed(rest, 9)}s"
+    if minutes:
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}"
+    return text
+
+
+def _trimmed(value: int, places: int) -> str:
+    whole, part = divmod(value, 10**places)
+    return f"{whole}.{part:0{places}d}".rstrip("0").rstrip(".")
+
+
+def _search_fields(form: Form, read: Read) -> dict[str, object]:
+    params = [{"key": key, "value": value} for key, value in read.search_params.items()]
+    text = json.dumps(params, separators=(",", ":"), ensure_ascii=False)
+    for mark in "<>&":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    fields: dict[str, object] = {
+        "dsl": read.filters[0],
+        "len(PlaceholderGroup)": read.placeholder_bytes,
+        "OutputFields": _list(read.output_fields),
+        "search_params": text,
+    }
+    if form.has_level:
+        fields |= _level(read)
+    fields["guarantee_timestamp"] = _guarantee(form, read)
+    if form.has_nq:
+        fields["nq"] = read.nq
+    return fields
+
+
+def _query_fields(form: Form, read: Read) -> dict[str, object]:
+    fields: dict[str, object] = _level(read) if form.has_level else {}
+    return fields | {
+        "expr": read.filters[0],
+        "OutputFields": _list(read.output_fields),
+        "travel_timestamp": 0,
+        "guarantee_timestamp": _guarantee(form, read),
+    }
+
+
+def _hybrid_fields(form: Form, read: Read) -> dict[str, object]:
+    fields: dict[str, object] = {"OutputFields": _list(read.output_fields)}
+    if form.has_level:
+        fields |= _level(read)
+    if form.hybrid_filters:
+        fields["dsls"] = "".join(f"[No.{place} req, expr: {text}]" for place, text in enumerate(read.filters))
+    fields["guarantee_timestamp"] = _guarantee(form, read)
+    if form.hybrid_nq:
+        fields["totalNq"] = read.nq
+    return fields
+
+
+_FIELDS: Mapping[str, Callable[[Form, Read], dict[str, object]]] = {
+    "search": _search_fields,
+    "query": _query_fields,
+    "hybrid_search": _hybrid_fields,
+}
+
+
+def _level(read: Read) -> dict[str, object]:
+    level = "Strong" if read.uses_default else read.level_sent  # what the request's field holds
+    return {"ConsistencyLevel": level, "useDefaultConsistency": str(read.uses_default).lower()}
+
+
+def _guarantee(form: Form, read: Read) -> int:
+    return read.guarantee if form.computed_guarantee else read.guarantee_sent
+
+
+def _list(values: Sequence[str]) -> str:
+    return "[" + ",".join(values) + "]"
+
+
+def _text(text: str) -> str:
+    if not any(character <= " " or character in _QUOTED for character in text):
+        return text
+    escaped = "".join(_ESCAPES.get(one) or (one if one >= " " else f"\\u{ord(one):04x}") for one in text)
+    return f'"{escaped}"'

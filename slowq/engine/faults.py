@@ -1,0 +1,56 @@
+"""What a request can do wrong, with Milvus' error codes (`pkg/util/merr/errors.go` of 2.3 to 2.6), and what a store can suffer.
+
+RequestFault    the client's: a bad parameter, an unknown collection, a full queue; becomes a gRPC answer's status
+StoreError      ours: a damaged file, a folder in use; names file and offset
+"""
+
+from __future__ import annotations
+
+from slowq.errors import SlowqError
+
+NOT_READY = 1
+REQUEST_LIMIT = 4
+RATE_LIMIT = 8
+COLLECTION_NOT_FOUND = 100
+COLLECTION_NOT_LOADED = 101
+PARTITION_NOT_FOUND = 200
+SEGMENT_NOT_FOUND = 600
+SEGMENT_NOT_LOADED = 601
+INDEX_NOT_FOUND = 700
+DATABASE_NOT_FOUND = 800
+PARAMETER = 1100
+ALIAS_NOT_FOUND = 1600
+UNEXPECTED = 65535
+
+# The older numbers that clients before 2.3 look at (`ErrorCode` of common.proto).
+LEGACY = {
+    COLLECTION_NOT_FOUND: 4,
+    PARAMETER: 5,
+    REQUEST_LIMIT: 49,  # RateLimit
+    RATE_LIMIT: 49,
+    INDEX_NOT_FOUND: 25,
+}
+RETRIABLE = frozenset((NOT_READY, REQUEST_LIMIT, RATE_LIMIT))
+
+
+class RequestFault(Exception):  # noqa: N818 - "fault" says whose it is
+    """A request that cannot be served; `message` is what the client reads."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def retriable(self) -> bool:
+        return self.code in RETRIABLE
+
+
+def invalid(message: str) -> RequestFault:
+    return RequestFault(PARAMETER, f"invalid parameter: {message}")
+
+
+class StoreError(SlowqError):
+    """The folder of the engine cannot be used: damaged, locked, full."""
+
+    exit_code = 3

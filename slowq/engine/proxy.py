@@ -1,0 +1,405 @@
+"""The proxy: checks a request, says how new its answer must be, sends its parts to the query nodes, joins what comes back.
+
+    request ─► limits ─► filter ─► guarantee timestamp ─► tSafe of each shard ─► snapshot, pruned
+            ─► query nodes ─► reduce ─► output fields
+
+The phases of `Trace` follow each other without a gap on that path.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
+from functools import lru_cache
+
+import numpy as np
+
+from slowq.engine.answers import columns_at, gathered, hits_of, metric_of, output_names, reduced
+from slowq.engine.clock import EVENTUALLY, hybrid, physical_s
+from slowq.engine.config import Config
+from slowq.engine.coordinator import Coordinator
+from slowq.engine.events import Events
+from slowq.engine.faults import SEGMENT_NOT_LOADED, UNEXPECTED, RequestFault, invalid
+from slowq.engine.hybrid import joined
+from slowq.engine.metrics import Metrics
+from slowq.engine.mutation import partition_of
+from slowq.engine.querynode import QueryNode, Task
+from slowq.engine.reading import Books, Reading
+from slowq.engine.requests import Caller, Freshness, HybridSearch, Query, QueryAnswer, Search, SearchAnswer
+from slowq.engine.scalar import Filter, FilterError, ScalarField, may_match
+from slowq.engine.scalar import compile as compile_filter
+from slowq.engine.schema import VECTOR_KINDS, Collection
+from slowq.engine.search import Found, Plan, prune, unique_first, values_required
+from slowq.engine.segment import Segment
+from slowq.engine.shard import Shard
+from slowq.engine.trace import Trace
+from slowq.engine.vector import BadIndexParam, check_search
+from slowq.filters import FilterSyntaxError
+
+COUNT = "count(*)"
+
+
+class Proxy:
+    def __init__(
+        self, coordinator: Coordinator, config: Config, metrics: Metrics, events: Events, books: Books
+    ) -> None:
+        self._coordinator, self._config, self._metrics, self._events = coordinator, config, metrics, events
+        self._books = books
+        self._oracle = coordinator.oracle
+        self._lock = threading.Lock()
+        self._turn = 0
+        self._filters = lru_cache(maxsize=1024)(_compiled)
+        self._parts = ThreadPoolExecutor(32, "hybrid")
+
+    def close(self) -> None:
+        self._parts.shutdown(wait=True, cancel_futures=True)
+
+    # reads
+
+    def search(self, request: Search, caller: Caller) -> tuple[SearchAnswer, Trace]:
+        with self._books.reading("search", [request], request, caller) as reading:
+            answer = self._searched(request, reading, reading.trace)
+        return answer, reading.trace
+
+    def hybrid_search(self, request: HybridSearch, caller: Caller) -> tuple[SearchAnswer, Trace]:
+        with self._books.reading("hybrid_search", request.parts, request, caller) as reading:
+            collection = self._collection(request.parts[0], reading)
+            names = output_names(collection, request.output_fields)
+            answers = self._side_by_side(request, reading)
+            with reading.trace.phase("proxy_reduce"):
+                answer = joined(answers, request, [metric_of(collection, part) for part in request.parts])
+            with reading.trace.phase("output_fields"):
+                answer = self._filled(collection, answer, names, request.partitions)
+        return answer, reading.trace
+
+    def query(self, request: Query, caller: Caller) -> tuple[QueryAnswer, Trace]:
+        with self._books.reading("query", [request], request, caller) as reading:
+            answer = self._queried(request, reading, reading.trace)
+        return answer, reading.trace
+
+    def _searched(self, request: Search, reading: Reading, trace: Trace) -> SearchAnswer:
+        collection = self._collection(request, reading)
+        with trace.phase("parse"):
+            plan = self._plan(collection, request)
+            names = output_names(collection, request.output_fields)
+            wanted = self._coordinator.partitions_of(collection, request.partitions)
+        segments = self._snapshot(collection, request, plan.filter, wanted, reading, trace)
+        width = (request.limit + request.offset) * (request.group_size if plan.group_by else 1)
+        shares, whole = self._shares(collection, segments, plan.filter, trace)
+        parts = [
+            (
+                node,
+                Task(
+                    collection.id,
+                    collection.database,
+                    own,
+                    plan.filter,
+                    plan,
+                    request.queries,
+                    width,
+                    reading.caller.user,
+                    whole,
+                ),
+            )
+            for node, own in shares
+        ]
+        found = [one for one in self._run(parts, reading, trace) if isinstance(one, Found)]
+        with trace.phase("proxy_reduce"):
+            best = reduced(found, request, plan, segments, collection)
+        self._metrics.observe("milvus_proxy_sq_reduce_result_latency", trace.seconds["proxy_reduce"] * 1e3, "search")
+        with trace.phase("output_fields"):
+            return hits_of(collection, request, plan, best, segments, names, self._oracle.next())
+
+    def _side_by_side(self, request: HybridSearch, reading: Reading) -> list[SearchAnswer]:
+        """The searches of a hybrid search; its trace gets the phases of the slowest, and the work of all."""
+        began = time.perf_counter()
+        traces = [Trace() for _ in request.parts]
+        running = [
+            self._parts.submit(self._searched, part, reading, trace)
+            for part, trace in zip(request.parts, traces, strict=True)
+        ]
+        answers = [one.result() for one in running]
+        took = time.perf_counter() - began
+        slowest = max(traces, key=lambda one: sum(one.seconds.values()))
+        for trace in traces:
+            (reading.trace.include if trace is slowest else reading.trace.include_counts)(trace)
+        self._metrics.observe("milvus_proxy_sq_wait_result_latency", took * 1e3, "hybrid_search")
+        return answers
+
+    def _filled(
+        self, collection: Collection, answer: SearchAnswer, names: Sequence[str], partitions: Sequence[str]
+    ) -> SearchAnswer:
+        """The joined hits with their output fields: Milvus' requery, by primary key."""
+        if not names:
+            return answer
+        wanted = self._coordinator.partitions_of(collection, partitions)
+        segments = [one for one in self._segments(collection) if wanted is None or one.partition in wanted]
+        places, offsets = np.full(len(answer.keys), -1), np.zeros(len(answer.keys), np.int64)
+        for place, segment in enumerate(segments):
+            found, which = segment.lookup.find(answer.keys)
+            alive = segment.alive
+            there = np.ones(len(found), np.bool_) if alive is None else alive[found]
+            places[which[there]], offsets[which[there]] = place, found[there]
+        there = places >= 0  # a hit that was deleted meanwhile is none
+        ends = np.cumsum(answer.counts)
+        counts = [int(there[end - count : end].sum()) for end, count in zip(ends, answer.counts, strict=True)]
+        columns = columns_at(collection, names, segments, places[there], offsets[there])
+        return SearchAnswer(
+            answer.collection,
+            answer.primary,
+            answer.keys[there],
+            answer.scores[there],
+            counts,
+            columns,
+            None,
+            answer.session_ts,
+        )
+
+    def _queried(self, request: Query, reading: Reading, trace: Trace) -> QueryAnswer:
+        collection = self._collection(request, reading)
+        counting = list(request.output_fields) == [COUNT]
+        if not request.filter.strip() and request.limit is None and not counting:
+            raise invalid("empty expression should be used with limit")
+        if request.limit is not None:
+            self._check_window(request.limit, request.offset)
+        with trace.phase("parse"):
+            chosen = self.filter(collection, request.filter, request.templates)
+            names = [] if counting else output_names(collection, request.output_fields, query=True)
+            wanted = self._coordinator.partitions_of(collection, request.partitions)
+        segments = self._snapshot(collection, request, chosen, wanted, reading, trace)
+        shares, whole = self._shares(collection, segments, chosen, trace)
+        parts = [
+            (node, Task(collection.id, collection.database, own, chosen, user=reading.caller.user, whole=whole))
+            for node, own in shares
+        ]
+        results = self._run(parts, reading, trace)
+        with trace.phase("proxy_reduce"):
+            keys, places, offsets = gathered(collection, segments, results)
+            first = unique_first(keys)
+            if counting:
+                return QueryAnswer(collection.name, collection.primary.name, {}, len(first), self._oracle.next())
+            first = first[request.offset : None if request.limit is None else request.offset + request.limit]
+        with trace.phase("output_fields"):
+            columns = columns_at(collection, names, segments, places[first], offsets[first])
+            return QueryAnswer(collection.name, collection.primary.name, columns, None, self._oracle.next())
+
+    # the steps of a read
+
+    def _collection(self, request: Search | Query, reading: Reading) -> Collection:
+        collection = self._coordinator.collection(request.database, request.collection)
+        reading.collection = collection
+        self._coordinator.require_loaded(collection)
+        return collection
+
+    def _plan(self, collection: Collection, request: Search) -> Plan:
+        spec = collection.named(request.field)
+        if spec is None or not spec.is_vector:
+            raise invalid(f"failed to get field schema by name: fieldName({request.field}) not found")
+        self._check_window(request.limit, request.offset)
+        nq = request.queries.rows
+        most = int(self._config.number("quotaAndLimits.limits.nq"))
+        if not 1 <= nq <= most:
+            raise invalid(f"nq [{nq}] is invalid, it should be in range [1, {most}]")
+        if request.queries.kind != VECTOR_KINDS[spec.type]:
+            raise invalid(
+                f"vector type must be the same, field {spec.name} - type {spec.type}, search info type {request.queries.kind}"
+            )
+        if spec.type != "SPARSE_FLOAT_VECTOR" and request.queries.dim != spec.dim:
+            raise invalid(
+                f"vector dimension mismatch, expected vector size(byte) {spec.dim}, actual {request.queries.dim}"
+            )
+        metric = metric_of(collection, request)
+        index = collection.index_of(request.field)
+        if index is not None:
+            if request.metric and request.metric.upper() != index.metric:
+                raise invalid(f"metric type not match: expected={index.metric}, actual={request.metric.upper()}")
+            try:
+                check_search(index.kind, index.metric, request.params, request.limit + request.offset)
+            except BadIndexParam as error:
+                raise invalid(str(error)) from error
+        group = self._group(collection, request)
+        chosen = self.filter(collection, request.filter, request.templates)
+        return Plan(
+            request.field,
+            metric,
+            tuple(sorted(request.params.items())),
+            chosen,
+            request.filter + _template_key(request.templates),
+            request.radius,
+            request.range_filter,
+            group,
+            request.group_size,
+        )
+
+    def _group(self, collection: Collection, request: Search) -> str | None:
+        if not request.group_by:
+            return None
+        spec = collection.named(request.group_by)
+        if spec is None or spec.is_vector or spec.type in ("JSON", "ARRAY", "FLOAT", "DOUBLE"):
+            raise invalid(f"groupBy field not found in schema or not supported: {request.group_by}")
+        if request.radius is not None:
+            raise invalid("Not allowed to do range-search when doing search-group-by")
+        most = int(self._config.number("quotaAndLimits.limits.maxGroupSize"))
+        if not 1 <= request.group_size <= most:
+            raise invalid(f"input group size:{request.group_size} exceeds configured max group size:{most}")
+        return request.group_by
+
+    def _check_window(self, limit: int, offset: int) -> None:
+        most = int(self._config.number("quotaAndLimits.limits.topK"))
+        window = int(self._config.number("quotaAndLimits.limits.maxQueryResultWindow"))
+        if not 1 <= limit <= most:
+            raise invalid(f"topk [{limit}] is invalid, it should be in range [1, {most}]")
+        if offset < 0 or offset + limit > window:
+            raise invalid(f"(offset+limit) [{offset + limit}] is invalid, it should be in range [1, {window}]")
+
+    def filter(self, collection: Collection, text: str, templates: Mapping[str, object]) -> Filter | None:
+        """The filter, compiled; None where there is none."""
+        if not text.strip():
+            return None
+        began = time.perf_counter()
+        try:
+            found = self._filters(text, _Keyed(collection), _template_key(templates))
+        except (FilterError, FilterSyntaxError) as error:
+            raise invalid(f"failed to create query plan: cannot parse expression: {text}, error: {error}") from error
+        self._metrics.observe(
+            "milvus_proxy_parse_expr_latency", (time.perf_counter() - began) * 1e3, "Search", "success"
+        )
+        return found
+
+    def _snapshot(
+        self,
+        collection: Collection,
+        request: Search | Query,
+        chosen: Filter | None,
+        wanted: frozenset[str] | None,
+        reading: Reading,
+        trace: Trace,
+    ) -> list[Segment]:
+        """All segments that the request has to look at, after every shard is as new as it asks for."""
+        reading.guarantee = self._guarantee(collection, request.freshness)
+        with trace.phase("wait_tsafe"):
+            for shard in self._coordinator.shards_of(collection):
+                self._wait(shard, reading)
+        self._metrics.observe(
+            "milvus_querynode_sq_wait_tsafe_latency", trace.seconds["wait_tsafe"] * 1e3, reading.node_kind
+        )
+        routed = self._routed(collection, chosen)
+        if routed is not None:
+            wanted = routed if wanted is None else wanted & routed
+        found = [
+            one
+            for one in self._segments(collection)
+            if (wanted is None or one.partition in wanted) and not (request.ignore_growing and one.state == "growing")
+        ]
+        self._coordinator.require_loaded(self._coordinator.by_id(collection.id))  # not released meanwhile
+        self._require_whole(collection, chosen, wanted)
+        return found
+
+    def _segments(self, collection: Collection) -> list[Segment]:
+        return [one for shard in self._coordinator.shards_of(collection) for one in shard.snapshot()]
+
+    def _require_whole(self, collection: Collection, chosen: Filter | None, wanted: frozenset[str] | None) -> None:
+        """Raises RequestFault where the request may need what could not be loaded."""
+        for one in self._coordinator.missing.get(collection.id, ()):
+            stored = one.segment
+            if stored is not None:
+                if wanted is not None and stored.partition not in wanted:
+                    continue
+                if chosen is not None and not all(may_match(chosen, key, *ends) for key, ends in stored.ranges.items()):
+                    continue
+            raise RequestFault(SEGMENT_NOT_LOADED, f"segment not loaded[segment={stored and stored.id}]: {one.why}")
+
+    def _wait(self, shard: Shard, reading: Reading) -> None:
+        guarantee, caller = reading.guarantee, reading.caller
+        lag = physical_s(guarantee) - physical_s(shard.tsafe) if guarantee > EVENTUALLY else 0.0
+        if lag > self._config.number("queryNode.scheduler.maxTimestampLag"):
+            raise RequestFault(UNEXPECTED, f"Timestamp lag too large, lag({lag:.0f}s)")
+        if not shard.wait_tsafe(guarantee, caller.deadline_s):
+            self._events.not_in_time(reading.node_kind, shard.name, caller.trace_id)
+            raise RequestFault(UNEXPECTED, "context deadline exceeded")
+
+    def _guarantee(self, collection: Collection, asked: Freshness) -> int:
+        """`parseGuaranteeTsFromConsistency` and `parseGuaranteeTs` of Milvus' `proxy/util.go`."""
+        level = collection.consistency if asked.uses_default else asked.level
+        now = self._oracle.next()
+        graceful = hybrid(self._config.number("common.gracefulTime") / 1000)
+        if level == "Strong" or (asked.guarantee == 0 and level == "Customized"):
+            return now
+        if level == "Bounded":
+            return max(EVENTUALLY, now - graceful)
+        if level == "Eventually":
+            return EVENTUALLY
+        if asked.guarantee == 2:
+            return max(EVENTUALLY, now - graceful)
+        return asked.guarantee or EVENTUALLY  # Session, Customized
+
+    def _routed(self, collection: Collection, chosen: Filter | None) -> frozenset[str] | None:
+        """The partitions that the filter's values of the partition key lead to; None where it does not say."""
+        key = collection.partition_key
+        if key is None or chosen is None:
+            return None
+        values = values_required(chosen.tree, key.name)
+        return None if values is None else frozenset(partition_of(collection, one) for one in values)
+
+    def _shares(
+        self, collection: Collection, segments: Sequence[Segment], chosen: Filter | None, trace: Trace
+    ) -> tuple[list[tuple[QueryNode, tuple[tuple[int, Segment], ...]]], frozenset[int]]:
+        """The segments by query node of one replica, each with its place in the snapshot; and in which all rows pass.
+
+        Replicas take turns."""
+        places, whole = list(range(len(segments))), frozenset[int]()
+        if self._config.flag("queryNode.enableSegmentPrune"):
+            places, whole = prune(segments, chosen)
+            trace.count("segments_pruned", len(segments) - len(places))
+        with self._lock:
+            self._turn += 1
+            replica = self._turn % collection.replicas
+        by_node: dict[int, list[tuple[int, Segment]]] = {}
+        for place in places:
+            node = self._coordinator.node_of(segments[place], replica, collection.replicas)
+            by_node.setdefault(node.number, []).append((place, segments[place]))
+        return [(self._coordinator.nodes[number], tuple(own)) for number, own in by_node.items()], whole
+
+    def _run(self, parts: Sequence[tuple[QueryNode, Task]], reading: Reading, trace: Trace) -> list[object]:
+        """Results of all nodes. The trace gets the phases of the node that was waited for, and the work of all."""
+        began = time.perf_counter()
+        tasks = [node.submit(task) for node, task in parts]
+        results = []
+        for task in tasks:
+            try:
+                results.append(task.done.result(max(0.0, reading.caller.deadline_s - time.monotonic())))
+            except Late as error:
+                raise RequestFault(UNEXPECTED, "context deadline exceeded") from error
+        last = max(tasks, key=lambda one: one.ended_s, default=None)
+        for task in tasks:
+            (trace.include if task is last else trace.include_counts)(task.trace)
+        reading.told(time.perf_counter() - began, len(tasks))
+        return results
+
+
+class _Keyed:
+    """A collection as a key of a cache: by its id and the moment of its last change."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self._key = (collection.id, collection.updated)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Keyed) and self._key == other._key
+
+
+def _compiled(text: str, keyed: _Keyed, templates: str) -> Filter:
+    collection = keyed.collection
+    fields = {one.name: ScalarField(one.name, one.type, one.element_type, one.nullable) for one in collection.scalars}
+    return compile_filter(text, fields, dynamic=collection.dynamic, templates=json.loads(templates or "{}"))
+
+
+def _template_key(templates: Mapping[str, object]) -> str:
+    return json.dumps(templates, sort_keys=True) if templates else ""

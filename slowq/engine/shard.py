@@ -1,0 +1,497 @@
+"""A shard: the stream of its writes, its growing segments, and how far a reader may trust it (tSafe).
+
+Writes are taken in order by one thread of a channel (`Channel`), many at a time: stamped, logged, synced once, applied.
+Between them the time tick comes, each `proxy.timeTickInterval`: it says that nothing older is still to come, and moves
+tSafe. A Strong read waits for it; nothing else moves it.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from slowq.engine import wal
+from slowq.engine.clock import Oracle
+from slowq.engine.faults import COLLECTION_NOT_FOUND, NOT_READY, PARTITION_NOT_FOUND, RequestFault
+from slowq.engine.rows import Rows, from_bytes, key_array, keys_of, to_bytes
+from slowq.engine.schema import Collection, IndexSpec
+from slowq.engine.segment import Keys, Segment, growing, grown
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Deletes of one write. A key's rows that are older than its timestamp are gone."""
+
+    keys: Keys
+    timestamps: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a reader sees of a shard, taken at once. `arriving` segments get deletes, but are not searched yet."""
+
+    growing: tuple[Segment, ...] = ()
+    flushing: tuple[Segment, ...] = ()
+    sealed: tuple[Segment, ...] = ()
+    arriving: tuple[Segment, ...] = ()
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return (*self.sealed, *self.flushing, *self.growing)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Rows by partition, and keys to delete before them: an insert has no keys, a delete no rows, an upsert both."""
+
+    rows: dict[str, Rows]
+    delete: Keys | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What a flush has to store: everything that the log holds in files before `log`."""
+
+    segments: tuple[Segment, ...]
+    deltas: tuple[Delta, ...]
+    log: int
+
+
+def _ids(segments: Sequence[Segment]) -> frozenset[int]:
+    return frozenset(one.id for one in segments)
+
+
+class Shard:
+    """Two locks order the tasks that store: `flush_lock` (flushes; taken first) and `compact_lock` (compactions, index builds);
+    who loads, drops or merges delete files holds both. `lock` is for moments: whoever changes `view` or `deltas` holds it.
+    """
+
+    def __init__(self, collection: Collection, number: int, folder: Path, oracle: Oracle, first_log: int) -> None:
+        self.number = number
+        self.collection = collection
+        self.name = f"by-dev-rootcoord-dml_{number % 16}_{collection.id}v{number}"
+        self.view = View()
+        self.deltas: list[Delta] = []  # deletes that may not be in the delete files of all sealed segments yet
+        self.fresh: list[Delta] = []  # those of them that are only in the log
+        self.tsafe = 0
+        self.lock = threading.Lock()
+        self.flush_lock = threading.Lock()
+        self.compact_lock = threading.Lock()
+        self._landed = threading.Condition(self.lock)
+        self._ticked = threading.Condition()
+        self._oracle = oracle
+        self._folder = folder
+        self._log: wal.Log | None = None
+        self._first_log = first_log
+        self._retired = False
+        self._seen: tuple[Segment, ...] | None = None  # the snapshot of the last reader, while nothing has changed
+        self._frozen: dict[int, tuple[Segment, Segment]] = {}
+
+    def recover(self, warn: Callable[[str], None]) -> None:
+        """Reads the log again. From then on the oracle is above all that it holds."""
+        for entry in wal.replay(self._folder, self._first_log, warn) if self._folder.exists() else ():
+            self._oracle.pass_by(entry.timestamp)
+            write = _decoded(self.collection, entry)
+            known = {name: rows for name, rows in write.rows.items() if name in self.collection.partitions}
+            self._apply(replace(write, rows=known), entry.timestamp)
+        self.tsafe = self._oracle.next()
+
+    # the channel's thread
+
+    def check(self, write: Write) -> None:
+        """Raises RequestFault where the write came too late for its collection or partition."""
+        if self._retired:
+            raise RequestFault(COLLECTION_NOT_FOUND, f"can't find collection[collection={self.collection.name}]")
+        for name in write.rows:
+            if name not in self.collection.partitions:
+                raise RequestFault(PARTITION_NOT_FOUND, f"partition not found[partition={name}]")
+
+    def commit(self, writes: Sequence[Write]) -> list[int]:
+        """Logs and applies writes, in order, with one sync; the timestamp of each."""
+        stamps = [self._oracle.next() for _ in writes]
+        self._opened().write(
+            [wal.Entry(stamp, wal.WRITE, _encoded(write)) for write, stamp in zip(writes, stamps, strict=True)]
+        )
+        for write, stamp in zip(writes, stamps, strict=True):
+            self._apply(write, stamp)
+        return stamps
+
+    def tick(self) -> None:
+        """Nothing older than now is still to come."""
+        now = self._oracle.next()
+        with self._ticked:
+            self.tsafe = now
+            self._ticked.notify_all()
+
+    def roll(self) -> Rolled | None:
+        """Closes the log file and puts the growing segments aside; None where there is nothing to flush."""
+        if self._retired or not (self.view.growing or self.fresh):
+            return None
+        log = self._opened().roll()
+        with self._changing():
+            aside, deltas = self.view.growing, tuple(self.fresh)
+            self.view = replace(self.view, growing=(), flushing=(*self.view.flushing, *aside))
+            self.fresh = []
+        return Rolled(aside, deltas, log)
+
+    def retire(self) -> None:
+        """The last of this shard: no write comes after it, and the log is closed."""
+        self._retired = True
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _apply(self, write: Write, stamp: int) -> None:
+        with self._changing():
+            if write.delete is not None:
+                delta = Delta(write.delete, np.full(len(write.delete), stamp, np.uint64))
+                self.deltas.append(delta)
+                self.fresh.append(delta)
+                for segment in (*self.view.segments, *self.view.arriving):
+                    segment.delete(delta.keys, delta.timestamps)
+            now_growing = self.view.growing
+            for partition, rows in write.rows.items():
+                new = growing(
+                    self._oracle.next(), partition, self.number, self.collection.primary.name, rows.stamped(stamp)
+                )
+                now_growing = grown(now_growing, new)
+            self.view = replace(self.view, growing=now_growing)
+
+    def _opened(self) -> wal.Log:
+        if self._log is None:
+            numbers = [int(path.stem) for path in self._folder.glob("*.log")]
+            self._log = wal.Log(self._folder, max([self._first_log, *numbers]))
+        return self._log
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self.lock:
+            try:
+                yield
+            finally:
+                self._seen = None
+                self._landed.notify_all()
+
+    # readers
+
+    def wait_tsafe(self, guarantee: int, deadline_s: float) -> bool:
+        """Until tSafe has reached the guarantee timestamp; False where the deadline (monotonic clock) came first."""
+        if self.tsafe >= guarantee:
+            return True
+        with self._ticked:
+            return self._ticked.wait_for(lambda: self.tsafe >= guarantee, max(0.0, deadline_s - time.monotonic()))
+
+    def snapshot(self) -> tuple[Segment, ...]:
+        """All that a search looks at, with the rows and the deletes of one moment: an upsert is in it as a whole or not at
+        all. While a segment stays as it is, it is the same object."""
+        seen = self._seen
+        if seen is not None:
+            return seen
+        with self.lock:
+            frozen = {one.id: self._as_it_is(one) for one in self.view.segments}
+            self._frozen = {number: (one, still) for number, (one, still) in frozen.items()}
+            self._seen = tuple(still for _, still in frozen.values())
+            return self._seen
+
+    def _as_it_is(self, segment: Segment) -> tuple[Segment, Segment]:
+        known = self._frozen.get(segment.id)
+        if known is not None and known[0] is segment and known[1].deleted.mask is segment.deleted.mask:
+            return known
+        return segment, segment.frozen()
+
+    @property
+    def growing_bytes(self) -> int:
+        return sum(one.rows.nbytes for one in self.view.growing)
+
+    # whoever stores
+
+    def arrive(self, segments: Sequence[Segment]) -> None:
+        """Segments that are about to be searched: from now on they get every delete, and those that they missed."""
+        with self._changing():
+            self._delete_in(segments)
+            self.view = replace(self.view, arriving=(*self.view.arriving, *segments))
+
+    def catch_up(self, segment: Segment) -> None:
+        """Gives a segment that nobody searches the deletes that may not be in its delete file."""
+        with self.lock:
+            self._delete_in([segment])
+
+    def _delete_in(self, segments: Sequence[Segment]) -> None:
+        if not self.deltas:
+            return
+        keys = np.concatenate([one.keys for one in self.deltas])
+        stamps = np.concatenate([one.timestamps for one in self.deltas])
+        for segment in segments:
+            segment.delete(keys, stamps)
+
+    def hand_off(self, gone: Sequence[Segment], new: Sequence[Segment]) -> None:
+        """From this moment on searches see `new` and no longer `gone`.
+
+        Of `new` only what has arrived, and was not released meanwhile: nothing else has every delete.
+        """
+        leaving, coming = _ids(gone), _ids(new)
+        with self._changing():
+            view = self.view
+            arrived = _ids([one for one in view.arriving if self.collection.serves(one.partition)])
+            self.view = replace(
+                view,
+                flushing=tuple(one for one in view.flushing if one.id not in leaving),
+                sealed=(
+                    *(one for one in view.sealed if one.id not in leaving),
+                    *(one for one in new if one.id in arrived),
+                ),
+                arriving=tuple(one for one in view.arriving if one.id not in coming),
+            )
+
+    def leave(self, segments: Sequence[Segment]) -> None:
+        """Those that had arrived will not be searched after all."""
+        gone = _ids(segments)
+        with self._changing():
+            self.view = replace(self.view, arriving=tuple(one for one in self.view.arriving if one.id not in gone))
+
+    def wait_landed(self, numbers: Iterable[int]) -> None:
+        """Until none of these segments is on its way any more."""
+        wanted = frozenset(numbers)
+        with self._landed:
+            self._landed.wait_for(lambda: not any(one.id in wanted for one in self.view.arriving))
+
+    def drop_log(self, number: int) -> None:
+        """Everything before that log file is in segments."""
+        wal.drop_before(self._folder, number)
+
+    def put_back(self, rolled: Rolled) -> None:
+        """A flush failed: everything is as before, but for the log file that is one more."""
+        aside = _ids(rolled.segments)
+        with self._changing():
+            stay = tuple(one for one in self.view.flushing if one.id not in aside)
+            self.view = replace(self.view, flushing=stay, growing=(*rolled.segments, *self.view.growing))
+            self.fresh = [*rolled.deltas, *self.fresh]
+
+    def stored_deltas(self) -> list[Delta]:
+        """The deletes that are in delete files of the shard."""
+        with self.lock:
+            fresh = {id(one) for one in self.fresh}
+            return [one for one in self.deltas if id(one) not in fresh]
+
+    def forget_deltas(self, known: Sequence[Delta]) -> None:
+        """Those deletes are in the files of all sealed segments now."""
+        gone = {id(one) for one in known}
+        with self.lock:
+            self.deltas = [one for one in self.deltas if id(one) not in gone]
+
+    def clear(self) -> None:
+        """Lets go of the stored segments that the collection does not serve any more: a release."""
+        with self._changing():
+            serves = self.collection.serves
+            self.view = replace(
+                self.view,
+                sealed=tuple(one for one in self.view.sealed if serves(one.partition)),
+                arriving=tuple(one for one in self.view.arriving if serves(one.partition)),
+            )
+
+    def drop_partition(self, name: str) -> None:
+        self._each(lambda one: None if one.partition == name else one)
+
+    def renew(self, built: Segment, indexes: Sequence[IndexSpec]) -> None:
+        """A segment has these indexes more, if it and they are still there."""
+        if all(one in self.collection.indexes for one in indexes):
+            self._each(lambda one: one.with_indexes_of(built) if one.id == built.id else one)
+
+    def forget_index(self, key: str) -> None:
+        self._each(lambda one: one.without_index(key) if one.state == "sealed" else one)
+
+    def _each(self, how: Callable[[Segment], Segment | None]) -> None:
+        with self._changing():
+            kept = {
+                part: tuple(now for one in getattr(self.view, part) if (now := how(one)) is not None)
+                for part in ("growing", "flushing", "sealed", "arriving")
+            }
+            self.view = View(**kept)
+
+    def remove_log(self) -> None:
+        """The collection is gone, and its log with it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_PART = struct.Struct("<HI")  # length of the partition's name, length of what follows it
+
+
+def _encoded(write: Write) -> bytes:
+    """One entry, so that an upsert is there as a whole or not at all: the deleted keys (maybe none), then each partition."""
+    keys = b"" if write.delete is None else _key_bytes(write.delete)
+    parts = [(b"", keys), *((name.encode(), to_bytes(rows)) for name, rows in write.rows.items())]
+    return b"".join(_PART.pack(len(name), len(data)) + name + data for name, data in parts)
+
+
+def _decoded(collection: Collection, entry: wal.Entry) -> Write:
+    parts, at = [], 0
+    while at < len(entry.payload):
+        name_size, size = _PART.unpack_from(entry.payload, at)
+        begin = at + _PART.size + name_size
+        parts.append((entry.payload[begin - name_size : begin].decode(), entry.payload[begin : begin + size]))
+        at = begin + size
+    keys = parts[0][1]
+    rows = {name: from_bytes(collection, data, entry.timestamp) for name, data in parts[1:]}
+    if not keys:
+        return Write(rows)
+    with pa.ipc.open_stream(pa.py_buffer(keys)) as stream:
+        return Write(rows, keys_of(stream.read_next_batch().column(0)))
+
+
+def _key_bytes(keys: Keys) -> bytes:
+    sink = pa.BufferOutputStream()
+    batch = pa.RecordBatch.from_arrays([key_array(keys)], ["key"])
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+@dataclass(slots=True)
+class _Job:
+    """A write, or something that has to stand between the writes of a shard."""
+
+    shard: Shard
+    write: Write | None
+    alone: Callable[[], object] | None
+    done: Future[object]
+
+
+class Channel:
+    """One thread that commits the writes of its shards and gives them the time tick.
+
+    A tick that is late because writes are many is late for its readers: that is what a stalled time tick is. `paused`
+    holds the tick back on purpose.
+    """
+
+    def __init__(self, name: str, interval_s: float, late: Callable[[float], None]) -> None:
+        self.name = name
+        self.paused = threading.Event()
+        self.last_tick_s = time.monotonic()
+        self._interval_s = interval_s
+        self._late = late  # told the seconds between two ticks that are far apart
+        self._shards: tuple[Shard, ...] = ()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def add(self, shard: Shard) -> None:
+        with self._lock:
+            self._shards = (*self._shards, shard)
+
+    def write(self, shard: Shard, write: Write) -> Future[object]:
+        """A future of the write's timestamp; it is durable and seen by searches when the future has a result."""
+        return self._put(shard, write, None)
+
+    def roll(self, shard: Shard) -> Future[object]:
+        return self._put(shard, None, shard.roll)
+
+    def retire(self, shard: Shard) -> Future[object]:
+        """Ends the shard behind the writes that wait already."""
+        with self._lock:
+            self._shards = tuple(one for one in self._shards if one is not shard)
+        return self._put(shard, None, shard.retire)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+        for shard in self._shards:
+            shard.retire()
+
+    def _put(self, shard: Shard, write: Write | None, alone: Callable[[], object] | None) -> Future[object]:
+        job = _Job(shard, write, alone, Future())
+        with self._lock:  # nothing is put behind the end
+            if self._closed:
+                raise RequestFault(NOT_READY, "the engine is closing")
+            self._jobs.put(job)
+        return job.done
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while True:
+            jobs, closing = self._taken(due - time.monotonic())
+            for shard, own in _by_shard(jobs):
+                _work(shard, own)
+            if closing:
+                return
+            if time.monotonic() >= due:
+                if not self.paused.is_set():
+                    for shard in self._shards:
+                        shard.tick()
+                    now = time.monotonic()
+                    if now - self.last_tick_s > 2 * self._interval_s and self._shards:
+                        self._late(now - self.last_tick_s)
+                    self.last_tick_s = now
+                due = time.monotonic() + self._interval_s
+
+    def _taken(self, timeout_s: float) -> tuple[list[_Job], bool]:
+        jobs: list[_Job] = []
+        try:
+            job = self._jobs.get(timeout=max(timeout_s, 0)) if timeout_s > 0 else self._jobs.get_nowait()
+            while job is not None:
+                jobs.append(job)
+                job = self._jobs.get_nowait()
+        except queue.Empty:
+            return jobs, False
+        return jobs, True
+
+
+def _by_shard(jobs: Sequence[_Job]) -> list[tuple[Shard, list[_Job]]]:
+    """Runs of writes of a shard, in order; what is no write stands alone."""
+    runs: list[tuple[Shard, list[_Job]]] = []
+    latest: dict[int, list[_Job]] = {}
+    for job in jobs:
+        run = None if job.alone else latest.get(id(job.shard))
+        if run is not None:
+            run.append(job)
+            continue
+        runs.append((job.shard, [job]))
+        if job.alone:
+            latest.pop(id(job.shard), None)
+        else:
+            latest[id(job.shard)] = runs[-1][1]
+    return runs
+
+
+def _work(shard: Shard, jobs: list[_Job]) -> None:
+    """Whatever goes wrong belongs to who waits for the job: the thread goes on."""
+    if jobs[0].alone is not None:
+        _finish(jobs, jobs[0].alone)
+        return
+    good = []
+    for job in jobs:
+        try:
+            if job.write is not None:
+                shard.check(job.write)
+                good.append(job)
+        except RequestFault as error:
+            job.done.set_exception(error)
+    if good:
+        _finish(good, lambda: shard.commit([job.write for job in good if job.write is not None]))
+
+
+def _finish(jobs: Sequence[_Job], act: Callable[[], object]) -> None:
+    try:
+        found = act()
+    except Exception as error:  # noqa: BLE001 - it is raised again where the result is asked for
+        for job in jobs:
+            job.done.set_exception(error)
+        return
+    results = found if isinstance(found, list) else [found]
+    for job, result in zip(jobs, results, strict=True):
+        job.done.set_result(result)

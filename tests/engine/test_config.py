@@ -1,0 +1,55 @@
+"""The keys of milvus.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slowq.engine.config import DEFAULTS, configure, load_config
+from slowq.errors import UsageError
+
+
+def test_nested_and_dotted_keys_replace_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "milvus.yaml"
+    path.write_text("queryNode:\n  grouping:\n    maxNQ: 7\ndataCoord.segment.maxSize: 3\n")
+    config, warnings = load_config(path)
+    assert dict(config.values) == {**DEFAULTS, "queryNode.grouping.maxNQ": 7, "dataCoord.segment.maxSize": 3}
+    assert warnings == []
+
+
+def test_an_unknown_key_is_a_warning_that_names_it() -> None:
+    config, warnings = configure({"etcd": {"endpoints": ["x"]}}, "milvus.yaml")
+    assert config.values == DEFAULTS
+    assert warnings == ["milvus.yaml: the engine does not know the key 'etcd.endpoints'; it is ignored"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("queryNode.enableSegmentPrune", "yes", "true or false"),
+        ("queryNode.grouping.maxNQ", 1.5, "a whole number"),
+        ("queryNode.grouping.maxNQ", True, "a whole number"),
+        ("queryNode.grouping.maxNQ", -1, "a whole number"),
+        ("proxy.slowQuerySpanInSeconds", "1s", "a number"),
+        ("queryNode.scheduler.scheduleReadPolicy.name", "lifo", "one of fifo, user-task-polling"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_it(key: str, value: object, wanted: str) -> None:
+    with pytest.raises(UsageError) as error:
+        configure({key: value}, "milvus.yaml")
+    assert str(error.value) == f"milvus.yaml: {key} is {value!r}, expected {wanted}"
+
+
+@pytest.mark.parametrize(("text", "size"), [("512m", 512 << 20), ("2GB", 2 << 30), ("1.5k", 1536), ("77", 77)])
+def test_sizes_have_units(text: str, size: int) -> None:
+    key = "dataCoord.compaction.clustering.newDataSizeThreshold"
+    assert configure({key: text})[0].size_bytes(key) == size
+
+
+def test_a_file_that_is_no_mapping_or_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"Cannot read the configuration .*none\.yaml"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(UsageError, match=r"list\.yaml: expected keys like those of milvus\.yaml, found list"):
+        load_config(tmp_path / "list.yaml")

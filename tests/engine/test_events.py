@@ -1,0 +1,102 @@
+"""What the engine logs is what slowq's own parsers read as Milvus' lines."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slowq.engine.events import FORMS, Events, Read, form_of, go_duration
+from slowq.errors import UsageError
+from slowq.parsers import levels, slow, zap
+from slowq.units import go_duration_s
+
+READ = Read(
+    "search",
+    "default",
+    "shop",
+    ("p1",),
+    ('tag == "a b" and x < 3',),
+    1024,
+    ("id", "tag"),
+    {"topk": "10", "params": '{"ef": 64}'},
+    "Bounded",
+    False,
+    2,
+    460318735832711168,
+    2,
+    12.5,
+    "9100b3092108604716f1472e4c7d54e4",
+    "root",
+    "127.0.0.1",
+)
+
+
+def written(version: str, read: Read, threshold_s: float = 1.0) -> bytes:
+    out = io.StringIO()
+    Events(form_of(version), out, lambda: 1_764_000_000.25).slow(read, threshold_s)
+    return out.getvalue().encode()
+
+
+@given(message=st.text(min_size=1), key=st.text(min_size=1), value=st.text())
+def test_any_text_comes_back_from_a_line(message: str, key: str, value: str) -> None:
+    out = io.StringIO()
+    Events(form_of("2.6"), out, lambda: 1_764_000_000.25).write("INFO", "proxy/impl.go:1", message, **{key: value})
+    line = out.getvalue().encode()
+    assert line.count(b"\n") == 1
+    entry = zap.parse(line)
+    assert entry is not None
+    assert (entry.time_ms, entry.level, entry.message.decode()) == (1_764_000_000_250, b"INFO", message)
+    assert entry.fields == {key.encode(): value.encode()}
+
+
+@pytest.mark.parametrize("version", FORMS)
+@pytest.mark.parametrize("kind", ["search", "query", "hybrid_search"])
+def test_a_slow_line_is_read_with_all_that_the_request_was(version: str, kind: str) -> None:
+    if version == "2.3.5" and kind == "hybrid_search":
+        pytest.skip("2.3 has no hybrid search")
+    filters = READ.filters * (2 if kind == "hybrid_search" else 1)
+    line = written(version, replace(READ, kind=kind, filters=filters)).rstrip(b"\n")
+    reader = slow.SlowLines()
+    assert reader.read([line], [1]) == []
+    rows = reader.rows
+    form = rows.forms[rows.form[0]]
+    assert (form.kind, form.caller_line) == (kind, getattr(FORMS[version], kind))
+    assert (form.database, form.collection, form.partitions) == (b"default", b"shop", b"[p1]")
+    assert rows.duration_s[0] == 12.5
+    low, high = levels.version_of(form, None)[2] or ((0, 0, 0), (0, 0, 0))
+    assert low <= tuple(map(int, version.split("."))) <= high
+    assert low[:2] == high[:2]
+    assert rows.trace == [READ.trace_id.encode()]
+    if kind != "hybrid_search":
+        assert rows.filters[rows.filter[0]] == READ.filters[0].encode()
+
+
+def test_a_request_is_slow_from_the_threshold_on_by_query_vector_where_the_version_counts_so() -> None:
+    assert written("2.5", replace(READ, took_s=1.9)) == b""
+    assert written("2.4", replace(READ, took_s=1.9)) != b""
+    assert written("2.5", replace(READ, took_s=2.0)) != b""
+
+
+def test_a_version_without_a_form_is_refused_with_those_that_have_one() -> None:
+    assert form_of("v2.5.3").version == "2.5.16"
+    with pytest.raises(UsageError) as error:
+        form_of("2.2")
+    assert str(error.value) == "The engine does not write logs of Milvus '2.2'"
+
+
+@given(st.integers(0, 10**16))
+def test_durations_are_read_back_by_slowq(nanoseconds: int) -> None:
+    text = go_duration(nanoseconds / 1e9)
+    assert go_duration_s(text.encode()) == pytest.approx(nanoseconds / 1e9, rel=1e-12, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (1e-9, "1ns"), (1.5e-6, "1.5µs"), (0.1, "100ms"), (1, "1s"), (61.5, "1m1.5s"), (3600, "1h0m0s")],
+)
+def test_durations_are_written_as_go_does(seconds: float, text: str) -> None:
+    assert go_duration(seconds) == text

@@ -1,0 +1,116 @@
+"""The answer never changes by what the engine does with its data on its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from slowq.engine.compaction import CLUSTERING, LEVEL_ZERO, MIX
+from tests.engine import small
+
+KEYS = st.integers(0, 30)
+VALUES = st.tuples(st.integers(0, 5), st.integers(0, 1000))
+
+
+class Unchanging(RuleBasedStateMachine):
+    """An engine beside a dict: whatever is written goes to both, whatever else is done must not be seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.mkdtemp()
+        self.known: dict[int, tuple[int, int]] = {}
+        self.loaded = True
+        self.failures: list[str] = []
+
+    @initialize(shards=st.integers(1, 2), prune=st.booleans())
+    def begin(self, shards: int, prune: bool) -> None:
+        self.config = small.config(**{"queryNode.enableSegmentPrune": prune})
+        self.engine = small.opened(self.folder, self.config)
+        small.create(self.engine, shards=shards)
+
+    @rule(values=st.dictionaries(KEYS, VALUES, min_size=1, max_size=12))
+    def insert(self, values: dict[int, tuple[int, int]]) -> None:
+        fresh = {key: value for key, value in values.items() if key not in self.known}
+        if fresh:
+            small.insert(self.engine, fresh)
+            self.known |= fresh
+
+    @rule(values=st.dictionaries(KEYS, VALUES, min_size=1, max_size=12))
+    def upsert(self, values: dict[int, tuple[int, int]]) -> None:
+        small.upsert(self.engine, values)
+        self.known |= values
+
+    @rule(keys=st.sets(KEYS, min_size=1, max_size=8))
+    def delete(self, keys: set[int]) -> None:
+        small.delete(self.engine, keys)
+        self.known = {key: value for key, value in self.known.items() if key not in keys}
+
+    @rule(wait=st.booleans())
+    def flush(self, wait: bool) -> None:
+        self.engine.coordinator.flush(small.found(self.engine))
+        if wait:
+            small.settled(self.engine)
+
+    @rule(kind=st.sampled_from([MIX, LEVEL_ZERO, CLUSTERING]), wait=st.booleans())
+    def compact(self, kind: str, wait: bool) -> None:
+        if wait:
+            small.compacted(self.engine, kind)
+        else:
+            self.engine.coordinator.compact(small.found(self.engine), kind)
+
+    @precondition(lambda self: self.loaded)
+    @rule()
+    def release(self) -> None:
+        self.engine.coordinator.release(small.found(self.engine))
+        self.loaded = False
+
+    @precondition(lambda self: not self.loaded)
+    @rule()
+    def load(self) -> None:
+        small.loaded(self.engine)
+        self.loaded = True
+
+    @rule()
+    def index_groups(self) -> None:
+        if small.found(self.engine).index_of("group") is None:
+            self.engine.create_index(small.found(self.engine), "group", "group", {"index_type": "STL_SORT"})
+        else:
+            self.engine.coordinator.drop_index(small.found(self.engine), "group")
+
+    @rule()
+    def restart(self) -> None:
+        self.engine.close()
+        self.failures += self.engine.failures
+        self.engine = small.opened(self.folder, self.config)
+
+    @invariant()
+    def the_answer_is_that_of_the_dict(self) -> None:
+        if not hasattr(self, "engine") or not self.loaded:
+            return
+        assert small.answer(self.engine) == self.known
+        low = {key: value for key, value in self.known.items() if value[0] <= 2}
+        assert small.answer(self.engine, "group <= 2") == low
+        query = small.vector_of(7, 500)
+
+        def distance(key: int) -> float:
+            return sum((a - b) ** 2 for a, b in zip(small.vector_of(key, low[key][1]), query, strict=True))
+
+        best = sorted(distance(key) for key in low)[:5]
+        assert [distance(key) for key in small.nearest(self.engine, query, 5, "group <= 2")] == best
+
+    def teardown(self) -> None:
+        if hasattr(self, "engine"):
+            self.engine.close()
+            self.failures += self.engine.failures
+        shutil.rmtree(self.folder)
+        assert self.failures == []
+
+
+TestUnchanging = Unchanging.TestCase
+TestUnchanging.settings = settings(
+    max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
