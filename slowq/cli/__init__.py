@@ -16,7 +16,22 @@ import typer
 from typer.core import TyperGroup
 
 from slowq import __version__
-from slowq.cli import analyze, check, config, context, explain, messages, metrics, requests, rules, show
+from slowq.cli import (
+    analyze,
+    check,
+    config,
+    context,
+    engine,
+    explain,
+    messages,
+    metrics,
+    reproduce,
+    requests,
+    rules,
+    scenarios,
+    show,
+    whatif,
+)
 from slowq.cli import filter as filter_
 from slowq.cli.options import BUG
 from slowq.errors import SlowqError
@@ -113,9 +128,18 @@ def app() -> typer.Typer:
     commands.command("check")(check.run)
     commands.command("metrics")(metrics.run)
     commands.command("context")(context.run)
+    commands.command("reproduce")(reproduce.run)
+    commands.command("what-if")(whatif.run)
+    faults = typer.Typer(rich_markup_mode=None, help="Faults that can be made, seen and taken away again.")
+    faults.command("list")(scenarios.list_)
+    faults.command("run")(scenarios.run)
+    commands.add_typer(faults, name="scenarios")
     commands.command("requests")(requests.run)
     commands.command("filter")(filter_.run)
     commands.command("explain")(explain.run)
+    reference = typer.Typer(rich_markup_mode=None, help="The bundled reference vector engine: Milvus in small.")
+    reference.command("serve")(engine.serve)
+    commands.add_typer(reference, name="engine")
     settings = typer.Typer(rich_markup_mode=None, help="Show what slowq.toml sets, and what it may.")
     settings.command("show")(config.show)
     settings.command("schema")(config.schema)

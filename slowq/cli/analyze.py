@@ -32,6 +32,7 @@ from slowq.cli.options import (
     share,
 )
 from slowq.cli.output import opened, refuse_unwritable
+from slowq.cli.proving import BUDGET_S
 from slowq.cli.reading import code_of_broken, load_context, names_of, own_rules, read_document
 from slowq.cli.rendering import Document, Format, format_for, rendered
 from slowq.errors import InputError, UsageError
@@ -90,6 +91,13 @@ def run(
             metavar="SHARE", help="Exit with 3 if less than this share of the lines was understood: 0.95, 95%."
         ),
     ] = None,
+    prove: Annotated[
+        bool,
+        typer.Option("--prove", help="Reproduce the first findings on the bundled engine, and measure their remedies."),
+    ] = False,
+    prove_seconds: Annotated[
+        float, typer.Option(min=20, metavar="SECONDS", help="How long --prove may take, about.")
+    ] = BUDGET_S,
     jobs: Jobs = None,
     no_progress: NoProgress = False,
     verbose: Verbose = False,
@@ -124,6 +132,10 @@ def run(
         jobs=jobs,
         no_progress=no_progress,
     )
+    if prove:
+        from slowq.cli import proving
+
+        proving.prove(document, facts.told if isinstance(facts, Live) else facts, prove_seconds)
     reports = [(output, format_for(format_, output))] + ([(html, Format.HTML)] if html is not None else [])
     for path, form in reports:
         report = rendered(document, form, path)

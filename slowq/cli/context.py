@@ -150,6 +150,11 @@ class Live:
                 self._told = replace(self._of_file, trouble=(f"Nothing is known from Milvus itself: {error.message}.",))
         return self._told
 
+    @property
+    def told(self) -> Context | None:
+        """What it said, where it was asked."""
+        return self._told
+
     def _asked(self, slow: frozenset[str]) -> Context:
         from slowq.context import completed, loads
         from slowq.context.live import Question, text_of

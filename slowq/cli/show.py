@@ -34,7 +34,7 @@ def run(
     Nothing is analyzed: the report is drawn from what was saved, without the logs.
     """
     refuse_unwritable(output, force=force)
-    content = _content(report)
+    content = content_of(report)
 
     from slowq.report.saved import load
 
@@ -43,7 +43,8 @@ def run(
         stream.write(drawn)
 
 
-def _content(path: str) -> bytes:
+def content_of(path: str) -> bytes:
+    """What is in a file that may hold a report, or on standard input."""
     try:
         if path == "-":
             return sys.stdin.buffer.read()

@@ -23,6 +23,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     from slowq.report.metrics import metrics_part, phases_part
     from slowq.report.series import collections, distribution, heat_map, series
     from slowq.report.timeline import timelines
+    from slowq.report.workload import workload
 
     coverage, front = case.coverage, weighty(diagnosis.findings)
     return {
@@ -63,6 +64,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
         },
         "requests": _requests(case.requests),
         "patterns": _patterns(case),
+        "workload": workload(case),
         "phases": phases_part(case) if case.metrics else None,
         "findings": [{**_finding(one), "minor": one not in front} for one in diagnosis.findings],
         "ruled_out": [

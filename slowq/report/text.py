@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from slowq.report.receipts import is_receipt, sentence
 from slowq.wording import count as count
 from slowq.wording import duration as duration
 from slowq.wording import period as period
@@ -224,7 +225,9 @@ def by_collection(document: Document) -> list[Mapping[str, Any]]:
 
 
 def measured(receipt: Mapping[str, Any]) -> str:
-    """A receipt's before and after, or whatever else it holds, on one line."""
+    """A receipt in one sentence; one that is not slowq's own as what it holds, before and after first."""
+    if is_receipt(receipt):
+        return sentence(receipt)
     rest = [_plain(key, value) for key, value in receipt.items() if key not in ("before", "after")]
     if "before" in receipt and "after" in receipt:
         rest.insert(0, f"{_value(receipt['before'])} before, {_value(receipt['after'])} after")

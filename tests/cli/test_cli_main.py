@@ -15,7 +15,10 @@ import typer.main
 from slowq import __version__
 from slowq.cli import app
 
-COMMANDS = ["analyze", "show", "check", "metrics", "context", "requests", "filter", "explain", "config", "rules"]
+COMMANDS = [
+    *("analyze", "show", "check", "metrics", "context", "reproduce", "requests", "filter", "explain", "scenarios"),
+    *("engine", "config", "rules"),
+]
 HEAVY = {
     *("pandas", "numpy", "pyarrow", "plotly", "rich", "yaml", "regex", "pydantic"),
     *("faiss", "grpc", "pymilvus", "prometheus_api_client", "requests"),

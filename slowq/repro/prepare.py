@@ -1,0 +1,283 @@
+"""Making a set-up's collection through pymilvus, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from slowq.errors import ServerError
+from slowq.repro.data import Rows, draw, nearest, queries
+from slowq.repro.requests import send
+from slowq.repro.scenario import Setup
+
+INSERT_BYTES = 8 << 20
+READY_S = 300.0
+RECALL_QUERIES = 50
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A collection that is ready to be searched, and its rows, which are needed to know the exact answers."""
+
+    client: Any
+    name: str
+    setup: Setup
+    seed: int
+    rows: list[Rows]
+    beside: list[str]  # other collections that were made for it
+
+    def recall(self) -> float | None:
+        """recall@k of the set-up's requests against exact search; None where it cannot be known."""
+        if self.setup.kind == "query" or self.setup.group_by or self.setup.radius is not None:
+            return None
+        wanted = queries(self.setup, self.seed)[:RECALL_QUERIES]
+        exact = nearest(self.setup, self.rows, wanted, self.setup.top_k)
+        if exact is None:
+            return None
+        asked = replace(self.setup, level="Bounded", guarantee_ahead_s=0.0, output_fields=(), sub_requests=0)
+        found: list[set[int]] = []
+        for begin in range(0, len(wanted), 10):
+            found += send(self.client, self.name, asked, wanted[begin : begin + 10])
+        shares = [len(one & two) / len(two) for one, two in zip(found, exact, strict=True) if two]
+        return float(np.mean(shares)) if shares else None
+
+    def drop(self) -> None:
+        for name in (self.name, *self.beside):
+            self.client.drop_collection(name)
+
+
+def connect(uri: str, token: str = "") -> Any:
+    from pymilvus import MilvusClient
+
+    try:
+        return MilvusClient(uri=uri, token=token, timeout=20)
+    except Exception as error:
+        raise ServerError(f"cannot reach {uri}: {error}") from error
+
+
+def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
+    """The collection: made, filled, indexed, loaded."""
+    made = Prepared(client, name, setup, seed, [], [])
+    create(client, name, setup)
+    rows = draw(setup, setup.rows, seed)
+    made.rows.append(rows)
+    for part in np.array_split(np.arange(len(rows)), max(1, setup.segments)):
+        if len(part):
+            insert(client, name, setup, rows.part(int(part[0]), int(part[-1]) + 1))
+            client.flush(name)
+    index(client, name, setup)
+    wait_indexed(client, name)
+    client.load_collection(name)
+    if setup.growing_rows:
+        late = draw(setup, setup.growing_rows, seed, first_id=setup.rows)
+        made.rows.append(late)
+        insert(client, name, setup, late)
+    for number in range(setup.other_collections):
+        small = replace(Setup(), rows=64, dim=8, columns=(), segments=1, index="FLAT", index_params={})
+        other = f"{name}_beside_{number}"
+        made.beside.append(other)
+        create(client, other, small)
+        insert(client, other, small, draw(small, small.rows, seed))
+        index(client, other, small)
+        client.load_collection(other)
+    return made
+
+
+def create(client: Any, name: str, setup: Setup) -> None:
+    from pymilvus import DataType
+
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vec", getattr(DataType, setup.vector), dim=setup.dim)
+    for column in setup.columns:
+        more: dict[str, Any] = {"max_length": 256} if column.type == "VARCHAR" else {}
+        if column.type == "ARRAY":
+            more = {"element_type": DataType.INT64, "max_capacity": 64}
+        if column.name == setup.clustering_key:
+            more["is_clustering_key"] = True
+        schema.add_field(column.name, getattr(DataType, column.type), **more)
+    properties = {"mmap.enabled": "true"} if setup.mmap else {}
+    client.create_collection(
+        name, schema=schema, num_shards=setup.shards, consistency_level="Bounded", properties=properties
+    )
+    for number in range(setup.partitions):
+        client.create_partition(name, f"part_{number}")
+
+
+def insert(client: Any, name: str, setup: Setup, rows: Rows, *, upsert: bool = False) -> None:
+    width = rows.vectors.nbytes // max(1, len(rows)) + 200
+    step = max(1, INSERT_BYTES // width)
+    binary = setup.vector == "BINARY_VECTOR"
+    for begin in range(0, len(rows), step):
+        part = rows.part(begin, min(begin + step, len(rows)))
+        data = [
+            {
+                "id": number,
+                "vec": vector.tobytes() if binary else vector,
+                **dict(zip(part.columns, values, strict=True)),
+            }
+            for number, vector, values in zip(part.ids, part.vectors, _by_row(part), strict=True)
+        ]
+        place = {"partition_name": f"part_{(begin // step) % setup.partitions}"} if setup.partitions else {}
+        (client.upsert if upsert else client.insert)(name, data, **place)
+
+
+def _by_row(rows: Rows) -> Iterator[tuple[Any, ...]]:
+    return zip(*rows.columns.values(), strict=True) if rows.columns else iter([()] * len(rows))
+
+
+def index(client: Any, name: str, setup: Setup) -> None:
+    params = client.prepare_index_params()
+    more = {"mmap.enabled": "true"} if setup.mmap else {}
+    params.add_index("vec", index_type=setup.index, metric_type=setup.metric, params={**setup.index_params, **more})
+    for key, given in setup.scalar_indexes.items():
+        own = dict(given)
+        kind = own.pop("index_type", "INVERTED")
+        field = key.partition("[")[0]
+        extra = {"json_path": key, **own} if field != key else own
+        params.add_index(field, index_type=kind, index_name=f"of_{len(params)}", params=extra)
+    client.create_index(name, params)
+
+
+def wait_indexed(client: Any, name: str) -> None:
+    until = time.monotonic() + READY_S
+    for one in client.list_indexes(name):
+        while True:
+            found = client.describe_index(name, one)
+            if found.get("state") == "Failed":
+                raise ServerError(f"the index {one} of {name} failed: {found.get('index_state_fail_reason')}")
+            if found.get("pending_index_rows", 0) == 0 and found.get("indexed_rows", 0) >= found.get("total_rows", 0):
+                break
+            if time.monotonic() > until:
+                raise ServerError(f"the index {one} of {name} is not built after {READY_S:.0f} s")
+            time.sleep(0.1)
+
+
+@contextmanager
+def beside(made: Prepared, pause_ticks: Callable[[bool], None], seconds: float) -> Iterator[None]:
+    """Everything of the set-up that runs beside the requests, until the context ends."""
+    stop, setup = threading.Event(), made.setup
+    jobs: list[Callable[[Prepared, threading.Event], None]] = []
+    if setup.writes_per_s or setup.upserts_per_s:
+        jobs.append(_write)
+    if setup.deletes_per_s:
+        jobs.append(_delete)
+    jobs += [job for flag, job in ((setup.builds, _build), (setup.compacts, _compact), (setup.loads, _load)) if flag]
+    threads = [threading.Thread(target=_guarded, args=(job, made, stop), daemon=True) for job in jobs]
+    if setup.stall_s:
+        threads.append(threading.Thread(target=_stall, args=(pause_ticks, setup.stall_s, seconds, stop), daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _guarded(job: Callable[[Prepared, threading.Event], None], made: Prepared, stop: threading.Event) -> None:
+    from pymilvus import MilvusException
+
+    try:
+        job(made, stop)
+    except MilvusException:
+        if not stop.is_set():
+            raise
+
+
+def _write(made: Prepared, stop: threading.Event) -> None:
+    setup = made.setup
+    rate, upsert = (setup.upserts_per_s, True) if setup.upserts_per_s else (setup.writes_per_s, False)
+    batch, number = setup.write_batch, 0
+    due = time.monotonic()
+    while not stop.is_set():
+        first = (number * batch) % max(1, setup.rows) if upsert else setup.rows + 10_000_000 + number * batch
+        insert(made.client, made.name, setup, draw(setup, batch, made.seed + number, first_id=first), upsert=upsert)
+        number += 1
+        due += batch / rate
+        stop.wait(max(0.0, due - time.monotonic()))
+
+
+def _delete(made: Prepared, stop: threading.Event) -> None:
+    setup, number, batch = made.setup, 0, 500
+    due = time.monotonic()
+    while not stop.is_set():
+        begin = (number * batch) % max(1, setup.rows // 2)
+        made.client.delete(made.name, ids=list(range(begin, begin + batch)))
+        number += 1
+        due += batch / setup.deletes_per_s
+        stop.wait(max(0.0, due - time.monotonic()))
+
+
+def _other(made: Prepared, kind: str, setup: Setup) -> str:
+    """A second collection for work beside; made once."""
+    name = f"{made.name}_{kind}"
+    if name not in made.beside:
+        made.beside.append(name)
+        create(made.client, name, setup)
+        insert(made.client, name, setup, draw(setup, setup.rows, made.seed))
+        made.client.flush(name)
+    return name
+
+
+def _build(made: Prepared, stop: threading.Event) -> None:
+    setup = replace(
+        Setup(), rows=60_000, dim=128, columns=(), index="HNSW", index_params={"M": 30, "efConstruction": 360}
+    )
+    name = _other(made, "build", setup)
+    while not stop.is_set():
+        index(made.client, name, setup)
+        while not stop.wait(0.2):
+            if made.client.describe_index(name, "vec").get("pending_index_rows", 0) == 0:
+                break
+        made.client.drop_index(name, "vec")
+
+
+def _compact(made: Prepared, stop: threading.Event) -> None:
+    setup = replace(Setup(), rows=20_000, dim=128, segments=1)
+    name = _other(made, "compact", setup)
+    number = 0
+    while not stop.is_set():
+        for _ in range(3):
+            number += 1
+            insert(made.client, name, setup, draw(setup, 10_000, made.seed, first_id=1_000_000 + number * 10_000))
+            made.client.flush(name)
+        job = made.client.compact(name)
+        while made.client.get_compaction_state(job) != "Completed" and not stop.wait(0.1):
+            pass
+
+
+def _load(made: Prepared, stop: threading.Event) -> None:
+    setup = replace(Setup(), rows=150_000, dim=128, segments=20)
+    name = f"{made.name}_load"
+    if name not in made.beside:
+        made.beside.append(name)
+        create(made.client, name, setup)
+        rows = draw(setup, setup.rows, made.seed)
+        for part in np.array_split(np.arange(len(rows)), setup.segments):
+            insert(made.client, name, setup, rows.part(int(part[0]), int(part[-1]) + 1))
+            made.client.flush(name)
+        index(made.client, name, setup)
+        wait_indexed(made.client, name)
+    while not stop.is_set():
+        made.client.load_collection(name)
+        made.client.release_collection(name)
+
+
+def _stall(pause: Callable[[bool], None], seconds: float, whole: float, stop: threading.Event) -> None:
+    stop.wait(max(0.0, (whole - seconds) / 2))
+    pause(True)
+    stop.wait(seconds)
+    pause(False)
+
+
+def make_cold(made: Prepared) -> None:
+    made.client.release_collection(made.name)
+    made.client.load_collection(made.name)

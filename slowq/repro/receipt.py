@@ -1,0 +1,103 @@
+"""What is kept of a reproduction: a JSON object that goes into reports.
+
+`command`, `seed`, `versions`, `machine` and `data` are what somebody else needs to repeat it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from slowq import __version__
+from slowq.repro.judge import Judged
+from slowq.repro.run import Arm, Options
+from slowq.repro.scenario import Remedy, Scenario, to_yaml
+from slowq.repro.stats import Interval, measured
+
+
+def receipt(
+    scenario: Scenario, remedy: Remedy, before: Arm, after: Arm, judged: Judged, options: Options, target: str
+) -> dict[str, Any]:
+    who = before.setup.measured
+    return {
+        "outcome": judged.outcome,
+        "because": judged.because,
+        "impact": judged.impact,
+        "scenario": scenario.name,
+        "remedy": remedy.key,
+        "says": remedy.says,
+        "change": json.loads(json.dumps(remedy.change, default=str)),
+        "rule": {"expected": scenario.rule, "first_before": judged.first, "silent_after": judged.silent},
+        "measured": who,
+        "before": _arm(before, who),
+        "after": _arm(after, who),
+        "rounds": len(before.rounds),
+        "seconds": options.seconds,
+        "seed": options.seed,
+        "target": target,
+        "scale": {"rows": before.setup.rows, "dim": before.setup.dim, "clients": before.setup.clients},
+        "assumed": list(scenario.assumed),
+        "command": f"slowq reproduce scenario.yaml --remedy {remedy.key} --seed {options.seed}",
+        "versions": {"slowq": __version__, **{name: _version(name) for name in ("pymilvus", "faiss-cpu", "numpy")}},
+        "machine": {"cpus": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
+        "digest": hashlib.sha256(f"{options.seed}\n{to_yaml(scenario)}".encode()).hexdigest()[:16],
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _arm(arm: Arm, who: str) -> dict[str, Any]:
+    found = measured(arm.rounds, who)
+    errors = sum(bool(answer.error) for one in arm.rounds for answer in one.answers)
+    return {
+        **{name: _interval(one) for name, one in found.items()},
+        "requests": sum(len(one.of(who)) for one in arm.rounds),
+        "errors": errors,
+        "recall": arm.recall,
+        "memory_bytes": arm.memory_bytes,
+        "phases": phases(arm),
+    }
+
+
+def _interval(one: Interval) -> dict[str, float | None]:
+    """The ends are null where a single round tells nothing of the noise."""
+    return {key: round(value, 6) if math.isfinite(value) else None for key, value in asdict(one).items()}
+
+
+def phases(arm: Arm) -> dict[str, float] | None:
+    """Share of each step in the time of searches, from the target's metrics; None where they were not read."""
+    if arm.series is None:
+        return None
+    sums = {
+        "queue": "milvus_querynode_sq_queue_latency_sum",
+        "wait_tsafe": "milvus_querynode_sq_wait_tsafe_latency_sum",
+        "reduce": "milvus_querynode_sq_reduce_latency_sum",
+        "proxy_reduce": "milvus_proxy_sq_reduce_result_latency_sum",
+    }
+    found = {name: _grown(arm.series, metric) for name, metric in sums.items()}
+    core = "internal_core_search_latency_sum"
+    found["scalar_filter"] = _grown(arm.series, core, {"type": "scalar_latency"})
+    found["vector_search"] = _grown(arm.series, core, {"type": "vector_latency"})
+    total = sum(found.values())
+    return {name: round(much / total, 4) for name, much in found.items()} if total > 0 else None
+
+
+def _grown(series: Mapping[str, Any], name: str, labels: Mapping[str, str] | None = None) -> float:
+    total = 0.0
+    for one in series["series"]:
+        metric = one["metric"]
+        if metric["__name__"] == name and all(metric.get(key) == value for key, value in (labels or {}).items()):
+            total += float(one["values"][-1][1]) - float(one["values"][0][1])
+    return total

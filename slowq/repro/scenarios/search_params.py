@@ -1,0 +1,12 @@
+"""nprobe far above what the recall needs."""
+
+from slowq.repro.scenario import Remedy, Scenario, Setup
+
+SCENARIO = Scenario(
+    "search_params",
+    "search_params",
+    "nprobe equals nlist: every list is read",
+    Setup(rows=200_000, dim=64, clients=6, index_params={"nlist": 512}, params={"nprobe": 16}),
+    {"params": {"nprobe": 512}},
+    (Remedy("lower_nprobe", "nprobe 16", {"params": {"nprobe": 16}}),),
+)

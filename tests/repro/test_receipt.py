@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from slowq.report.receipts import is_receipt
+from slowq.repro.judge import judge
+from slowq.repro.receipt import phases, receipt
+from slowq.repro.run import Options
+from tests.repro.builders import REMEDY, SCENARIO, arm, rounds
+
+
+def test_a_receipt_holds_what_somebody_else_needs_to_repeat_it() -> None:
+    before, after = arm("before", (1.0, 1.1, 0.9), recall=0.98), arm("after", (0.1, 0.1, 0.1), recall=0.97)
+    before.rounds[0] = rounds(1.0, errors=3)[0]
+    made = receipt(
+        SCENARIO, REMEDY, before, after, judge(SCENARIO, before, after), Options(seed=7), "the bundled engine"
+    )
+    assert is_receipt(made)
+    assert json.loads(json.dumps(made, allow_nan=False)) == made
+    assert (made["outcome"], made["remedy"], made["rounds"], made["seed"]) == ("confirmed", "an_index", 3, 7)
+    assert made["scale"] == {"rows": 1000, "dim": 8, "clients": 4}
+    assert made["command"] == "slowq reproduce scenario.yaml --remedy an_index --seed 7"
+    assert made["before"]["errors"] == 3
+    assert (made["before"]["recall"], made["after"]["recall"]) == (0.98, 0.97)
+    assert made["versions"].keys() == {"slowq", "pymilvus", "faiss-cpu", "numpy"}
+    other = receipt(SCENARIO, REMEDY, before, after, judge(SCENARIO, before, after), Options(seed=8), "x")
+    assert made["digest"] != other["digest"]
+
+
+def test_a_receipt_of_a_single_round_is_still_json() -> None:
+    before, after = arm("before", (1.0,)), arm("after", (0.1,))
+    made = receipt(SCENARIO, REMEDY, before, after, judge(SCENARIO, before, after), Options(), "x")
+    assert json.loads(json.dumps(made, allow_nan=False))["before"]["p99_s"]["low"] is None
+    assert is_receipt(made)
+
+
+def _series(**sums: float) -> dict[str, object]:
+    return {
+        "series": [
+            {
+                "metric": {"__name__": f"milvus_querynode_sq_{name}_latency_sum"},
+                "values": [(0.0, "5"), (2.0, str(5 + grown))],
+            }
+            for name, grown in sums.items()
+        ]
+    }
+
+
+def test_phases_are_shares_of_what_grew_while_it_was_watched() -> None:
+    found = phases(arm("before", (1.0,), series=_series(queue=30.0, wait_tsafe=10.0)))
+    assert found == pytest.approx(
+        {"queue": 0.75, "wait_tsafe": 0.25, "reduce": 0, "proxy_reduce": 0, "scalar_filter": 0, "vector_search": 0}
+    )
+    assert phases(arm("before", (1.0,))) is None
+    assert phases(arm("before", (1.0,), series=_series(queue=0.0))) is None
