@@ -1,4 +1,5 @@
-"""Does `slowq what-if` predict what the engine then does? Five changes, each predicted from a recorded run and then made.
+"""Does `slowq what-if` predict what the engine then does? Five changes, and none, each predicted from one recorded run,
+and then made.
 
     python bench/engine/whatif.py [--seconds 20] [--cpus 1] [--json]
 
@@ -58,6 +59,7 @@ class Case:
 
 
 CASES = (
+    Case("nothing (how alike two runs are)", "nothing"),
     Case("half the requests of everybody", "all"),
     Case("nq capped at 50", "cap", cap_nq=50),
     Case("a second query node", "node", nodes=2),
@@ -157,6 +159,8 @@ def analyzed(log: bytes, series: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def changed(case: Case, patterns: Sequence[str], large: str) -> Change:
     match case.change:
+        case "nothing":
+            return Change()
         case "all":
             return Change(rates=dict.fromkeys(patterns, 0.5))
         case "cap":

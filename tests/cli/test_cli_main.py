@@ -16,8 +16,8 @@ from slowq import __version__
 from slowq.cli import app
 
 COMMANDS = [
-    *("analyze", "show", "check", "metrics", "context", "reproduce", "requests", "filter", "explain", "scenarios"),
-    *("engine", "config", "rules"),
+    *("analyze", "show", "check", "metrics", "context", "reproduce", "what-if", "requests", "filter", "explain"),
+    *("scenarios", "engine", "config", "rules"),
 ]
 HEAVY = {
     *("pandas", "numpy", "pyarrow", "plotly", "rich", "yaml", "regex", "pydantic"),
