@@ -158,6 +158,7 @@ def _lines(requests: Requests, built: Model, answers: list[tuple[str, Change, An
         for name, was, now in answer.by_pattern[:_SHOWN] if len(answer.by_pattern) > 1 else ():
             yield from _rows(name, was, now)
     yield ""
+    yield "a direction, not a measurement: slowq reproduce measures (docs/reproduce.md says how far this holds)"
     for said in dict.fromkeys(one for *_, answer in answers for one in answer.assumed):
         yield f"assumed: {said}"
 
