@@ -70,7 +70,7 @@ def test_a_slow_line_is_read_with_all_that_the_request_was(version: str, kind: s
     low, high = levels.version_of(form, None)[2] or ((0, 0, 0), (0, 0, 0))
     assert low <= tuple(map(int, version.split("."))) <= high
     assert low[:2] == high[:2]
-    assert rows.trace == [READ.trace_id.encode()]
+    assert bytes(rows.trace) == READ.trace_id.encode()
     if kind != "hybrid_search":
         assert rows.filters[rows.filter[0]] == READ.filters[0].encode()
 
