@@ -6,7 +6,7 @@ SCENARIO = Scenario(
     "brute_force",
     "brute_force",
     "a FLAT index over 120,000 rows, searched with 8 vectors at a time",
-    Setup(rows=120_000, dim=96, nq=8, clients=6, index_params={"nlist": 256}, params={"nprobe": 16}),
+    Setup(rows=120_000, dim=96, nq=8, clients=6, index_params={"nlist": 256}, params={"nprobe": 8}),
     {"index": "FLAT", "index_params": {}, "params": {}},
     (
         Remedy("ivf", "IVF_FLAT", {"index": "IVF_FLAT", "index_params": {"nlist": 256}, "params": {"nprobe": 16}}),

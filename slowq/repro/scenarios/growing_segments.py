@@ -5,8 +5,8 @@ from slowq.repro.scenario import Remedy, Scenario, Setup
 SCENARIO = Scenario(
     "growing_segments",
     "growing_segments",
-    "120,000 rows are growing, and more are written all the time",
+    "240,000 rows are growing, and more are written all the time",
     Setup(rows=60_000, dim=128, clients=6, writes_per_s=500),
-    {"growing_rows": 120_000, "config": {"queryNode.segcore.interimIndex.enableIndex": False}},
-    (Remedy("batch_writes", "flushed before the searches, and indexed", {"growing_rows": 0, "rows": 180_000}),),
+    {"growing_rows": 240_000, "config": {"queryNode.segcore.interimIndex.enableIndex": False}},
+    (Remedy("batch_writes", "flushed before the searches, and indexed", {"growing_rows": 0, "rows": 300_000}),),
 )

@@ -6,7 +6,7 @@ SCENARIO = Scenario(
     "high_concurrency",
     "high_concurrency",
     "many clients send small searches at once; the queue of the query node grows",
-    Setup(clients=4, rows=150_000, dim=96, params={"nprobe": 64}),
+    Setup(clients=4, rows=150_000, dim=96, index_params={"nlist": 32}, params={"nprobe": 8}),
     {"clients": 96},
     (
         Remedy("limit_clients", "an eighth of the clients at a time", {"clients": 12}),
