@@ -324,7 +324,7 @@ class Coordinator:
             if name == DEFAULT_DATABASE:
                 raise invalid("can not drop default database")
             if name not in self._meta.databases():
-                raise RequestFault(DATABASE_NOT_FOUND, f"database not found[database={name}]")
+                return  # as with collections: dropped twice is dropped
             if self.collections(name):
                 raise invalid(f"database:{name} not empty, must drop all collections before drop database")
             self._meta.drop_database(name)

@@ -37,7 +37,7 @@ from slowq.engine.search import Found, Plan, prune, unique_first, values_require
 from slowq.engine.segment import Segment
 from slowq.engine.shard import Shard
 from slowq.engine.trace import Trace
-from slowq.engine.vector import BadIndexParam, check_search
+from slowq.engine.vector import BadIndexParam, better, check_search
 from slowq.filters import FilterSyntaxError
 
 COUNT = "count(*)"
@@ -221,6 +221,7 @@ class Proxy:
                 check_search(index.kind, index.metric, request.params, request.limit + request.offset)
             except BadIndexParam as error:
                 raise invalid(str(error)) from error
+        _check_range(request, metric)
         group = self._group(collection, request)
         chosen = self.filter(collection, request.filter, request.templates)
         return Plan(
@@ -379,6 +380,17 @@ class Proxy:
             (trace.include if task is last else trace.include_counts)(task.trace)
         reading.told(time.perf_counter() - began, len(tasks))
         return results
+
+
+def _check_range(request: Search, metric: str) -> None:
+    """The radius is the far end of a range search, the filter its near end."""
+    if request.radius is None or request.range_filter is None:
+        return
+    larger = better(metric) == "large"
+    near, far = (request.range_filter, request.radius) if larger else (request.radius, request.range_filter)
+    if near <= far:
+        how = "larger" if larger else "less"
+        raise invalid(f"range_filter({request.range_filter}) must be {how} than radius({request.radius})")
 
 
 class _Keyed:

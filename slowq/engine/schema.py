@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from slowq.engine.faults import invalid
+from slowq.engine.faults import FIELD_NAME, RequestFault, invalid
 from slowq.engine.vector import FieldKind
 
 DYNAMIC: Final = "$meta"
@@ -35,9 +35,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 def check_name(name: str, what: str) -> None:
     if not _NAME.fullmatch(name):
-        raise invalid(
+        text = (
             f"Invalid {what} name: {name!r}. The first character must be an underscore or letter, the others letters, "
             "digits or underscores, at most 255 of them"
+        )
+        raise (
+            RequestFault(FIELD_NAME, f"{text}: field name invalid[field={name}]") if what == "field" else invalid(text)
         )
 
 

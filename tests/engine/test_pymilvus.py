@@ -228,6 +228,7 @@ def test_databases_aliases_partitions_and_names_are_kept(client: MilvusClient) -
     client.drop_alias("front")
     client.drop_collection("second")
     client.drop_database("shop")
+    client.drop_database("shop")
     assert client.list_databases() == ["default"]
 
 
@@ -257,6 +258,16 @@ def test_a_filter_that_cannot_be_is_refused_with_the_reason(client: MilvusClient
     assert caught.value.code == 1100
 
 
+UPSIDE_DOWN = {"params": {"radius": 0.1, "range_filter": 0.5}}
+
+
+def badly_named(client: MilvusClient) -> Any:
+    schema = client.create_schema()
+    schema.add_field("1st", DataType.INT64, is_primary=True)
+    schema.add_field("vec", DataType.FLOAT_VECTOR, dim=4)
+    return schema
+
+
 def test_bad_requests_get_the_codes_of_milvus(client: MilvusClient, items: str, vectors: np.ndarray) -> None:
     for ask, code, words in (
         (lambda: client.query("nowhere", filter="id > 0"), 100, "can't find collection"),
@@ -264,6 +275,12 @@ def test_bad_requests_get_the_codes_of_milvus(client: MilvusClient, items: str, 
         (lambda: client.search("items", [vectors[0]], anns_field="vec", limit=20_000), 1100, "topk"),
         (lambda: client.search("items", [vectors[0]], anns_field="nope", limit=3), 1100, "nope"),
         (lambda: client.insert("items", [row(1, vectors[0]) | {"color": "x" * 40}]), 1100, "color"),
+        (
+            lambda: client.search("items", [vectors[0]], anns_field="vec", limit=3, search_params=UPSIDE_DOWN),
+            1100,
+            "radius",
+        ),
+        (lambda: client.create_collection("bad", schema=badly_named(client)), 1701, "field name invalid"),
     ):
         with pytest.raises(MilvusException, match=words) as caught:
             ask()

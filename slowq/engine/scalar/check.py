@@ -99,7 +99,9 @@ class _Checker:
     def subject(self, root: str, keys: tuple[str | int, ...]) -> _Typed:
         field = self.fields.get(root)
         if field is None and root == META and self.dynamic:
-            return _Typed(JsonPath(META, keys) if keys else Field(META), "JSON")
+            if not keys:
+                raise FilterError(f"can not comparisons jsonField directly (field {META})")
+            return _Typed(JsonPath(META, keys), "JSON")
         if field is None:
             if not self.dynamic or root.startswith("$"):
                 raise FilterError(f"field {root} not exist")

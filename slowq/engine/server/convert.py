@@ -286,6 +286,8 @@ def _vectors(spec: FieldSpec, data: schema_pb2.FieldData, total: int) -> Vectors
             raise invalid(f"value 'NaN' or 'Inf' is not a number or infinity in field {spec.name}")
     else:
         raw = getattr(data.vectors, _VECTOR_PARTS[spec.type])
+        if len(raw) % np.dtype(_RAW_TYPES[spec.type]).itemsize:
+            raise invalid(f"the length({len(raw)}) of field {spec.name} is no multiple of its dim({spec.dim})")
         found = _shaped(spec, np.frombuffer(raw, _RAW_TYPES[spec.type]))
     if found.rows != total:
         raise invalid(f"the num_rows ({found.rows}) of field ({spec.name}) is not equal to passed num_rows ({total})")
@@ -459,11 +461,11 @@ def _queries(spec: FieldSpec, data: bytes) -> Vectors:
     if spec.type == "SPARSE_FLOAT_VECTOR":
         return sparse_of(list(one.values))
     width = spec.dim // 8 if spec.type == "BINARY_VECTOR" else spec.dim
-    raw = np.frombuffer(b"".join(one.values), _RAW_TYPES[spec.type])
     size = np.dtype(_RAW_TYPES[spec.type]).itemsize
     for value in one.values:
         if len(value) != width * size:
             raise invalid(f"vector dimension mismatch, expected vector size(byte) {width * size}, actual {len(value)}")
+    raw = np.frombuffer(b"".join(one.values), _RAW_TYPES[spec.type])
     return Vectors.of_kind(VECTOR_KINDS[spec.type], raw.reshape(-1, width))
 
 

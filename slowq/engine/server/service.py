@@ -17,7 +17,15 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb
 
 from slowq.engine import compaction
 from slowq.engine.clock import physical_s
-from slowq.engine.faults import INDEX_NOT_FOUND, PARAMETER, UNEXPECTED, RequestFault, StoreError, invalid
+from slowq.engine.faults import (
+    INDEX_NOT_FOUND,
+    PARAMETER,
+    RESOURCE_GROUP_NOT_FOUND,
+    UNEXPECTED,
+    RequestFault,
+    StoreError,
+    invalid,
+)
 from slowq.engine.requests import Caller
 from slowq.engine.schema import Collection, IndexSpec
 from slowq.engine.server import convert
@@ -610,7 +618,7 @@ class Service(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
     @answers(milvus_pb2.DescribeResourceGroupResponse)
     def DescribeResourceGroup(self, request: Any, context: Context) -> Any:
         if request.resource_group != _GROUP:
-            raise invalid(f"resource group not found[rg={request.resource_group}]")
+            raise RequestFault(RESOURCE_GROUP_NOT_FOUND, f"resource group not found[rg={request.resource_group}]")
         nodes = len(self._coordinator.nodes)
         group = milvus_pb2.ResourceGroup(name=_GROUP, capacity=nodes, num_available_node=nodes)
         return milvus_pb2.DescribeResourceGroupResponse(status=convert.status(), resource_group=group)
