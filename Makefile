@@ -27,6 +27,7 @@ golden: $(VENV)/.dev ## rewrite the expected results of sample_logs/
 docs: $(VENV)/.dev ## rewrite docs/rules/ from the rules themselves
 	$(BIN)/python -m tests.docs
 	$(BIN)/python -m tests.check_docs
+	$(BIN)/python -m tests.conformance_docs
 	$(BIN)/python -m tests.metrics_docs
 
 bench: $(VENV)/.dev ## speed and memory beside grep, ripgrep, pgBadger and pt-query-digest
