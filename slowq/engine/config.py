@@ -11,34 +11,28 @@ import yaml
 
 from slowq.errors import UsageError
 
-# Milvus 2.6.10's `configs/milvus.yaml`; `interimIndex.enableIndex` as the shipped file has it, not the code's own default.
+# Milvus 2.6.10's `configs/milvus.yaml`. Every key here changes something: one without effect would be a promise.
 DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "common.gracefulTime": 5000,
     "common.usePartitionKeyAsClusteringKey": False,
     "dataCoord.compaction.clustering.autoEnable": False,
     "dataCoord.compaction.clustering.enable": True,
-    "dataCoord.compaction.clustering.minInterval": 3600,
     "dataCoord.compaction.clustering.newDataSizeThreshold": "512m",
     "dataCoord.compaction.clustering.preferSegmentSizeRatio": 0.8,
     "dataCoord.compaction.clustering.triggerInterval": 600,
     "dataCoord.compaction.enableAutoCompaction": True,
     "dataCoord.compaction.levelzero.forceTrigger.deltalogMinNum": 10,
-    "dataCoord.compaction.levelzero.forceTrigger.minSize": 8388608,
     "dataCoord.compaction.levelzero.triggerInterval": 10,
     "dataCoord.compaction.mix.triggerInterval": 60,
     "dataCoord.compaction.single.ratio.threshold": 0.2,
     "dataCoord.enableCompaction": True,
     "dataCoord.segment.compactableProportion": 0.85,
     "dataCoord.segment.expansionRate": 1.25,
-    "dataCoord.segment.maxIdleTime": 600,
     "dataCoord.segment.maxSize": 1024,
-    "dataCoord.segment.minSizeFromIdleToSealed": 16,
     "dataCoord.segment.sealProportion": 0.12,
     "dataCoord.segment.smallProportion": 0.5,
     "indexCoord.segment.minSegmentNumRowsToEnableIndex": 1024,
     "indexNode.scheduler.buildParallel": 1,
-    "proxy.accessLog.enable": False,
-    "proxy.accessLog.filename": "",
     "proxy.maxTaskNum": 1024,
     "proxy.slowQuerySpanInSeconds": 1.0,
     "proxy.timeTickInterval": 200,
@@ -48,16 +42,11 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "queryNode.grouping.topKMergeRatio": 20.0,
     "queryNode.mmap.vectorField": True,
     "queryNode.mmap.vectorIndex": False,
-    "queryNode.scheduler.cpuRatio": 10.0,
     "queryNode.scheduler.maxReadConcurrentRatio": 1.0,
     "queryNode.scheduler.maxTimestampLag": 86400,
     "queryNode.scheduler.scheduleReadPolicy.maxPendingTaskPerUser": 1024,
     "queryNode.scheduler.scheduleReadPolicy.name": "fifo",
     "queryNode.scheduler.unsolvedQueueSize": 10240,
-    "queryNode.segcore.interimIndex.enableIndex": True,
-    "queryNode.segcore.interimIndex.nlist": 128,
-    "queryNode.segcore.interimIndex.nprobe": 16,
-    "queryNode.segcore.tieredStorage.warmup.vectorField": "disable",
     "queryNode.segcore.tieredStorage.warmup.vectorIndex": "sync",
     "quotaAndLimits.limits.maxGroupSize": 10,
     "quotaAndLimits.limits.maxQueryResultWindow": 16384,
@@ -66,7 +55,6 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
 }
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "queryNode.scheduler.scheduleReadPolicy.name": ("fifo", "user-task-polling"),
-    "queryNode.segcore.tieredStorage.warmup.vectorField": ("sync", "async", "disable"),
     "queryNode.segcore.tieredStorage.warmup.vectorIndex": ("sync", "async", "disable"),
 }
 _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}

@@ -98,8 +98,6 @@ _HISTOGRAMS: Sequence[tuple[str, tuple[str, ...], tuple[float, ...]]] = (
     ("milvus_datanode_compaction_latency", ("node_id", "compaction_type"), LONG_TASK),
     ("milvus_datanode_save_latency", ("node_id",), BUCKETS),
     ("milvus_indexnode_build_index_latency", ("node_id",), INDEX_S),
-    ("milvus_indexnode_index_task_latency_in_queue", ("node_id",), BUCKETS),
-    ("milvus_meta_request_latency", ("meta_op_type",), BUCKETS),
     ("milvus_storage_request_latency", ("persistent_data_op_type",), BUCKETS),
     ("milvus_msgstream_request_latency", ("message_op_type",), BUCKETS),
     ("internal_core_search_latency", ("type",), CORE),
@@ -112,7 +110,6 @@ _COUNTERS: Sequence[tuple[str, tuple[str, ...]]] = (
     ("milvus_proxy_received_nq", ("node_id", "query_type", *_DB)),
     ("milvus_proxy_insert_vectors_count", ("node_id", *_DB)),
     ("milvus_proxy_delete_vectors_count", ("node_id", *_DB)),
-    ("milvus_querynode_sq_req_count", ("node_id", "query_type", "status", "scope", "collection_id")),
     ("milvus_datanode_flush_buffer_op_count", ("node_id", "status", "segment_level")),
 )
 _GAUGES: Sequence[tuple[str, tuple[str, ...]]] = (
@@ -129,11 +126,9 @@ _GAUGES: Sequence[tuple[str, tuple[str, ...]]] = (
         ("segment_state", "segment_level", "segment_is_sorted", "segment_storage_version"),
     ),
     ("milvus_datacoord_l0_delete_entries_num", ("db_name", "collection_id")),
-    ("milvus_datacoord_compaction_task_num", ("node_id", "compaction_type", "status")),
     ("milvus_datacoord_task_count", ("task_type", "task_state")),
     ("milvus_rootcoord_entity_num", ("db_name", "collection_name", "status")),
     ("milvus_rootcoord_indexed_entity_num", ("db_name", "collection_name", "index_name", "is_vector_index")),
-    ("milvus_rootcoord_time_tick_delay", ("role_name", "node_id")),
     ("milvus_build_info", ("version", "built", "git_commit")),
     ("milvus_num_node", ("node_id", "role_name")),
 )

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from slowq.engine.durable import sync_folder
 from slowq.engine.faults import StoreError
 from slowq.engine.meta import StoredDelta, StoredSegment
 from slowq.engine.rows import TIMESTAMP, Rows, arrow_type, keys_of
@@ -176,8 +177,8 @@ def _put(making: Path, final: Path) -> None:
     """Gives what is whole its name, durably."""
     _sync(making)
     os.rename(making, final)
-    _sync_folder(final.parent)
-    _sync_folder(final.parent.parent)
+    sync_folder(final.parent)
+    sync_folder(final.parent.parent)
 
 
 def _sync(path: Path) -> None:
@@ -188,15 +189,7 @@ def _sync(path: Path) -> None:
         return
     for one in path.iterdir():
         _sync(one)
-    _sync_folder(path)
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path)
 
 
 def _write_table(path: Path, table: pa.Table) -> int:

@@ -211,10 +211,6 @@ class Shard:
             return known
         return segment, segment.frozen()
 
-    @property
-    def growing_bytes(self) -> int:
-        return sum(one.rows.nbytes for one in self.view.growing)
-
     # whoever stores
 
     def arrive(self, segments: Sequence[Segment]) -> None:

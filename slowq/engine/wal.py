@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slowq.engine.durable import sync_folder
 from slowq.engine.faults import StoreError
 
 MAGIC = b"slowqwal\x02\n"
@@ -117,7 +118,7 @@ def _opened(folder: Path, number: int) -> tuple[Path, int, int]:
     try:
         _write_all(file, MAGIC, 0)
         os.fdatasync(file)
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError:
         os.close(file)
         path.unlink(missing_ok=True)
@@ -131,14 +132,6 @@ def _write_all(file: int, data: bytes, at: int) -> None:
     while rest:
         written = os.pwrite(file, rest[: 1 << 30], at)
         rest, at = rest[written:], at + written
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def replay(folder: Path, first: int, warn: Callable[[str], None]) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slowq import engine
 from slowq.engine.config import DEFAULTS, configure, load_config
 from slowq.errors import UsageError
 
@@ -53,3 +54,9 @@ def test_a_file_that_is_no_mapping_or_not_there_is_named(tmp_path: Path) -> None
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(UsageError, match=r"list\.yaml: expected keys like those of milvus\.yaml, found list"):
         load_config(tmp_path / "list.yaml")
+
+
+def test_every_key_is_read_by_the_engine() -> None:
+    root = Path(engine.__file__).parent
+    code = "".join(path.read_text() for path in root.rglob("*.py") if path.name != "config.py")
+    assert [key for key in DEFAULTS if f'"{key}"' not in code] == []

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from slowq.engine.durable import sync_folder
 from slowq.errors import InputError
 
 Array = npt.NDArray[np.generic]
@@ -158,15 +159,7 @@ def replace_folder(path: Path, write: Callable[[Path], None]) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     write(part)
-    _sync(part)
+    sync_folder(part)
     shutil.rmtree(path, ignore_errors=True)
     part.rename(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

@@ -7,6 +7,6 @@ SCENARIO = Scenario(
     "growing_segments",
     "240,000 rows are growing, and more are written all the time",
     Setup(rows=60_000, dim=128, clients=6, writes_per_s=500),
-    {"growing_rows": 240_000, "config": {"queryNode.segcore.interimIndex.enableIndex": False}},
+    {"growing_rows": 240_000},
     (Remedy("batch_writes", "flushed before the searches, and indexed", {"growing_rows": 0, "rows": 300_000}),),
 )
