@@ -19,6 +19,7 @@ pytestmark = pytest.mark.real
 
 COLLECTIONS = """
 import time
+import grpc
 from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, MilvusException, Role, connections, db, utility
 connections.connect(uri="http://127.0.0.1:19530", token="root:Milvus")
 fields = [
@@ -62,7 +63,7 @@ role.grant("Collection", "live_products", "GetStatistics")
 def may_see(name):
     try:
         return Collection(name, using="guest").num_entities >= 0
-    except MilvusException:
+    except (MilvusException, grpc.RpcError):
         return False
 
 deadline = time.monotonic() + 60
@@ -71,7 +72,7 @@ while True:
         connections.connect("guest", uri="http://127.0.0.1:19530", token="live_guest:s3cret-guest")
         if may_see("live_products"):
             break
-    except MilvusException:
+    except (MilvusException, grpc.RpcError):
         pass
     assert time.monotonic() < deadline, "the guest's rights did not arrive"
     time.sleep(0.2)
