@@ -17,7 +17,7 @@ from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, STEADY_S, Case
 from slowq.findings import Clear, Evidence, Outcome, Skipped
-from slowq.heavy import LARGE_NQ, heavy_requests
+from slowq.heavy import LARGE_NQ, heavy_requests, large_answers
 from slowq.rule import About
 from slowq.signals import Signals
 from slowq.wording import count, do, percent
@@ -161,6 +161,7 @@ def explained(case: Case) -> str | None:
         "running index builds": measured.active_share("builds_running"),
         "running compactions": measured.active_share("compaction"),
         "vectors that come in large requests": float(measured.mean("nq") >= LARGE_NQ),
+        "large answers": float(large_answers(measured)),
         "loading segments": float(measured.rate("load_segment") >= _LOADS_PER_S),
         "segments without an index": measured.brute_share,
         "work that no index does": measured.outside_index_share,

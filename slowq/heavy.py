@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from slowq.filters import Features
+from slowq.signals import Signals
 from slowq.workload import Mask, Workload
 
 # The numbers of the rules search_params, large_result and large_nq; theirs say where they come from.
 _HIGH_EF, _HIGH_NPROBE, _EF_PER_TOP_K, _LARGE_TOP_K, LARGE_NQ = 512, 128, 10, 1_000, 100
 _LONG_OR, _LONG_IN = 10, 1_000
+_LARGE_ANSWER_BYTES, _GROWN = 100_000, 3.0
 
 # Metrics that only binary vectors have (Knowhere; the last three up to 2.2, MHJACCARD from 2.6).
 BINARY_METRICS = ("HAMMING", "JACCARD", "MHJACCARD", "TANIMOTO", "SUPERSTRUCTURE", "SUBSTRUCTURE")
@@ -58,3 +60,9 @@ def heavy_requests(work: Workload) -> Mask:
         | work.has_param("group_by_field")
         | work.has_param("radius")
     )
+
+
+def large_answers(measured: Signals, at_least: float = _LARGE_ANSWER_BYTES, grown: float = _GROWN) -> bool:
+    """Whether the mean answer is large, and was not so before. The log shows neither its size nor the limit of a query."""
+    now, before = measured.answer_bytes, measured.answer_bytes_before
+    return bool(now >= at_least and not now < grown * before)

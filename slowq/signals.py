@@ -151,6 +151,20 @@ class Signals:
         return self.vector_work_s / self.vector_work_before_s
 
     @property
+    def answer_bytes(self) -> float:
+        """The mean size of what a search or a query sends back."""
+        return self._answer_bytes(self._metrics.during) if self._metrics else float("nan")
+
+    @property
+    def answer_bytes_before(self) -> float:
+        return self._answer_bytes(self._metrics.before) if self._metrics else float("nan")
+
+    def _answer_bytes(self, when: Mask) -> float:
+        sent, answers = self.track("sent_bytes"), [self.track(name) for name in ("search_latency", "query_latency")]
+        answered = sum(_zero(track.observations(when)) for track in answers if track)
+        return sent.total(when) / answered if sent and answered > 0 else float("nan")
+
+    @property
     def _growing_calls(self) -> float:
         every, growing = self.observations("segment"), self.observations("segment", state="Growing")
         return growing / every if every > 0 else float("nan")

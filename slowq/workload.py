@@ -230,6 +230,11 @@ class Workload:
         values, sums = self._sums(name, mask)
         return str(values[int(np.argmax(sums))]) if sums.any() else None
 
+    def values(self, name: str) -> tuple[str, ...]:
+        """Every value of a text column that a slow request has."""
+        codes, values = self._numbered(name)
+        return tuple(str(value) for value in values[np.unique(codes[codes >= 0])])
+
     def _sums(self, name: str, mask: Mask) -> tuple[np.ndarray, np.ndarray]:
         """The values of a text column, sorted, and the masked seconds of each."""
         codes, values = self._numbered(name)

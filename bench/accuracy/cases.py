@@ -22,6 +22,9 @@ REPORTS = HERE / "reports"
 Origin = Literal["sample", "recorded", "report"]
 Part = Literal["tune", "held_out"]
 
+# Held out until a rule was mended on them: each had been missed, and was looked into for the reason.
+_LOOKED_INTO = ("exports-1", "neighbour-1")
+
 Named = tuple[str, str | None]
 """A cause and its sub-cause; None accepts any of the cause."""
 
@@ -71,7 +74,7 @@ def find() -> list[Case]:
 
 def part_of(case_id: str, origin: Origin) -> Part:
     """Recordings are named SCENARIO-STRENGTH. Half of the scenarios are held out, and of the others one strength in three."""
-    if origin != "recorded":
+    if origin != "recorded" or case_id in _LOOKED_INTO:
         return "tune"
     scenario = case_id.rpartition("-")[0]
     return "held_out" if _digest(scenario) % 2 or _digest(case_id) % 3 == 0 else "tune"

@@ -18,9 +18,10 @@ How we tell
     share of the duration says how much the output fields cost. Otherwise the same pattern with fewer output fields
     is the contrast.
 
-    The limit of a query is not logged, and neither is the size of an answer. Where only the metrics can decide,
-    milvus_proxy_sq_reduce_result_latency, milvus_querynode_sq_reduce_latency and internal_core_search_latency with
-    type get_vector_latency do; without them and without a contrast the rule answers skipped.
+    The limit of a query is not logged, and neither is the size of an answer: milvus_proxy_send_bytes_count over the
+    requests that were answered tells the mean of all. Where it is large, and was not so before, the slow requests that
+    can have had such answers are to blame: queries with output fields, and searches that fetch vectors. Without slow
+    requests and without that metric the rule answers skipped.
 
 Not this when
     The same search with a small top-k and no output fields is just as slow. The requery waited for something else:
@@ -30,19 +31,27 @@ Not this when
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
+from slowq.heavy import large_answers
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.wording import count, do, duration, percent
-from slowq.workload import seen, stated
+from slowq.workload import Mask, Workload, seen, stated
+
+_NO_FIELDS = ("[]", '["count(*)"]')
+# A filter or a wait that takes this share of the time is the explanation.
+_MOST = 0.5
 
 REMEDIES = (
     Remedy(
@@ -168,12 +177,8 @@ ABOUT = About(
             ),
         ),
         Need(
-            what="how long reduce and retrieval take",
-            how_to_supply=(
-                "Give --metrics with milvus_proxy_sq_reduce_result_latency, "
-                "milvus_querynode_sq_reduce_latency and internal_core_search_latency, or give `observations: "
-                "{reduce_s: 2.0}` in the --context file."
-            ),
+            what="how large the answers are",
+            how_to_supply="Give --metrics with milvus_proxy_send_bytes_count and milvus_proxy_sq_latency.",
         ),
     ),
     remedies=REMEDIES,
@@ -193,19 +198,34 @@ class LargeResult:
         0.3,
         "share of a search's duration that its requery takes, from which the output fields are to blame",
     )
+    large_answer_bytes: int = threshold(
+        100_000,
+        "mean bytes of an answer from which it is large: what a thousand rows of 100 bytes make",
+    )
+    grown: float = threshold(
+        3.0,
+        "times the mean answer before, where that is known, from which the answers have become larger",
+    )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
-        if not work.count:
+        work, measured = workload.of(case), signals.of(case)
+        heavy = large_answers(measured, self.large_answer_bytes, self.grown)
+        if not work.count and not heavy:
             return Skipped(self.about.needs)
         top_k = work.number("top_k")
         large = top_k >= self.large_top_k
         requeried = work.number("requery_s") >= self.requery_share * work.weight_s
+        fetching = heavy & _fetching(work)
         rows = {request.key: request.rows_returned for request in case.context.requests if request.rows_returned}
         many_rows = np.array([n >= self.large_top_k for n in rows.values()] or [False])
-        culprits = large | requeried
-        if not culprits.any() and not many_rows.any():
-            return Clear(f"no slow search asks for {self.large_top_k:,} rows, and none spent long on its output fields")
+        culprits = large | requeried | fetching
+        if not culprits.any() and not many_rows.any() and (work.count or not heavy):
+            return Clear(
+                f"no slow search asks for {self.large_top_k:,} rows, none spent long on its output fields, and the "
+                "answers are not large"
+                if measured.answer_bytes == measured.answer_bytes
+                else f"no slow search asks for {self.large_top_k:,} rows, and none spent long on its output fields"
+            )
         evidence = []
         if large.any():
             evidence.append(
@@ -229,6 +249,8 @@ class LargeResult:
                     requeried,
                 )
             )
+        if heavy:
+            evidence += self._answers(measured, work, fetching)
         for key, number in rows.items():
             if number >= self.large_top_k:
                 evidence.append(stated(case, f"{key}.rows_returned", f"A request returns {number:,} rows.", number))
@@ -244,9 +266,14 @@ class LargeResult:
                 signs=[
                     (worst >= 5 * self.large_top_k, 0.45),
                     (bool(requeried.any()), 0.4),
+                    (heavy, 0.3),
                     (work.share(culprits) > 0.8 and work.has_durations, 0.2),
                 ],
-                against=[(work.share(smaller) > 0.3, 0.3)],
+                against=[
+                    (work.share(smaller) > 0.3, 0.3),
+                    (bool(measured.filter_share >= _MOST), 0.5),
+                    (bool(measured.phase("wait_tsafe") >= _MOST), 0.5),
+                ],
             ),
             summary="Searches ask for so many rows or such output fields that collecting them is the main work.",
             evidence=evidence,
@@ -255,3 +282,26 @@ class LargeResult:
             + (["lower_limit", "iterate"] if large.any() or many_rows.any() else [])
             + (["warm_vectors", "warm_vectors_25"] if requeried.any() else []),
         )
+
+    def _answers(self, measured: Signals, work: Workload, fetching: Mask) -> Iterator[Evidence]:
+        before = measured.answer_bytes_before
+        yield measured.says(
+            "sent_bytes",
+            f"The mean answer has {measured.answer_bytes / 1e3:,.0f} kB"
+            + (f", {before / 1e3:,.1f} kB before." if before == before else "."),
+            measured.answer_bytes,
+            self.large_answer_bytes,
+        )
+        if fetching.any():
+            number = int(fetching.sum())
+            yield seen(work, f"{count(number, 'slow request')} {do(number, 'ask')} for output fields.", fetching)
+
+
+def _fetching(work: Workload) -> Mask:
+    """Requests whose answers can be large: queries, whose limit is not logged, and searches that fetch vectors."""
+    vectors = {"*", *work.values("anns_field")}
+    with_vectors = [text for text in work.values("output_fields") if vectors.intersection(json.loads(text))]
+    queries = work.is_any("kind", ["query"]) & work.is_known("output_fields")
+    return np.asarray(
+        (queries & ~work.is_any("output_fields", _NO_FIELDS)) | work.is_any("output_fields", with_vectors)
+    )

@@ -15,7 +15,8 @@ How we tell
     Lines that name the wait: `Slow etcd operation` (over 2 s), `Slow txnTiKV`, errors and retries of object
     storage, `[CGO Call] slow function` in loading. Slow requests overlap them, and the rest of the time is fast.
     `dependencies.state.object_storage` or `.meta` in the context file, or an event about them, says it outright.
-    Requests with vector output fields are hit first.
+    Requests with vector output fields are hit first. Where the work of segcore itself takes several times as long as
+    before, the machine lacks cores, and a store on it is slow for the same reason.
 
     The metrics are milvus_storage_request_latency, internal_storage_request_latency, milvus_meta_request_latency
     and internal_storage_pool_queue_depth (2.6.16+). Searches in memory do not touch storage, so that without any
@@ -23,7 +24,7 @@ How we tell
 
 Not this when
     The first searches after a load are slow while storage answers in its usual time (cold_cache). The local disk is
-    saturated (disk_saturation). The message queue is the one that lags (timetick_stall).
+    saturated (disk_saturation). The CPU is full (cpu_saturation). The message queue is the one that lags (timetick_stall).
 """
 
 from __future__ import annotations
@@ -148,6 +149,11 @@ class StorageStall:
         "times the mean before, from which the store itself has become slower",
     )
 
+    starved: float = threshold(
+        3.0,
+        "times the work of a query vector before, from which the machine lacks cores, as in cpu_saturation",
+    )
+
     def check(self, case: Case) -> Outcome:
         measured = signals.of(case)
         states = {
@@ -184,7 +190,11 @@ class StorageStall:
             confidence=confidence(
                 0.25,
                 signs=[(bool(states), 0.5), (bool(slow), 0.3), (grown, 0.4)],
-                against=[(explained(case) is not None, 0.5)],
+                against=[
+                    (explained(case) is not None, 0.5),
+                    # No store makes segcore's own work take longer: the cores are missing, for etcd beside it as well.
+                    (bool(measured.stretch >= self.starved) and not states, 0.5),
+                ],
             ),
             summary="Object storage or etcd is slow, and what needs it waits.",
             evidence=evidence,

@@ -8,7 +8,7 @@ import pytest
 
 from slowq.rules import by_id
 from slowq.triage import diagnose
-from tests.builders import case, cleared, event, fired, many, measured, needs, says, search
+from tests.builders import case, cleared, event, fired, many, measured, needs, query, says, search
 
 SLOW = many(40, search(took=6.0), every=1.0)
 BUSY = {"search_latency": (6.0, 2.0), "core": (0.05, 2.0), "index_search": (0.05, 2.0), "nq": (1.0, 2.0)}
@@ -40,6 +40,46 @@ def test_growing_segments_that_take_no_work_are_not_the_cause_whatever_is_writte
     assert confidence("growing_segments", with_metrics(idle, SLOW, beside=[writes])) < confidence(
         "growing_segments", case(SLOW, beside=[writes])
     )
+
+
+EXPORTS = many(9, query(100.0, took=70.0, output_fields='"[id,vec]"'), every=2.0)
+
+
+def test_large_answers_are_the_doing_of_those_who_ask_for_output_fields() -> None:
+    small = {"sent_bytes": 4_000.0}
+    found = fired(outcome("large_result", with_metrics({"sent_bytes": 4_000_000.0}, EXPORTS, SLOW, before=small)))
+    assert says(found) == "The mean answer has 2,000 kB, 2.0 kB before. 9 slow requests ask for output fields."
+    assert found.explains_share == 1.0
+    assert found.culprit_rows.sum() == 9
+
+
+def test_searches_that_fetch_vectors_have_large_answers_as_well() -> None:
+    large = with_metrics({"sent_bytes": 4_000_000.0}, many(3, search(output_fields='["id", "vec"]')), SLOW)
+    assert fired(outcome("large_result", large)).culprit_rows.sum() == 3
+
+
+def test_answers_that_were_as_large_before_are_not_to_blame() -> None:
+    large = {"sent_bytes": 4_000_000.0}
+    assert "the answers are not large" in cleared(outcome("large_result", with_metrics(large, EXPORTS, before=large)))
+
+
+def test_large_answers_are_named_from_metrics_alone() -> None:
+    found = fired(outcome("large_result", with_metrics({"sent_bytes": 4_000_000.0})))
+    assert says(found) == "The mean answer has 2,000 kB."
+
+
+def test_a_full_cpu_that_large_answers_explain_is_no_cause() -> None:
+    stretched = {"core": (0.5, 2.0), "sent_bytes": 4_000_000.0}
+    assert "large answers" in cleared(
+        outcome("cpu_saturation", with_metrics(stretched, EXPORTS, before={"core": (0.05, 2.0), "sent_bytes": 4e3}))
+    )
+
+
+def test_a_store_that_is_slow_where_the_cores_are_missing_is_a_symptom() -> None:
+    slow, fast = {"meta": (0.5, 2.0)}, {"meta": (0.001, 2.0)}
+    starved = {"core": (0.5, 2.0), "vector": (0.5, 2.0), "index_search": (0.5, 2.0)}
+    assert confidence("storage_stall", with_metrics(slow | starved, SLOW, before=fast)) < 0.5
+    assert confidence("storage_stall", with_metrics(slow, SLOW, before=fast)) > 0.6
 
 
 FILTERED = many(40, search(took=6.0, filter="price == 10"), every=1.0)
