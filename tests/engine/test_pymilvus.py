@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -292,19 +294,29 @@ def test_what_the_engine_does_not_have_is_said(client: MilvusClient) -> None:
         client.create_role("admin")
 
 
-def test_the_trace_of_a_request_sums_up_to_its_duration(tmp_path: Path, vectors: np.ndarray) -> None:
+def test_the_phases_of_every_request_sum_up_to_its_duration(tmp_path: Path, vectors: np.ndarray) -> None:
+    """Also where several run at once, and the parts of one beside each other."""
     path = tmp_path / "access.log"
-    with path.open("w") as access, Engine(tmp_path / "data", access=access, tick_interval_s=0.02) as engine:
+    with path.open("w") as access, Engine(tmp_path / "data", access=access, tick_interval_s=0.02, nodes=2) as engine:
         server = engine.serve()
         client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
-        client.create_collection("traced", dimension=DIM)
+        client.create_collection("traced", dimension=DIM, num_shards=2)
         client.insert("traced", [{"id": n, "vector": vectors[n]} for n in range(100)])
         client.search("traced", [vectors[0]], limit=3, filter="id >= 50", consistency_level="Strong")
+        parts = [AnnSearchRequest([vectors[n]], "vector", {}, 10) for n in range(3)]
+        requests = [
+            lambda: client.search("traced", list(vectors[:20]), limit=3, output_fields=["vector"]),
+            lambda: client.hybrid_search("traced", parts, RRFRanker(), limit=5),
+            lambda: client.query("traced", "id % 2 == 0", output_fields=["vector"]),
+        ] * 4
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda ask: ask(), requests))
         client.close()
         server.stop()
-    [line] = [one for one in path.read_text().splitlines() if " Search " in one]
-    trace = json.loads(line.partition("[trace: ")[2].partition("] [expr")[0])
-    assert trace["counts"]["rows_passed"] == 50
-    took = line.partition("[timeCost: ")[2].partition("]")[0]
-
-    assert sum(trace["seconds"].values()) == pytest.approx(go_duration_s(took.encode()), rel=0.05)
+    told = [one for one in path.read_text().splitlines() if re.search(r" (Search|HybridSearch|Query) ", one)]
+    traces = [json.loads(line.partition("[trace: ")[2].partition("] [expr")[0]) for line in told]
+    took_s = [go_duration_s(line.partition("[timeCost: ")[2].partition("]")[0].encode()) for line in told]
+    assert len(told) == 13
+    assert traces[0]["counts"]["rows_passed"] == 50
+    for trace, took in zip(traces, took_s, strict=True):
+        assert sum(trace["seconds"].values()) == pytest.approx(took, rel=0.05)

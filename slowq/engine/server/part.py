@@ -1,0 +1,55 @@
+"""What every part of the service is made of: answers, and how a fault becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pymilvus.grpc_gen import common_pb2
+
+from slowq.engine.faults import PARAMETER, UNEXPECTED, RequestFault, StoreError
+from slowq.engine.schema import Collection
+from slowq.engine.server import convert
+from slowq.engine.vector import BadIndexParam
+
+if TYPE_CHECKING:
+    from slowq.engine import Engine
+
+Context: TypeAlias = Any  # grpc.ServicerContext, which has no types
+GROUP = "__default_resource_group"  # the only one
+
+
+def answers(kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A fault becomes the status of an answer of this kind (or the answer itself, where that is a status)."""
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def serve(self: Part, request: Any, context: Context) -> Any:
+            try:
+                return method(self, request, context)
+            except RequestFault as fault:
+                found = convert.status(fault)
+            except BadIndexParam as error:
+                found = convert.status(RequestFault(PARAMETER, f"invalid parameter: {error}"))
+            except StoreError as error:
+                found = convert.status(RequestFault(UNEXPECTED, error.message))
+            return found if kind is common_pb2.Status else kind(status=found)
+
+        return serve
+
+    return decorate
+
+
+class Part:
+    """Some methods of the service, each of which does one thing to the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._coordinator = engine.coordinator
+
+    def _collection(self, request: Any) -> Collection:
+        return self._coordinator.collection(request.db_name or "default", request.collection_name)
+
+    def _loaded(self, collection: Collection) -> float:
+        return self._coordinator.progress.get(collection.id, 0.0) if collection.loaded else 0.0

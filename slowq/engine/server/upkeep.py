@@ -1,0 +1,139 @@
+"""Health, compaction, segments, users and resource groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
+
+from slowq.engine import compaction
+from slowq.engine.faults import RESOURCE_GROUP_NOT_FOUND, RequestFault, invalid
+from slowq.engine.server import convert
+from slowq.engine.server.part import GROUP, Context, Part, answers
+
+
+class Upkeep(Part):
+    # connection and health
+
+    @answers(milvus_pb2.ConnectResponse)
+    def Connect(self, request: Any, context: Context) -> Any:
+        info = common_pb2.ServerInfo(
+            build_tags=f"v{self._engine.version}",
+            deploy_mode="STANDALONE",
+            reserved={"engine": "slowq reference engine"},
+        )
+        return milvus_pb2.ConnectResponse(status=convert.status(), server_info=info, identifier=1)
+
+    @answers(milvus_pb2.GetVersionResponse)
+    def GetVersion(self, request: Any, context: Context) -> Any:
+        return milvus_pb2.GetVersionResponse(status=convert.status(), version=f"v{self._engine.version}")
+
+    @answers(milvus_pb2.CheckHealthResponse)
+    def CheckHealth(self, request: Any, context: Context) -> Any:
+        return milvus_pb2.CheckHealthResponse(status=convert.status(), isHealthy=True)
+
+    @answers(milvus_pb2.ComponentStates)
+    def GetComponentStates(self, request: Any, context: Context) -> Any:
+        return milvus_pb2.ComponentStates(status=convert.status())
+
+    @answers(milvus_pb2.AllocTimestampResponse)
+    def AllocTimestamp(self, request: Any, context: Context) -> Any:
+        return milvus_pb2.AllocTimestampResponse(status=convert.status(), timestamp=self._coordinator.oracle.next())
+
+    # compaction and segments
+
+    @answers(milvus_pb2.ManualCompactionResponse)
+    def ManualCompaction(self, request: Any, context: Context) -> Any:
+        named = bool(request.collection_name)
+        found = self._collection(request) if named else self._coordinator.by_id(request.collectionID)
+        kind = compaction.MIX
+        if request.majorCompaction:
+            kind = compaction.CLUSTERING
+        elif getattr(request, "l0Compaction", False):
+            kind = compaction.LEVEL_ZERO
+        number = self._coordinator.compact(found, kind)
+        plans = len(self._coordinator.compactions[number].plans)
+        return milvus_pb2.ManualCompactionResponse(
+            status=convert.status(), compactionID=number, compactionPlanCount=plans
+        )
+
+    @answers(milvus_pb2.GetCompactionStateResponse)
+    def GetCompactionState(self, request: Any, context: Context) -> Any:
+        task = self._coordinator.compactions.get(request.compactionID)
+        if task is None:
+            raise invalid(f"compaction {request.compactionID} not found")
+        ended = [one for one in task.plans if one.done()]
+        failed = sum(one.exception() is not None for one in ended)
+        done = len(ended) == len(task.plans)
+        states = common_pb2.CompactionState
+        return milvus_pb2.GetCompactionStateResponse(
+            status=convert.status(),
+            state=states.Completed if done else states.Executing,
+            executingPlanNo=len(task.plans) - len(ended),
+            completedPlanNo=len(ended) - failed,
+            failedPlanNo=failed,
+        )
+
+    @answers(milvus_pb2.GetCompactionPlansResponse)
+    def GetCompactionStateWithPlans(self, request: Any, context: Context) -> Any:
+        found = self.GetCompactionState(request, context)
+        return milvus_pb2.GetCompactionPlansResponse(status=found.status, state=found.state)
+
+    @answers(milvus_pb2.GetPersistentSegmentInfoResponse)
+    def GetPersistentSegmentInfo(self, request: Any, context: Context) -> Any:
+        found = self._coordinator.collection(request.dbName or "default", request.collectionName)
+        made = milvus_pb2.GetPersistentSegmentInfoResponse(status=convert.status())
+        for one in self._engine.meta.segments(found.id):
+            made.infos.append(
+                milvus_pb2.PersistentSegmentInfo(
+                    segmentID=one.id,
+                    collectionID=found.id,
+                    partitionID=found.partitions.get(one.partition, 0),
+                    num_rows=one.rows,
+                    state=common_pb2.SegmentState.Flushed,
+                )
+            )
+        return made
+
+    @answers(milvus_pb2.GetQuerySegmentInfoResponse)
+    def GetQuerySegmentInfo(self, request: Any, context: Context) -> Any:
+        found = self._coordinator.collection(request.dbName or "default", request.collectionName)
+        made = milvus_pb2.GetQuerySegmentInfoResponse(status=convert.status())
+        for shard in self._coordinator.shards[found.id] if found.loaded else ():
+            for one in shard.view.segments:
+                index = next((each for each in found.indexes if each.field in one.vector_indexes), None)
+                sealed = one.state == "sealed"
+                node = self._coordinator.node_of(one, 0, max(1, found.replicas)).number + 1
+                made.infos.append(
+                    milvus_pb2.QuerySegmentInfo(
+                        segmentID=one.id,
+                        collectionID=found.id,
+                        partitionID=found.partitions.get(one.partition, 0),
+                        mem_size=one.nbytes,
+                        num_rows=len(one) - one.deleted.count,
+                        index_name="" if index is None else index.name,
+                        indexID=0 if index is None else index.id,
+                        state=common_pb2.SegmentState.Sealed if sealed else common_pb2.SegmentState.Growing,
+                        nodeIds=[node],
+                        nodeID=node,
+                    )
+                )
+        return made
+
+    # users, roles, resource groups: one of each, and no more
+
+    @answers(milvus_pb2.ListCredUsersResponse)
+    def ListCredUsers(self, request: Any, context: Context) -> Any:
+        return milvus_pb2.ListCredUsersResponse(status=convert.status(), usernames=["root"])
+
+    @answers(milvus_pb2.ListResourceGroupsResponse)
+    def ListResourceGroups(self, request: Any, context: Context) -> Any:
+        return milvus_pb2.ListResourceGroupsResponse(status=convert.status(), resource_groups=[GROUP])
+
+    @answers(milvus_pb2.DescribeResourceGroupResponse)
+    def DescribeResourceGroup(self, request: Any, context: Context) -> Any:
+        if request.resource_group != GROUP:
+            raise RequestFault(RESOURCE_GROUP_NOT_FOUND, f"resource group not found[rg={request.resource_group}]")
+        nodes = len(self._coordinator.nodes)
+        group = milvus_pb2.ResourceGroup(name=GROUP, capacity=nodes, num_available_node=nodes)
+        return milvus_pb2.DescribeResourceGroupResponse(status=convert.status(), resource_group=group)
