@@ -348,8 +348,13 @@ def _remedy(page: _Page, at: int, remedy: Mapping[str, Any]) -> None:
             "verify": remedy["verify"],
             "measured": say.measured(receipt) if receipt else "",
         }
-        pieces = [page.text((f"{label}: ", "cyan"), text) for label, text in told.items() if text]
-        for piece in pieces if at <= page.detail.stacked else [Text("; ").join(pieces)]:
+        stacked = at <= page.detail.stacked
+        pieces = [
+            page.text((f"{label}: ", "cyan"), text if stacked else text.removesuffix("."))
+            for label, text in told.items()
+            if text
+        ]
+        for piece in pieces if stacked else [Text("; ").join(pieces)]:
             page.add(piece, lead=indent, rows=page.tall)
     if at == 1 or page.detail is _WHOLE:
         _snippet(page, remedy["snippet"])
