@@ -152,7 +152,7 @@ class Signals:
 
     @property
     def answer_bytes(self) -> float:
-        """The mean size of what a search or a query sends back."""
+        """The mean size of what a query vector, or a query, gets back."""
         return self._answer_bytes(self._metrics.during) if self._metrics else float("nan")
 
     @property
@@ -160,9 +160,11 @@ class Signals:
         return self._answer_bytes(self._metrics.before) if self._metrics else float("nan")
 
     def _answer_bytes(self, when: Mask) -> float:
-        sent, answers = self.track("sent_bytes"), [self.track(name) for name in ("search_latency", "query_latency")]
-        answered = sum(_zero(track.observations(when)) for track in answers if track)
-        return sent.total(when) / answered if sent and answered > 0 else float("nan")
+        sent, vectors, queries = (self.track(name) for name in ("sent_bytes", "nq", "query_latency"))
+        if sent is None or vectors is None:
+            return float("nan")
+        answered = _zero(vectors.total(when)) + (_zero(queries.observations(when)) if queries else 0.0)
+        return sent.total(when) / answered if answered > 0 else float("nan")
 
     @property
     def _growing_calls(self) -> float:

@@ -19,9 +19,9 @@ How we tell
     is the contrast.
 
     The limit of a query is not logged, and neither is the size of an answer: milvus_proxy_send_bytes_count over the
-    requests that were answered tells the mean of all. Where it is large, and was not so before, the slow requests that
-    can have had such answers are to blame: queries with output fields, and searches that fetch vectors. Without slow
-    requests and without that metric the rule answers skipped.
+    query vectors and queries that were answered tells the mean of all. Where it is large, and was not so before, the
+    slow requests that can have had such answers are to blame: queries with output fields, and searches that fetch
+    vectors. Without slow requests and without that metric the rule answers skipped.
 
 Not this when
     The same search with a small top-k and no output fields is just as slow. The requery waited for something else:
@@ -178,7 +178,7 @@ ABOUT = About(
         ),
         Need(
             what="how large the answers are",
-            how_to_supply="Give --metrics with milvus_proxy_send_bytes_count and milvus_proxy_sq_latency.",
+            how_to_supply="Give --metrics with milvus_proxy_send_bytes_count and milvus_querynode_search_nq.",
         ),
     ),
     remedies=REMEDIES,
@@ -200,7 +200,7 @@ class LargeResult:
     )
     large_answer_bytes: int = threshold(
         100_000,
-        "mean bytes of an answer from which it is large: what a thousand rows of 100 bytes make",
+        "mean bytes that a query vector or a query gets back, from which it is large: a thousand rows of 100 bytes",
     )
     grown: float = threshold(
         3.0,
@@ -287,7 +287,7 @@ class LargeResult:
         before = measured.answer_bytes_before
         yield measured.says(
             "sent_bytes",
-            f"The mean answer has {measured.answer_bytes / 1e3:,.0f} kB"
+            f"A query vector or a query gets {measured.answer_bytes / 1e3:,.0f} kB back on average"
             + (f", {before / 1e3:,.1f} kB before." if before == before else "."),
             measured.answer_bytes,
             self.large_answer_bytes,

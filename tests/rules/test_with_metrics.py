@@ -48,7 +48,10 @@ EXPORTS = many(9, query(100.0, took=70.0, output_fields='"[id,vec]"'), every=2.0
 def test_large_answers_are_the_doing_of_those_who_ask_for_output_fields() -> None:
     small = {"sent_bytes": 4_000.0}
     found = fired(outcome("large_result", with_metrics({"sent_bytes": 4_000_000.0}, EXPORTS, SLOW, before=small)))
-    assert says(found) == "The mean answer has 2,000 kB, 2.0 kB before. 9 slow requests ask for output fields."
+    assert (
+        says(found)
+        == "A query vector or a query gets 2,000 kB back on average, 2.0 kB before. 9 slow requests ask for output fields."
+    )
     assert found.explains_share == 1.0
     assert found.culprit_rows.sum() == 9
 
@@ -63,9 +66,14 @@ def test_answers_that_were_as_large_before_are_not_to_blame() -> None:
     assert "the answers are not large" in cleared(outcome("large_result", with_metrics(large, EXPORTS, before=large)))
 
 
+def test_answers_to_many_query_vectors_are_not_large() -> None:
+    batches = {"nq": (500.0, 2.0), "sent_bytes": 4_000_000.0}
+    assert "the answers are not large" in cleared(outcome("large_result", with_metrics(batches, EXPORTS)))
+
+
 def test_large_answers_are_named_from_metrics_alone() -> None:
     found = fired(outcome("large_result", with_metrics({"sent_bytes": 4_000_000.0})))
-    assert says(found) == "The mean answer has 2,000 kB."
+    assert says(found) == "A query vector or a query gets 2,000 kB back on average."
 
 
 def test_a_full_cpu_that_large_answers_explain_is_no_cause() -> None:
