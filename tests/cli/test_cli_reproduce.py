@@ -89,6 +89,11 @@ def test_nobody_is_asked_twice_and_nothing_is_done_without_a_yes(process: Slowq,
     assert "secret" not in done.err
 
 
+def _interruptible() -> None:
+    """Tests that run in the background of a shell inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextmanager
 def running(*arguments: str | Path, temp: Path) -> Iterator[subprocess.Popen[str]]:
     """A command as a process of its own, with a folder of its own for what it keeps for a while."""
@@ -99,6 +104,7 @@ def running(*arguments: str | Path, temp: Path) -> Iterator[subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(temp)},
+        preexec_fn=_interruptible,
     )
     try:
         yield started
