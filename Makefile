@@ -29,6 +29,7 @@ docs: $(VENV)/.dev ## rewrite docs/rules/ from the rules themselves
 	$(BIN)/python -m tests.check_docs
 	$(BIN)/python -m tests.conformance_docs
 	$(BIN)/python -m tests.metrics_docs
+	$(BIN)/python -m tests.scenario_docs
 
 bench: $(VENV)/.dev ## speed and memory beside grep, ripgrep, pgBadger and pt-query-digest
 	$(BIN)/python bench/speed.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Annotated, Any
 
@@ -71,10 +72,11 @@ def run(
         if target != "engine" and scenario.engine_only:
             results.append({"scenario": scenario.name, "skipped": scenario.engine_only})
             continue
-        began = time.monotonic()
+        began, load = time.monotonic(), os.getloadavg()[0]
         arms = arms_of(scenario, scenario.remedies, options)
         result = judged(scenario, arms, options)
-        results.append(result | {"took_s": round(time.monotonic() - began, 1)})
+        took_s = round(time.monotonic() - began, 1)
+        results.append(result | {"took_s": took_s, "load": [load, os.getloadavg()[0]]})
         if not as_json:
             end_progress()
             _show(results[-1])

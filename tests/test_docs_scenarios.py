@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slowq.repro.scenarios import catalogue
+from tests.scenario_docs import BEGIN, END, PAGE, kept, placed, short, table
+
+RESULT: dict[str, Any] = {
+    "scenario": "large_nq",
+    "load": [2.04, 1.96],
+    "base_p99_s": 0.01234,
+    "fault_p99_s": 0.5,
+    "fault_times": 40.5,
+    "first": "large_nq",
+    "green": True,
+    "receipts": [
+        {"remedy": "smaller_batches", "outcome": "confirmed", "against_base": 1.337, "after": {"recall": 0.9987}},
+        {"remedy": "more_query_nodes", "outcome": "no effect", "against_base": None, "after": {"recall": None}},
+    ],
+}
+
+
+def test_the_table_of_the_page_is_what_was_measured() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == placed(page, table(kept()))
+    assert set(kept()) <= set(catalogue())
+
+
+def test_what_was_measured_is_a_row() -> None:
+    (row,) = table({"large_nq": short(RESULT)}).splitlines()[2:]
+    assert row == (
+        "| large_nq | 2.0 to 2.0 | 12.3 | 500.0 | 40.5 | large_nq | smaller_batches: confirmed, 1.34 times the base, "
+        "recall 1.00; more_query_nodes: no effect | yes |"
+    )
+
+
+def test_rows_stand_in_the_order_of_their_names() -> None:
+    rows = table({"large_nq": short(RESULT), "brute_force": short(RESULT | {"green": False, "first": None})})
+    assert [line.split(" | ")[0] for line in rows.splitlines()[2:]] == ["| brute_force", "| large_nq"]
+    assert "| none |" in rows.splitlines()[2]
+    assert rows.splitlines()[2].endswith("| no |")
+
+
+def test_a_page_without_the_marks_is_refused() -> None:
+    assert placed(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\n\nnew\n\n{END}\nb"
+    with pytest.raises(ValueError, match="the page has no"):
+        placed("nothing", "new")
