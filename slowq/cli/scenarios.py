@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -53,6 +54,10 @@ def run(
     rounds: Rounds = 5,
     seconds: Seconds = 1.5,
     seed: Seed = 1,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep log, metrics and facts of each set-up there, to be analyzed again."),
+    ] = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> int:
@@ -61,12 +66,14 @@ def run(
     Exit codes: 0 every fault hurt, its rule came first, and a remedy mended it; 1 not so; 4 the target could not be used.
     """
     require_engine()
+    from slowq.repro.keep import keep as keep_arms
     from slowq.repro.scenarios import catalogue, named
 
     if not names and not every:
         raise UsageError("no scenario named", hint="slowq scenarios list, or --all")
     chosen = list(catalogue().values()) if every else [named(name) for name in names or ()]
     options = options_of(target, target_log, token_env, yes, rounds, seconds, seed)
+    kept = None if keep is None else _folder(keep)
     results = []
     for scenario in chosen:
         if target != "engine" and scenario.engine_only:
@@ -74,6 +81,8 @@ def run(
             continue
         began, load = time.monotonic(), os.getloadavg()[0]
         arms = arms_of(scenario, scenario.remedies, options)
+        if kept is not None:
+            keep_arms(kept, scenario, arms)
         result = judged(scenario, arms, options)
         took_s = round(time.monotonic() - began, 1)
         results.append(result | {"took_s": took_s, "load": [load, os.getloadavg()[0]]})
@@ -84,6 +93,16 @@ def run(
         end_progress()
         typer.echo(json.dumps(results, indent=1, ensure_ascii=False))
     return 0 if all(one.get("green", True) for one in results) else GATE_FAILED
+
+
+def _folder(name: str) -> Path:
+    """A folder to write in; one that is made now, where there is none."""
+    try:
+        path = Path(name)
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write into {name!r}: {error.strerror}", hint="name a folder") from error
+    return path
 
 
 def judged(scenario: Any, arms: list[Any], options: Any) -> dict[str, Any]:

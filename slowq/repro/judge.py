@@ -39,6 +39,11 @@ class Judged:
 _SLOW_SHARE = 1 / 3
 
 
+def slow_from(before: Arm) -> float:
+    """From how many seconds on a request is slow in this reproduction. The arm must have answers."""
+    return max(HEALTHY_S, measured(before.rounds, before.setup.measured)["p50_s"].mean * _SLOW_SHARE)
+
+
 def diagnosed(arm: Arm, slow_s: float = HEALTHY_S) -> Diagnosis | None:
     """What slowq itself says of the arm's log, metrics and the server's own facts; None where there is no log."""
     if not arm.log:
@@ -71,7 +76,7 @@ def judge(scenario: Scenario, before: Arm, after: Arm) -> Judged:
         trouble = before.trouble or after.trouble or "requests were answered with errors only"
         return Judged("could not reproduce", trouble, None, None, None)
     impact = (was["mean_s"].mean - now["mean_s"].mean) / was["mean_s"].mean
-    slow_s = max(HEALTHY_S, was["p50_s"].mean * _SLOW_SHARE)
+    slow_s = slow_from(before)
     found, left = diagnosed(before, slow_s), diagnosed(after, slow_s)
     first = found.findings[0].sub_cause if found is not None and found.findings else None
     silent = None if left is None else all(one.sub_cause != scenario.rule for one in left.findings)

@@ -54,7 +54,8 @@ class Arm:
     memory_bytes: int | None = None
     log: bytes = b""
     series: dict[str, Any] | None = None
-    context: Context | None = None  # what `slowq context` says of the target
+    facts: str = ""  # what `slowq context` says of the target, as YAML
+    context: Context | None = None  # the same, read
     collection: str = ""
     trouble: str = ""
 
@@ -141,7 +142,8 @@ def _collect(arm: Arm, target: Target, made: Prepared, options: Options) -> None
     arm.series = target.series()
     question = live.Question(collections=(made.name,), timeout_s=_ASK_S)
     asked = live.ask(target.uri, question, live.Login(options.token or None))
-    arm.context = loads(live.text_of(asked), "slowq context")
+    arm.facts = live.text_of(asked)
+    arm.context = loads(arm.facts, "slowq context")
 
 
 def check_room(setups: Sequence[Setup], options: Options) -> None:
