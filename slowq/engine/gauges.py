@@ -23,6 +23,8 @@ def measure(engine: Engine) -> None:
     metrics.set("milvus_querynode_read_task_ready_len", waiting)
     metrics.set("milvus_querynode_read_task_unsolved_len", waiting)
     metrics.set("milvus_querynode_collection_num", sum(one.loaded for one in coordinator.collections()))
+    metrics.set("milvus_rootcoord_collection_num", len(coordinator.collections()))
+    metrics.set("milvus_rootcoord_partition_num", sum(len(one.partitions) for one in coordinator.collections()))
     for channel in coordinator.channels:
         late_ms = (time.monotonic() - channel.last_tick_s) * 1e3
         metrics.set("milvus_proxy_tt_lag_ms", late_ms, channel.name)

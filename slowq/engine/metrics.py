@@ -56,7 +56,7 @@ class Metrics:
         if found is None:
             parent = self._metrics[name]
             own = (self._node,) if parent._labelnames[:1] == ("node_id",) else ()
-            found = parent.labels(*own, *labels)
+            found = parent.labels(*own, *labels) if own or labels else parent
             self._children[(name, *labels)] = found
         return found
 
@@ -127,6 +127,8 @@ _GAUGES: Sequence[tuple[str, tuple[str, ...]]] = (
     ),
     ("milvus_datacoord_l0_delete_entries_num", ("db_name", "collection_id")),
     ("milvus_datacoord_task_count", ("task_type", "task_state")),
+    ("milvus_rootcoord_collection_num", ()),
+    ("milvus_rootcoord_partition_num", ()),
     ("milvus_rootcoord_entity_num", ("db_name", "collection_name", "status")),
     ("milvus_rootcoord_indexed_entity_num", ("db_name", "collection_name", "index_name", "is_vector_index")),
     ("milvus_build_info", ("version", "built", "git_commit")),

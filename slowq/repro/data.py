@@ -15,6 +15,8 @@ from slowq.repro.scenario import Column, Setup
 
 CLUSTERS = 200
 QUERIES = 512
+OTHER_ELEMENTS = 0.3  # of a binary vector, a MinHash signature of 8-bit elements: those that its cluster does not share
+WORDS = 4999  # a prime, so that a word stands in few of the made-up texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,14 @@ def queries(setup: Setup, seed: int) -> NDArray[Any]:
 def _vectors(setup: Setup, rows: int, dice: np.random.Generator, seed: int) -> NDArray[Any]:
     if setup.vector == "BINARY_VECTOR":
         centres = np.random.default_rng([seed, 7]).integers(0, 256, (CLUSTERS, setup.dim // 8), dtype=np.uint8)
-        noise = dice.integers(0, 256, (rows, setup.dim // 8), dtype=np.uint8)
-        for _ in range(2):  # a bit flips with a chance of one in eight
-            noise &= dice.integers(0, 256, noise.shape, dtype=np.uint8)
-        flipped: NDArray[Any] = centres[dice.integers(0, CLUSTERS, rows)] ^ noise
-        return flipped
+        drawn: NDArray[Any] = centres[dice.integers(0, CLUSTERS, rows)]
+        other = dice.random(drawn.shape) < OTHER_ELEMENTS
+        drawn[other] = dice.integers(0, 256, int(other.sum()), dtype=np.uint8)
+        return drawn
     middles = np.random.default_rng([seed, 7]).standard_normal((CLUSTERS, setup.dim), dtype=np.float32)
     spread = dice.standard_normal((rows, setup.dim), dtype=np.float32)
-    drawn: NDArray[Any] = middles[dice.integers(0, CLUSTERS, rows)] + np.float32(0.35) * spread
-    return drawn
+    spread_out: NDArray[Any] = middles[dice.integers(0, CLUSTERS, rows)] + np.float32(0.35) * spread
+    return spread_out
 
 
 def _column(column: Column, rows: int, dice: np.random.Generator) -> list[Any]:
@@ -67,8 +68,8 @@ def _column(column: Column, rows: int, dice: np.random.Generator) -> list[Any]:
         parts = {one.name: _column(one, rows, dice) for one in column.paths}
         return [_nested({name: values[row] for name, values in parts.items()}) for row in range(rows)]
     chosen = dice.random(rows)
-    made = dice.integers(0, column.distinct, rows).tolist()
-    values = [_made(column, number) for number in made]
+    made = [_made(column, number) for number in range(column.distinct)]
+    values = [made[number] for number in dice.integers(0, column.distinct, rows).tolist()]
     edge = 0.0
     for value, share in column.values:
         for row in np.flatnonzero((chosen >= edge) & (chosen < edge + share)).tolist():
@@ -79,7 +80,8 @@ def _column(column: Column, rows: int, dice: np.random.Generator) -> list[Any]:
 
 def _made(column: Column, number: int) -> Any:
     if column.type == "VARCHAR":
-        return f"{column.name}-{number:05d}"
+        words = [f"w{(number * 31 + place * 577) % WORDS:04d}" for place in range(column.words)]
+        return " ".join([f"{column.name}-{number:05d}", *words])
     if column.type == "BOOL":
         return bool(number % 2)
     if column.type in ("FLOAT", "DOUBLE"):
@@ -135,7 +137,9 @@ def _passing(setup: Setup, rows: Sequence[Rows]) -> NDArray[np.bool_] | None:
 
 def _distances(metric: str, vectors: NDArray[Any], query: NDArray[Any]) -> NDArray[Any]:
     found: NDArray[Any]
-    if metric in ("HAMMING", "JACCARD"):
+    if metric == "MHJACCARD":  # of 8-bit elements
+        found = (vectors != query).mean(axis=1, dtype=np.float32)
+    elif metric in ("HAMMING", "JACCARD"):
         same = np.bitwise_count(vectors & query).sum(axis=1, dtype=np.float32)
         either = np.bitwise_count(vectors | query).sum(axis=1, dtype=np.float32)
         found = either - same if metric == "HAMMING" else 1 - same / np.maximum(either, 1)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,13 +38,14 @@ class Prepared:
         if self.setup.kind == "query" or self.setup.group_by or self.setup.radius is not None:
             return None
         wanted = queries(self.setup, self.seed)[:RECALL_QUERIES]
-        exact = nearest(self.setup, self.rows, wanted, self.setup.top_k)
+        exact = nearest(self.setup, self.rows, wanted, self.setup.page or self.setup.top_k)
         if exact is None:
             return None
         asked = replace(self.setup, level="Bounded", guarantee_ahead_s=0.0, output_fields=(), sub_requests=0)
         found: list[set[int]] = []
-        for begin in range(0, len(wanted), 10):
-            found += send(self.client, self.name, asked, wanted[begin : begin + 10])
+        at_once = 1 if asked.page else 10
+        for begin in range(0, len(wanted), at_once):
+            found += send(self.client, self.name, asked, wanted[begin : begin + at_once])
         shares = [len(one & two) / len(two) for one, two in zip(found, exact, strict=True) if two]
         return float(np.mean(shares)) if shares else None
 
@@ -71,6 +73,8 @@ def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
         if len(part):
             insert(client, name, setup, rows.part(int(part[0]), int(part[-1]) + 1))
             client.flush(name)
+    if setup.clustering_key:
+        _cluster(client, name)
     index(client, name, setup)
     wait_indexed(client, name)
     client.load_collection(name)
@@ -78,15 +82,26 @@ def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
         late = draw(setup, setup.growing_rows, seed, first_id=setup.rows)
         made.rows.append(late)
         insert(client, name, setup, late)
-    for number in range(setup.other_collections):
-        small = replace(Setup(), rows=64, dim=8, columns=(), segments=1, index="FLAT", index_params={})
-        other = f"{name}_beside_{number}"
-        made.beside.append(other)
-        create(client, other, small)
-        insert(client, other, small, draw(small, small.rows, seed))
-        index(client, other, small)
-        client.load_collection(other)
+    _prepare_others(made)
     return made
+
+
+def _prepare_others(made: Prepared) -> None:
+    """Small collections, loaded and searched by nobody."""
+    small = replace(made.setup, rows=64, dim=8, index="FLAT", index_params={}, scalar_indexes={}, clustering_key="")
+    others = [f"{made.name}_beside_{number}" for number in range(made.setup.other_collections)]
+    for other in others:
+        made.beside.append(other)
+        create(made.client, other, small)
+        insert(made.client, other, small, draw(small, small.rows, made.seed))
+        index(made.client, other, small)
+        made.client.load_collection(other, _async=True)  # to wait for one at a time would take half a second each
+    for other in others:
+        _wait(partial(_is_loaded, made.client, other), f"{other} is not loaded")
+
+
+def _is_loaded(client: Any, name: str) -> bool:
+    return str(client.get_load_state(name)["state"]) == "Loaded"
 
 
 def create(client: Any, name: str, setup: Setup) -> None:
@@ -96,17 +111,19 @@ def create(client: Any, name: str, setup: Setup) -> None:
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vec", getattr(DataType, setup.vector), dim=setup.dim)
     for column in setup.columns:
-        more: dict[str, Any] = {"max_length": 256} if column.type == "VARCHAR" else {}
+        more: dict[str, Any] = {"max_length": 4096} if column.type == "VARCHAR" else {}
         if column.type == "ARRAY":
             more = {"element_type": DataType.INT64, "max_capacity": 64}
         if column.name == setup.clustering_key:
             more["is_clustering_key"] = True
+        if column.name == setup.partition_key:
+            more["is_partition_key"] = True
         schema.add_field(column.name, getattr(DataType, column.type), **more)
-    properties = {"mmap.enabled": "true"} if setup.mmap else {}
-    client.create_collection(
-        name, schema=schema, num_shards=setup.shards, consistency_level="Bounded", properties=properties
-    )
-    for number in range(setup.partitions):
+    given: dict[str, Any] = {"properties": {"mmap.enabled": "true"}} if setup.mmap else {}
+    if setup.partition_key:
+        given["num_partitions"] = max(1, setup.partitions)
+    client.create_collection(name, schema=schema, num_shards=setup.shards, consistency_level="Bounded", **given)
+    for number in range(0 if setup.partition_key else setup.partitions):
         client.create_partition(name, f"part_{number}")
 
 
@@ -124,12 +141,27 @@ def insert(client: Any, name: str, setup: Setup, rows: Rows, *, upsert: bool = F
             }
             for number, vector, values in zip(part.ids, part.vectors, _by_row(part), strict=True)
         ]
-        place = {"partition_name": f"part_{(begin // step) % setup.partitions}"} if setup.partitions else {}
+        named = setup.partitions and not setup.partition_key
+        place = {"partition_name": f"part_{(begin // step) % setup.partitions}"} if named else {}
         (client.upsert if upsert else client.insert)(name, data, **place)
 
 
 def _by_row(rows: Rows) -> Iterator[tuple[Any, ...]]:
     return zip(*rows.columns.values(), strict=True) if rows.columns else iter([()] * len(rows))
+
+
+def _cluster(client: Any, name: str) -> None:
+    """Sorts the rows into segments by the clustering key."""
+    job = client.compact(name, is_clustering=True)
+    _wait(lambda: client.get_compaction_state(job) == "Completed", f"the clustering compaction of {name} is not done")
+
+
+def _wait(done: Callable[[], bool], otherwise: str) -> None:
+    until = time.monotonic() + READY_S
+    while not done():
+        if time.monotonic() > until:
+            raise ServerError(f"{otherwise} after {READY_S:.0f} s")
+        time.sleep(0.05)
 
 
 def index(client: Any, name: str, setup: Setup) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -99,12 +100,13 @@ def _run(load: Load) -> list[Answer]:
 
     def one(who: str, asked: Setup, number: int, pause_s: float) -> None:
         dice = np.random.default_rng([load.seed, number, len(who)])
+        ask = Pages(client, load.collection, asked) if asked.page else partial(send, client, load.collection, asked)
         own = []
         while time.time() < until:
             picked = vectors[dice.integers(0, len(vectors), asked.nq)]
             sent, began, error = time.time(), time.perf_counter(), ""
             try:
-                send(client, load.collection, asked, picked)
+                ask(picked)
             except Exception as fault:  # noqa: BLE001 - an answer that is an error is an answer
                 error = str(fault)[:200]
             own.append(Answer(who, sent, time.perf_counter() - began, error))
@@ -125,8 +127,39 @@ def _run(load: Load) -> list[Answer]:
     return answers
 
 
+class Pages:
+    """Reads a result page by page, one a call; behind the last page the next call begins with another vector."""
+
+    def __init__(self, client: Any, collection: str, setup: Setup) -> None:
+        self._client, self._collection, self._setup = client, collection, setup
+        self._open: Any = None
+
+    def __call__(self, vectors: np.ndarray[Any, Any]) -> list[set[int]]:
+        setup = self._setup
+        if self._open is None:
+            self._open = self._client.search_iterator(
+                self._collection,
+                data=_wire(setup, vectors[:1]),
+                batch_size=setup.page,
+                limit=setup.top_k,
+                anns_field="vec",
+                filter=setup.filter,
+                search_params={"metric_type": setup.metric, "params": dict(setup.params)},
+                output_fields=list(setup.output_fields),
+                timeout=TIMEOUT_S,
+                consistency_level=setup.level,
+            )
+        found = self._open.next()
+        if len(found) < setup.page:
+            self._open.close()
+            self._open = None
+        return [{hit["id"] for hit in found}]
+
+
 def send(client: Any, collection: str, setup: Setup, vectors: np.ndarray[Any, Any]) -> list[set[int]]:
-    """One request; the ids that each query got."""
+    """One request, or the first page; the ids that each query got."""
+    if setup.page:
+        return Pages(client, collection, setup)(vectors)
     common: dict[str, Any] = {"timeout": TIMEOUT_S, "consistency_level": setup.level}
     if setup.guarantee_ahead_s:
         ahead = int((time.time() + setup.guarantee_ahead_s) * 1000) << 18

@@ -22,7 +22,7 @@ Change = Mapping[str, Any]
 class Column:
     """A scalar field. `values` are (value, share of the rows); the other rows get one of `distinct` made-up values.
 
-    A JSON column has `paths`, each with values of its own.
+    A JSON column has `paths`, each with values of its own. Made-up values of a VARCHAR are followed by so many `words`.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Column:
     values: tuple[tuple[Any, float], ...] = ()
     distinct: int = 1000
     paths: tuple[Column, ...] = ()  # of JSON: `name` is the key, or keys joined by "."
+    words: int = 0
 
 
 DEFAULT_COLUMNS = (
@@ -57,7 +58,8 @@ class Setup:
     growing_rows: int = 0  # written after the load, and not flushed
     shards: int = 1
     partitions: int = 0
-    clustering_key: str = ""
+    partition_key: str = ""  # the rows are spread over the partitions by the value of that column
+    clustering_key: str = ""  # the rows are sorted into segments by that column
     # indexes
     index: str = "IVF_FLAT"
     metric: str = "L2"
@@ -68,6 +70,7 @@ class Setup:
     kind: str = "search"
     nq: int = 1
     top_k: int = 10
+    page: int = 0  # an iterator reads the top-k in pages of that many; each page is a request
     filter: str = ""
     templates: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=lambda: {"nprobe": 8})
@@ -91,7 +94,7 @@ class Setup:
     loads: bool = False  # another collection is loaded and released, again and again
     cold: bool = False  # released and loaded before each round, its pages dropped
     stall_s: float = 0.0  # the time tick is held back that long, in the middle of each round
-    other_collections: int = 0  # loaded beside it
+    other_collections: int = 0  # loaded beside it, each with as many partitions by key
     # the server
     nodes: int = 1
     cpus: int = 2
@@ -171,6 +174,7 @@ def _column(raw: Mapping[str, Any]) -> Column:
         tuple((value, share) for value, share in raw.get("values", ())),
         raw.get("distinct", 1000),
         tuple(_column(one) for one in raw.get("paths", ())),
+        raw.get("words", 0),
     )
 
 

@@ -117,3 +117,17 @@ def test_an_answer_that_nothing_passes_is_empty_and_one_that_nobody_can_know_is_
     assert nearest(replace(SETUP, filter='tag == "no such"'), rows, wanted, 5) == [set(), set()]
     assert nearest(replace(SETUP, filter="tag == {t}", templates={"t": "red"}), rows, wanted, 5) is None
     assert nearest(SETUP, [rows[0].part(0, 3)], wanted, 5) == [{0, 1, 2}] * 2
+
+
+def test_made_up_texts_are_as_long_as_is_said_and_few_have_a_word_in_common() -> None:
+    texts = set(draw(replace(SETUP, columns=(Column("text", "VARCHAR", words=30),)), 5_000, seed=1).columns["text"])
+    assert {len(one.split()) for one in texts} == {31}
+    assert 0 < sum("w0042" in one for one in texts) < len(texts) * 0.02
+
+
+def test_exact_answers_by_minhash_are_those_with_most_equal_elements() -> None:
+    setup = Setup(dim=64, vector="BINARY_VECTOR", metric="MHJACCARD", columns=())
+    rows, query = draw(setup, 300, seed=5), queries(setup, 5)[0]
+    equal = [sum(one == two for one, two in zip(row.tolist(), query.tolist(), strict=True)) for row in rows.vectors]
+    (found,) = nearest(setup, [rows], query[None], 4) or [set()]
+    assert sorted(equal[number] for number in found) == sorted(equal)[-4:]
