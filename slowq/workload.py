@@ -89,13 +89,21 @@ class Workload:
         return float(np.nanmax(self.ended_s) - np.nanmin(self.started_s))
 
     @cached_property
+    def busy_s(self) -> float:
+        """For how long at least one slow request ran: the window without the quiet between bursts; 0 where times are
+        unknown."""
+        return covered_s(self.started_s, self.ended_s, -np.inf, np.inf) if self.window_s else 0.0
+
+    @cached_property
     def at_once(self) -> float:
-        """How many slow requests ran at the same time, on average (Little's law); 0 where times are unknown."""
-        return self.total_s / self.window_s if self.window_s else 0.0
+        """How many slow requests ran at the same time, on average over the time in which some did (Little's law); 0 where
+        times are unknown."""
+        return self.total_s / self.busy_s if self.busy_s else 0.0
 
     @cached_property
     def per_second(self) -> float:
-        return self.count / self.window_s if self.window_s else 0.0
+        """How many slow requests were answered a second, while some ran."""
+        return self.count / self.busy_s if self.busy_s else 0.0
 
     def covered_share(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """For each slow request the share of its life during which at least one of the intervals ran."""

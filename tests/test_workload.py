@@ -178,6 +178,13 @@ def test_how_many_run_at_once_is_seconds_over_the_time_they_take() -> None:
     assert (work.window_s, round(work.at_once, 2), round(work.per_second, 2)) == (19.0, 5.26, 0.53)
 
 
+def test_the_quiet_between_two_bursts_does_not_make_them_smaller() -> None:
+    burst = many(10, search(60, 10.0), every=1.0)
+    work = work_of(*burst, *many(10, search(3660, 10.0), every=1.0))
+    assert (work.window_s, work.busy_s) == (3619.0, 38.0)
+    assert (round(work.at_once, 2), round(work.per_second, 2)) == (5.26, 0.53)
+
+
 def test_nq_that_is_not_logged_is_told_from_the_size_of_the_vectors() -> None:
     sizes = [search(nq=None, vector_bytes=size) for size in (516.0, 5_160.0, 516_000.0)]
     assert work_of(*sizes).nq.tolist() == [1.0, 10.0, 1000.0]
