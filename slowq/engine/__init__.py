@@ -83,19 +83,18 @@ class Engine:
             self.meta = Meta(self._root / "meta.db")
             undo.callback(self.meta.close)
             self._objects = Objects(self._root / "objects")
-            self._nodes = [
-                QueryNode(number, cpus or os.cpu_count() or 1, self.config, self.metrics) for number in range(nodes)
-            ]
+            cpus = cpus or os.cpu_count() or 1
+            self._nodes = [QueryNode(number, cpus, self.config, self.metrics) for number in range(nodes)]
             for node in self._nodes:
                 undo.callback(node.close)
-            self.coordinator = self._coordinator(Oracle(now_s), interval_s)
+            self.coordinator = self._coordinator(Oracle(now_s), interval_s, cpus)
             undo.pop_all()
         books = Books(self.config, self.metrics, self._events, self._access)
         self.proxy = Proxy(self.coordinator, self.config, self.metrics, self._events, books)
         self.writer = Writer(self.coordinator, self.metrics)
         self._events.started(1)
 
-    def _coordinator(self, oracle: Oracle, interval_s: float) -> Coordinator:
+    def _coordinator(self, oracle: Oracle, interval_s: float, cpus: int) -> Coordinator:
         return Coordinator(
             self._root,
             self.meta,
@@ -106,6 +105,7 @@ class Engine:
             self._events,
             self._nodes,
             interval_s,
+            cpus,
         )
 
     def __enter__(self) -> Engine:

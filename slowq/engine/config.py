@@ -13,7 +13,9 @@ from slowq.errors import UsageError
 
 # Milvus 2.6.10's `configs/milvus.yaml`. Every key here changes something: one without effect would be a promise.
 DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
+    "common.buildIndexThreadPoolRatio": 0.75,
     "common.gracefulTime": 5000,
+    "common.threadCoreCoefficient.middlePriority": 5,
     "common.usePartitionKeyAsClusteringKey": False,
     "dataCoord.compaction.clustering.autoEnable": False,
     "dataCoord.compaction.clustering.enable": True,
@@ -23,6 +25,7 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "dataCoord.compaction.enableAutoCompaction": True,
     "dataCoord.compaction.levelzero.forceTrigger.deltalogMinNum": 10,
     "dataCoord.compaction.levelzero.triggerInterval": 10,
+    "dataCoord.compaction.maxParallelTaskNum": -1,
     "dataCoord.compaction.mix.triggerInterval": 60,
     "dataCoord.compaction.single.ratio.threshold": 0.2,
     "dataCoord.enableCompaction": True,
@@ -57,6 +60,8 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "queryNode.scheduler.scheduleReadPolicy.name": ("fifo", "user-task-polling"),
     "queryNode.segcore.tieredStorage.warmup.vectorIndex": ("sync", "async", "disable"),
 }
+# Where -1 is no mistake, and means no limit.
+_UNLIMITED: Final = frozenset(("dataCoord.compaction.maxParallelTaskNum",))
 _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -120,7 +125,8 @@ def _checked(key: str, value: Any, origin: str) -> bool | int | float | str:
         float: isinstance(value, int | float) and not isinstance(value, bool),
         str: isinstance(value, str | int),
     }[type(default)]
-    if not good or (not isinstance(default, bool | str) and value < 0):
+    least = -1 if key in _UNLIMITED else 0
+    if not good or (not isinstance(default, bool | str) and value < least):
         raise UsageError(f"{origin}: {key} is {value!r}, expected {wanted}")
     if key in CHOICES and value not in CHOICES[key]:
         raise UsageError(f"{origin}: {key} is {value!r}, expected one of {', '.join(CHOICES[key])}")

@@ -71,11 +71,12 @@ class Coordinator:
         events: Events,
         nodes: Sequence[QueryNode],
         tick_interval_s: float,
+        cpus: int,
     ) -> None:
         self._root, self._meta, self._objects, self.oracle = root, meta, objects, oracle
         self._config, self._metrics, self._events = config, metrics, events
         self.nodes = nodes
-        self.data_node = DataNode(meta, objects, oracle, config, metrics, events)
+        self.data_node = DataNode(meta, objects, oracle, config, metrics, events, cpus)
         self.channels = [Channel(f"channel-{number}", tick_interval_s, self._tick_late) for number in range(CHANNELS)]
         self._lock = threading.RLock()
         self._collections: dict[int, Collection] = {}
@@ -511,11 +512,13 @@ class Coordinator:
                     return
                 view = shard.view
                 there = {one.id for one in (*view.sealed, *view.arriving)}
-                new = []
-                for stored in self._meta.segments(number):
-                    wanted = stored.shard == shard.number and collection.serves(stored.partition)
-                    if wanted and stored.id not in there:
-                        new += self._open(collection, stored, indexed)
+                wanted = [
+                    one
+                    for one in self._meta.segments(number)
+                    if one.shard == shard.number and collection.serves(one.partition) and one.id not in there
+                ]
+                opened = self.data_node.loading.map(partial(self._open, collection, indexed), wanted)
+                new = [segment for found in opened for segment in found]
                 shard.arrive(new)
                 shard.hand_off([], new)
         with self._lock:
@@ -526,7 +529,7 @@ class Coordinator:
         if collection is not None:
             self._events.loaded(collection)
 
-    def _open(self, collection: Collection, stored: StoredSegment, indexed: Sequence[tuple[int, int]]) -> list[Segment]:
+    def _open(self, collection: Collection, indexed: Sequence[tuple[int, int]], stored: StoredSegment) -> list[Segment]:
         """The segment, or nothing where it is damaged."""
         began = time.perf_counter()
         self._events.loading(collection, stored.id)
@@ -537,7 +540,8 @@ class Coordinator:
             return []
         self._events.segment_loaded(collection, stored.id, time.perf_counter() - began)
         total = max(1, len(self._meta.segments(collection.id)))
-        self.progress[collection.id] = min(0.99, self.progress.get(collection.id, 0.0) + 1 / total)
+        with self._lock:
+            self.progress[collection.id] = min(0.99, self.progress.get(collection.id, 0.0) + 1 / total)
         return [segment]
 
     def release(self, collection: Collection, partitions: Sequence[str] = ()) -> None:

@@ -23,6 +23,7 @@ from slowq.engine.faults import COLLECTION_NOT_FOUND, RequestFault, invalid
 from slowq.engine.meta import Meta, StoredDelta, StoredSegment
 from slowq.engine.metrics import Metrics
 from slowq.engine.objects import Objects, Undo
+from slowq.engine.pools import at_once
 from slowq.engine.rows import Rows, concat, key_array, key_range
 from slowq.engine.scalar import ScalarField, ScalarIndex
 from slowq.engine.scalar import build_index as build_scalar
@@ -39,19 +40,24 @@ T = TypeVar("T")
 
 
 class DataNode:
+    """Tasks of different shards run beside each other, as many as `at_once` says; compactions and builds of one shard wait
+    for each other."""
+
     def __init__(
-        self, meta: Meta, objects: Objects, oracle: Oracle, config: Config, metrics: Metrics, events: Events
+        self, meta: Meta, objects: Objects, oracle: Oracle, config: Config, metrics: Metrics, events: Events, cpus: int
     ) -> None:
         self._meta, self._objects, self._oracle = meta, objects, oracle
         self._config, self._metrics, self._events = config, metrics, events
-        parallel = max(1, int(config.number("indexNode.scheduler.buildParallel")))
-        self.indexing = ThreadPoolExecutor(parallel, "indexnode")
-        self.compacting = ThreadPoolExecutor(1, "compaction")
+        most = at_once(config, cpus)
+        self._build_threads = most.build_threads
+        self.indexing = ThreadPoolExecutor(most.builds, "indexnode")
+        self.compacting = ThreadPoolExecutor(most.compactions, "compaction")
         self.flushing = ThreadPoolExecutor(2, "flush")
+        self.loading = ThreadPoolExecutor(most.loads, "load")
         self.building: dict[tuple[int, int], str] = {}  # (segment, index) → "unissued", "in-progress" or why it failed
 
     def close(self) -> None:
-        for pool in (self.flushing, self.compacting, self.indexing):
+        for pool in (self.flushing, self.loading, self.compacting, self.indexing):
             pool.shutdown(wait=True, cancel_futures=True)
 
     def run(self, pool: ThreadPoolExecutor, task: Callable[P, T], *given: P.args, **named: P.kwargs) -> Future[T]:
@@ -183,7 +189,8 @@ class DataNode:
         return done
 
     def _build_vector(self, collection: Collection, segment: Segment, index: IndexSpec) -> VectorIndex:
-        built = build_vector(index.kind, index.metric, dict(index.params), segment.rows.vectors[index.field])
+        rows = segment.rows.vectors[index.field]
+        built = build_vector(index.kind, index.metric, dict(index.params), rows, threads=self._build_threads)
         self._objects.write_index(collection.id, segment.id, index, built)
         return self._open_vector(collection, segment.id, index)
 

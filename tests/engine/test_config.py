@@ -8,6 +8,7 @@ import pytest
 
 from slowq import engine
 from slowq.engine.config import DEFAULTS, configure, load_config
+from slowq.engine.pools import AtOnce, at_once
 from slowq.errors import UsageError
 
 
@@ -40,6 +41,28 @@ def test_a_wrong_value_is_an_error_that_names_it(key: str, value: object, wanted
     with pytest.raises(UsageError) as error:
         configure({key: value}, "milvus.yaml")
     assert str(error.value) == f"milvus.yaml: {key} is {value!r}, expected {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("given", "cpus", "expected"),
+    [
+        ({}, 1, AtOnce(builds=1, build_threads=1, compactions=10, loads=5)),
+        ({}, 8, AtOnce(builds=1, build_threads=6, compactions=10, loads=40)),
+        (
+            {
+                "indexNode.scheduler.buildParallel": 3,
+                "common.buildIndexThreadPoolRatio": 1.0,
+                "dataCoord.compaction.maxParallelTaskNum": 2,
+                "common.threadCoreCoefficient.middlePriority": 0,
+            },
+            4,
+            AtOnce(builds=3, build_threads=4, compactions=2, loads=1),
+        ),
+        ({"dataCoord.compaction.maxParallelTaskNum": 50}, 1, AtOnce(1, 1, 10, 5)),
+    ],
+)
+def test_pools_have_the_sizes_that_milvus_gives_them(given: dict[str, object], cpus: int, expected: AtOnce) -> None:
+    assert at_once(configure(given)[0], cpus) == expected
 
 
 @pytest.mark.parametrize(("text", "size"), [("512m", 512 << 20), ("2GB", 2 << 30), ("1.5k", 1536), ("77", 77)])

@@ -113,7 +113,6 @@ class BinIvfIndex(Index):
 
     @classmethod
     def build(cls, about: About, vectors: Vectors) -> Self:
-        faiss.omp_set_num_threads(1)
         codes = codes_of(vectors)
         nlist = min(whole(about.params, "nlist"), max(1, about.rows // _ROWS_PER_LIST))
         quantizer = faiss.IndexBinaryFlat(about.dim)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+import faiss
 import numpy as np
 
 from slowq.engine.vector.binary import BinFlatIndex, BinIvfIndex
@@ -38,12 +39,14 @@ _CLASSES: Mapping[str, type[Index]] = {
 }
 
 
-def build(kind: str, metric: str, params: Mapping[str, object], vectors: Vectors) -> VectorIndex:
-    """An index in memory, built in the calling thread while others run. Raises `BadIndexParam`; `ValueError` for a NaN or an
+def build(kind: str, metric: str, params: Mapping[str, object], vectors: Vectors, *, threads: int = 1) -> VectorIndex:
+    """An index in memory, built by so many threads while others run. Of several an HNSW comes out a little different each
+    time, as the rows are linked in the order in which they come. Raises `BadIndexParam`; `ValueError` for a NaN or an
     infinity."""
     known = check_build(kind, metric, vectors.kind, vectors.dim, params)
     _refuse_no_numbers(vectors)
     about = About(kind, metric, vectors.kind, vectors.dim, vectors.rows, known)
+    faiss.omp_set_num_threads(threads)  # of the calling thread alone
     return _class(about).build(about, vectors)
 
 

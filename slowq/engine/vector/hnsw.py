@@ -153,7 +153,6 @@ def rows_per_step(storage: faiss.Index) -> int:
 
 
 def add_to_graph(index: faiss.IndexHNSW, about: About, vectors: Vectors, candidates: int) -> None:
-    faiss.omp_set_num_threads(1)
     index.hnsw.efConstruction = candidates
     if not index.is_trained:
         index.train(enough(prepared(about.metric, vectors.floats())))

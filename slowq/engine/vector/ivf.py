@@ -39,7 +39,6 @@ class IvfIndex(Index):
 
     @classmethod
     def build(cls, about: About, vectors: Vectors) -> Self:
-        faiss.omp_set_num_threads(1)
         index = cls._empty(about, faiss.IndexFlat(about.dim, faiss_metric(about.metric)))
         index.cp.min_points_per_centroid = 1
         rows = prepared(about.metric, vectors.floats())

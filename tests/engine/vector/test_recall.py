@@ -39,6 +39,15 @@ def test_a_query_has_the_same_answer_alone_and_in_a_batch(case: Case) -> None:
         assert np.allclose(alone.scores[0], together.scores[place], rtol=1e-6)
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_index_that_several_threads_built_finds_the_nearest_rows_too(case: Case) -> None:
+    index = build(case.kind, case.metric, case.build, vectors_of(case), threads=4)
+    hits, _ = index.search(queries_of(case), 10, case.search)
+    truth, _ = brute_force(case.metric, vectors_of(case), queries_of(case), 10, params=case.build)
+    ties = np.isclose(hits.scores, truth.scores, rtol=1e-5) if case.floor == 1 else np.zeros(1, dtype=bool)
+    assert ties.all() or recall(hits, truth) >= case.floor
+
+
 @pytest.mark.parametrize("kind", ["float16", "bfloat16", "int8"])
 @pytest.mark.parametrize("index", ["FLAT", "HNSW"])
 def test_narrow_floats_and_integers_are_indexed_as_they_were_inserted(kind: str, index: str) -> None:
