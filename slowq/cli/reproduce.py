@@ -141,6 +141,7 @@ def known_of(document: Mapping[str, Any], finding: int, facts: Context | None) -
 
     if facts is None or not document["findings"]:
         return Known()
+    cpus = _cpus(facts.hardware)
     wanted = {
         pattern["collection"]
         for pattern in document["patterns"]
@@ -151,8 +152,15 @@ def known_of(document: Mapping[str, Any], finding: int, facts: Context | None) -
             vector = next((field for field in one.fields if field.is_vector), FieldFacts())
             index = vector.index or IndexFacts()
             types = {field.name: field.type for field in one.fields if field.name and field.type}
-            return Known(one.rows, vector.dim, index.type, index.metric, index.params, types)
-    return Known()
+            return Known(one.rows, vector.dim, index.type, index.metric, index.params, types, cpus)
+    return Known(cpus=cpus)
+
+
+def _cpus(hardware: Mapping[str, Any]) -> int | None:
+    """Of all query nodes together."""
+    each = hardware.get("cpus_per_node")
+    nodes = hardware.get("query_nodes") or 1
+    return int(each * nodes) if isinstance(each, int | float) and isinstance(nodes, int) else None
 
 
 def require_engine() -> None:

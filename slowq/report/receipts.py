@@ -109,7 +109,16 @@ def lines(made: Mapping[str, Any]) -> Iterator[str]:
     for name, share in sorted((made["before"].get("phases") or {}).items(), key=lambda one: -one[1])[:3]:
         after = (made["after"].get("phases") or {}).get(name, 0.0)
         yield f"{name.replace('_', ' '):<12}{share:>22.0%}{after:>22.0%}"
+    yield from _beside(made)
     yield f"{made['rounds']} rounds of {made['seconds']:g} s each, in turns; {made['target']}; the intervals are at 95 %"
+
+
+def _beside(made: Mapping[str, Any]) -> Iterator[str]:
+    """The p99 of the incident's other patterns, which ran beside."""
+    was, now = (made[arm].get("patterns") or {} for arm in ("before", "after"))
+    for name in [one for one in was if one in now]:
+        p99 = [_shown("p99_s", {"mean": one[name]["p99_s"]}) for one in (was, now)]
+        yield f"{name:<12}{p99[0]:>22}{p99[1]:>22}  p99 of a pattern beside it"
 
 
 def _shown(name: str, one: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,10 +41,11 @@ class Made:
     assumed: tuple[str, ...]
 
 
-def like(shape: str, types: Mapping[str, str]) -> Made | None:
-    """None where the shape cannot be read, or asks for what the rows of a reproduction do not have."""
+def like(shape: str, types: Mapping[str, str], given: Sequence[Column] = ()) -> Made | None:
+    """None where the shape cannot be read, or asks for what the rows of a reproduction do not have. `given` are columns
+    that the rows have already, for other filters; those that are made hold them too."""
     if not shape:
-        return Made("", (), (), (), ())
+        return Made("", tuple(given), (), (), ())
     types = {name: one for name, one in types.items() if one in _SCALARS}
     whole = _unfolded(_OURS.sub(r"own_\1", shape))
     if len(whole) > _MOST_TEXT or "{v" in whole:  # the second is how values are marked below
@@ -54,7 +55,7 @@ def like(shape: str, types: Mapping[str, str]) -> Made | None:
         tree = parse(marked)
     except FilterSyntaxError:
         return None
-    columns: dict[str, Column] = {}
+    columns = {one.name: one for one in given}
     values: dict[str, Any] = {}
     paths, names = set(), set()
     for node in walk(tree):
@@ -65,6 +66,8 @@ def like(shape: str, types: Mapping[str, str]) -> Made | None:
             paths.add(subject.text)
         else:
             names.add(subject.name)
+            if not _suits(node, columns.get(subject.name)):
+                return None
         _put(node, subject, kinds, types, columns, values)
     if not all(_PLAIN.fullmatch(name) for name in columns) or not all(_has(columns, node) for node in walk(tree)):
         return None
@@ -89,6 +92,13 @@ def _has(columns: Mapping[str, Column], node: Expression) -> bool:
         case Call():
             return node.name.lower().startswith(("array_contains", "json_contains"))
     return True
+
+
+def _suits(node: Expression, column: Column | None) -> bool:
+    """Whether a column that is there can be asked so: LIKE is for text, a call for lists."""
+    if column is None or not isinstance(node, Like | Call):
+        return True
+    return column.type == ("VARCHAR" if isinstance(node, Like) else "ARRAY")
 
 
 def _size(word: str, most: int) -> int:

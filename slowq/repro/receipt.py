@@ -15,6 +15,8 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
 from slowq import __version__
 from slowq.repro.judge import Judged
 from slowq.repro.run import Arm, Options
@@ -43,7 +45,8 @@ def receipt(
         "seed": options.seed,
         "target": target,
         "scale": {"rows": before.setup.rows, "dim": before.setup.dim, "clients": before.setup.clients},
-        "assumed": list(scenario.assumed),
+        "replay": _replay(before),
+        "assumed": [*scenario.assumed, *_paced(before)],
         "command": f"slowq reproduce scenario.yaml --remedy {remedy.key} --seed {options.seed}",
         "versions": {"slowq": __version__, **{name: _version(name) for name in ("pymilvus", "faiss-cpu", "numpy")}},
         "machine": {"cpus": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
@@ -68,7 +71,43 @@ def _arm(arm: Arm, who: str) -> dict[str, Any]:
         "recall": arm.recall,
         "memory_bytes": arm.memory_bytes,
         "phases": phases(arm),
+        "patterns": _patterns(arm),
     }
+
+
+def _patterns(arm: Arm) -> dict[str, dict[str, float]]:
+    """What the incident's other patterns took, over all rounds."""
+    found = {}
+    for other in arm.setup.others:
+        took = [one.took_s for each in arm.rounds for one in each.of(other.name) if not one.error]
+        if took:
+            p50_s, p99_s = np.percentile(took, [50, 99])
+            found[other.name] = {
+                "requests": len(took),
+                "p50_s": round(float(p50_s), 6),
+                "p99_s": round(float(p99_s), 6),
+            }
+    return found
+
+
+def _replay(arm: Arm) -> dict[str, float] | None:
+    """How the recorded arrivals were replayed; None where clients waited in turn."""
+    made = arm.replay
+    if made is None:
+        return None
+    return {
+        "requests": len(made.due),
+        "per_s": round(made.per_s, 3),
+        "pace": round(made.pace, 4),
+        "busy": arm.setup.busy,
+    }
+
+
+def _paced(arm: Arm) -> list[str]:
+    if arm.replay is None:
+        return []
+    speed = f"{arm.replay.pace:.3g} times as fast as logged"
+    return [f"arrivals {speed}: {arm.setup.busy:.0%} of what the server answers before, with clients that wait in turn"]
 
 
 def _interval(one: Interval) -> dict[str, float | None]:

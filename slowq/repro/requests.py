@@ -6,7 +6,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -18,14 +18,18 @@ from slowq.errors import ServerError
 from slowq.repro.data import queries
 from slowq.repro.scenario import Setup
 
+Way = Callable[[np.ndarray[Any, Any]], list[set[int]]]  # sends query vectors; the ids that it found for each
+
 TIMEOUT_S = 60.0
+PROBE_PAUSE_S = 0.05
+MOST_AT_ONCE = 64  # connections of the open loop
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Moments are of `time.time()`, so that they can be held against a log."""
 
-    who: str  # clients or probes
+    who: str  # clients, probes, or the name of another pattern
     sent_s: float
     took_s: float
     error: str
@@ -33,13 +37,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one round sends to one collection."""
+    """What one round sends to one collection. With `due` (see `arrivals.Replay`) requests are sent when they are due, and
+    not when a client has its answer."""
 
     uri: str
     collection: str
     setup: Setup
     seconds: float
     seed: int
+    due: tuple[tuple[float, int], ...] | None = None
 
 
 class Clients:
@@ -81,50 +87,117 @@ def _serve(pipe: Connection) -> None:
         except EOFError:
             return
         try:
-            pipe.send(_run(load))
+            pipe.send(_connected(load))
         except Exception as error:  # noqa: BLE001 - the other process must hear of it
             pipe.send(f"{type(error).__name__}: {error}"[:500])
 
 
-def _run(load: Load) -> list[Answer]:
+def _connected(load: Load) -> list[Answer]:
     from pymilvus import MilvusClient
 
     client = MilvusClient(uri=load.uri)
-    setup, vectors = load.setup, queries(load.setup, load.seed)
-    probe = Setup(
-        dim=setup.dim, vector=setup.vector, metric=setup.metric, params=setup.params, level="Bounded", index=setup.index
-    )
-    groups = [("clients", setup, setup.clients, setup.pause_s), ("probes", probe, setup.probes, 0.05)]
-    answers: list[Answer] = []
-    until = time.time() + load.seconds
+    try:
+        return answers_of(client, load)
+    finally:
+        client.close()
 
-    def one(who: str, asked: Setup, number: int, pause_s: float) -> None:
-        dice = np.random.default_rng([load.seed, number, len(who)])
-        ask = Pages(client, load.collection, asked) if asked.page else partial(send, client, load.collection, asked)
-        own = []
-        while time.time() < until:
-            picked = vectors[dice.integers(0, len(vectors), asked.nq)]
-            sent, began, error = time.time(), time.perf_counter(), ""
-            try:
-                ask(picked)
-            except Exception as fault:  # noqa: BLE001 - an answer that is an error is an answer
-                error = str(fault)[:200]
-            own.append(Answer(who, sent, time.perf_counter() - began, error))
-            if pause_s or error:
-                time.sleep(max(pause_s, 0.2 if error else 0.0))
-        answers.extend(own)
 
-    threads = [
-        threading.Thread(target=one, args=(who, asked, number, pause_s))
-        for who, asked, count, pause_s in groups
-        for number in range(count)
-    ]
+def answers_of(client: Any, load: Load) -> list[Answer]:
+    """Runs one load with a client of pymilvus, to its end."""
+    sender = _Sender(client, load)
+    jobs = [partial(sender.wait_in_turn, number) for number in range(load.setup.clients)]
+    if load.due is not None:
+        coming = _Coming(load.due)
+        jobs = [partial(sender.send_when_due, coming, number) for number in range(min(len(load.due), MOST_AT_ONCE))]
+    jobs += [partial(sender.probe, number) for number in range(load.setup.probes)]
+    threads = [threading.Thread(target=job) for job in jobs]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    client.close()
-    return answers
+    return sender.answers
+
+
+class _Coming:
+    """The requests that are due, in order, each for the first thread that asks."""
+
+    def __init__(self, due: Sequence[tuple[float, int]]) -> None:
+        self._left, self._lock = iter(due), threading.Lock()
+
+    def next(self) -> tuple[float, int] | None:
+        with self._lock:
+            return next(self._left, None)
+
+
+class _Sender:
+    """What the threads of one round share."""
+
+    def __init__(self, client: Any, load: Load) -> None:
+        setup = load.setup
+        self.answers: list[Answer] = []
+        self._client, self._load, self._pool = client, load, queries(setup, load.seed)
+        self._asked = [("clients", setup), *((one.name, setup.of(one)) for one in setup.others)]
+        self._began_s, self._began = time.time(), time.perf_counter()
+        self._until = self._began + load.seconds
+
+    def wait_in_turn(self, number: int) -> None:
+        """A client that waits for each answer before it sends the next request, of a pattern drawn by its share."""
+        dice, setup = np.random.default_rng([self._load.seed, number, 7]), self._load.setup
+        shares = [one.share for one in setup.others]
+        chances = np.array([max(0.0, 1 - sum(shares)), *shares])
+        own = [self._way(asked) for _, asked in self._asked]
+        while time.perf_counter() < self._until:
+            which = int(dice.choice(len(chances), p=chances / chances.sum())) if shares else 0
+            self._send(which, own[which], dice, time.perf_counter(), setup.pause_s)
+
+    def send_when_due(self, coming: _Coming, number: int) -> None:
+        """One of the open loop's connections. A request that finds all of them waiting is late, and its latency says so:
+        it counts from when it was due."""
+        dice = np.random.default_rng([self._load.seed, number, 8])
+        own = [self._way(asked) for _, asked in self._asked]
+        while (one := coming.next()) is not None:
+            due, which = self._began + one[0], one[1]
+            time.sleep(max(0.0, due - time.perf_counter()))
+            self._send(which, own[which], dice, due, 0.0)
+
+    def probe(self, number: int) -> None:
+        setup = self._load.setup
+        plain = Setup(
+            dim=setup.dim,
+            vector=setup.vector,
+            metric=setup.metric,
+            params=setup.params,
+            level="Bounded",
+            index=setup.index,
+        )
+        dice, way = np.random.default_rng([self._load.seed, number, 6]), self._way(plain)
+        while time.perf_counter() < self._until:
+            self._answer("probes", plain, way, dice, time.perf_counter(), PROBE_PAUSE_S)
+
+    def _way(self, asked: Setup) -> Way:
+        """How one connection asks: page by page of an iterator of its own, or each request by itself."""
+        collection = self._load.collection
+        return Pages(self._client, collection, asked) if asked.page else partial(send, self._client, collection, asked)
+
+    def _send(self, which: int, way: Way, dice: np.random.Generator, since: float, pause_s: float) -> None:
+        who, asked = self._asked[which]
+        self._answer(who, asked, way, dice, since, pause_s)
+
+    def _answer(
+        self, who: str, asked: Setup, way: Way, dice: np.random.Generator, since: float, pause_s: float
+    ) -> None:
+        """Sends one request, in parts where it has more vectors than are sent at a time; took counts from `since`."""
+        error = ""
+        picked = self._pool[dice.integers(0, len(self._pool), asked.vectors or asked.nq)]
+        try:
+            for begin in range(0, len(picked), asked.nq):
+                way(picked[begin : begin + asked.nq])
+        except Exception as fault:  # noqa: BLE001 - an answer that is an error is an answer
+            error = str(fault)[:200]
+        took = time.perf_counter() - since
+        self.answers.append(Answer(who, self._began_s + since - self._began, took, error))
+        if pause_s or error:
+            time.sleep(max(pause_s, 0.2 if error else 0.0))
 
 
 class Pages:

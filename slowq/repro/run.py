@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from slowq.context import live, loads
-from slowq.errors import SlowqError, UsageError
+from slowq.errors import ServerError, SlowqError, UsageError
 from slowq.facts import Context
+from slowq.repro.arrivals import Replay, replay
 from slowq.repro.prepare import Prepared, beside, connect, make_cold, prepare
 from slowq.repro.requests import Clients, Load
 from slowq.repro.scenario import Setup
@@ -22,6 +23,7 @@ from slowq.repro.target import EngineTarget, MilvusTarget, Target, collection_na
 ROUNDS = 5
 SECONDS = 2.0
 WARM_UP_S = 1.0
+PACE_S = 1.5
 # A server for each arm, the clients and this process must fit beside what runs already.
 MEMORY_SHARE = 0.7
 _ASK_S = 15.0
@@ -57,6 +59,7 @@ class Arm:
     facts: str = ""  # what `slowq context` says of the target, as YAML
     context: Context | None = None  # the same, read
     collection: str = ""
+    replay: Replay | None = None  # when its requests were due, where it has arrivals
     trouble: str = ""
 
 
@@ -79,6 +82,7 @@ def run(name: str, setups: Sequence[tuple[str, Setup]], options: Options, say: S
         for arm, (target, made) in zip(arms, ready, strict=True):
             _turn(arm, target, made, clients, options, WARM_UP_S, options.seed)
             arm.rounds.clear()
+        _pace(arms, ready[0], clients, options)
         for number in range(options.rounds):
             enough = number >= 2 and options.budget_s is not None and time.monotonic() - began > options.budget_s
             if enough:
@@ -111,6 +115,23 @@ def _prepared(name: str, arm: Arm, options: Options, held: ExitStack) -> tuple[T
     return target, made
 
 
+def _pace(arms: Sequence[Arm], first: tuple[Target, Prepared], clients: Clients, options: Options) -> None:
+    """When the requests of every arm are due: as recorded, at the pace at which the first arm is as busy as it says. What
+    it can do is what clients that wait in turn get of the same mix."""
+    setup = arms[0].setup
+    if not setup.arrivals:
+        return
+    _turn(arms[0], *first, clients, options, PACE_S, options.seed)
+    (found,) = arms[0].rounds
+    arms[0].rounds.clear()
+    answered = sum(not one.error and one.who != "probes" for one in found.answers)
+    if not answered:
+        raise ServerError("no request of the incident's mix was answered", hint="slowq reproduce --save, and try fewer")
+    paced = replay(setup, setup.busy * answered / found.seconds, options.seconds)
+    for arm in arms:
+        arm.replay = paced
+
+
 def _dropped(made: Prepared) -> None:
     """Whatever carries the collection's name: also what was made while we were interrupted."""
     for name in made.client.list_collections():
@@ -123,7 +144,7 @@ def _turn(
 ) -> None:
     if arm.setup.cold:
         make_cold(made)
-    load = Load(target.uri, made.name, arm.setup, seconds, seed)
+    load = Load(target.uri, made.name, arm.setup, seconds, seed, arm.replay.due if arm.replay else None)
     with target.watching(), beside(made, target.pause_ticks, seconds):
         began = time.monotonic()
         answers = clients.run(load)

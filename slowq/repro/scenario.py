@@ -42,11 +42,31 @@ DEFAULT_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Another pattern of requests, on the same collection with the same search params.
+
+    `share` is its part of all requests that clients send; `arrivals` are as those of a set-up.
+    """
+
+    name: str
+    share: float
+    kind: str = "search"
+    nq: int = 1
+    top_k: int = 10
+    filter: str = ""
+    level: str = "Bounded"
+    arrivals: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """A collection, who searches it and what runs beside.
 
-    `clients` send the request and wait for the answer; `probes` send plain searches beside them (nq 1, no filter), with
-    a pause, and are what a neighbour would notice. `measured` says whose latency counts.
+    `clients` send the request and wait for the answer (a closed loop). With `arrivals` it is sent when it is due instead,
+    however slow the answers are (an open loop): the moments are seconds on any clock, and are replayed at a pace at which
+    the server has `busy` of the work that it can do.
+    `probes` send plain searches beside either (nq 1, no filter), with a pause, and are what a neighbour would notice.
+    `measured` says whose latency counts.
     """
 
     # data
@@ -69,6 +89,7 @@ class Setup:
     # requests
     kind: str = "search"
     nq: int = 1
+    vectors: int = 0  # of a client's request, sent nq at a time, one part after the other; 0 is nq
     top_k: int = 10
     page: int = 0  # an iterator reads the top-k in pages of that many; each page is a request
     filter: str = ""
@@ -82,6 +103,9 @@ class Setup:
     guarantee_ahead_s: float = 0.0  # the client's clock is that much ahead
     clients: int = 4
     pause_s: float = 0.0
+    others: tuple[Other, ...] = ()  # patterns that are sent too
+    arrivals: tuple[float, ...] = ()
+    busy: float = 0.9
     probes: int = 1
     measured: str = "clients"
     # what runs beside
@@ -107,6 +131,24 @@ class Setup:
         if unknown:
             raise UsageError(f"a scenario has no {unknown[0]!r}", hint=f"it has {', '.join(sorted(known))}")
         return replace(self, **{name: _typed(name, value) for name, value in change.items()})
+
+    def of(self, other: Other) -> Setup:
+        """The set-up whose own request is the other pattern's."""
+        return replace(
+            self,
+            kind=other.kind,
+            nq=other.nq,
+            vectors=0,
+            top_k=other.top_k,
+            filter=other.filter,
+            templates={},
+            output_fields=(),
+            level=other.level,
+            group_by="",
+            sub_requests=0,
+            radius=None,
+            guarantee_ahead_s=0.0,
+        )
 
     @property
     def bytes_estimated(self) -> int:
@@ -162,7 +204,9 @@ class Scenario:
 def _typed(name: str, value: Any) -> Any:
     if name == "columns":
         return tuple(value if isinstance(value, Column) else _column(value) for value in value)
-    if name == "output_fields":
+    if name == "others":
+        return tuple(value if isinstance(value, Other) else _other(value) for value in value)
+    if name in ("output_fields", "arrivals"):
         return tuple(value)
     return value
 
@@ -176,6 +220,10 @@ def _column(raw: Mapping[str, Any]) -> Column:
         tuple(_column(one) for one in raw.get("paths", ())),
         raw.get("words", 0),
     )
+
+
+def _other(raw: Mapping[str, Any]) -> Other:
+    return Other(**{**raw, "arrivals": tuple(raw.get("arrivals", ()))})
 
 
 def to_yaml(scenario: Scenario) -> str:
@@ -193,7 +241,7 @@ def to_yaml(scenario: Scenario) -> str:
         "engine_only": scenario.engine_only,
         "assumed": list(scenario.assumed),
     }
-    return yaml.safe_dump(_plain(body), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(_plain(body), sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
 def from_yaml(path: Path) -> Scenario:

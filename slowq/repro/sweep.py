@@ -39,7 +39,8 @@ class Point:
 def sweep(scenario: Scenario, text: str, options: Options, say: Say) -> list[Point]:
     """The points, smallest first. Raises UsageError for a range that means nothing."""
     name, values = parsed(text)
-    setups = [(f"{name}={value}", _with(scenario.before, name, value)) for value in values]
+    alone = scenario.before.changed({"others": (), "arrivals": ()})  # a curve is of one request, at full load
+    setups = [(f"{name}={value}", _with(alone, name, value)) for value in values]
     points = []
     for label, setup in setups:  # one after the other: each needs a server of its own
         arm = run(scenario.name, [(label, setup)], options, say)[0]

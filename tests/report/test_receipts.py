@@ -94,6 +94,16 @@ def test_a_receipt_as_lines_is_a_table_of_before_and_after() -> None:
     ]
 
 
+def test_what_ran_beside_is_told_where_it_ran_in_both() -> None:
+    was = {"3f3d99e76a7d": {"requests": 4, "p50_s": 0.5, "p99_s": 1.5}, "gone": {"requests": 1, "p50_s": 1, "p99_s": 1}}
+    now = {"3f3d99e76a7d": {"requests": 4, "p50_s": 0.1, "p99_s": 0.025}}
+    told = [
+        " ".join(one.split()) for one in lines(receipt(before=arm(0.8, patterns=was), after=arm(0.1, patterns=now)))
+    ]
+    assert told[-2] == "3f3d99e76a7d 1.5 s 25.0 ms p99 of a pattern beside it"
+    assert not [one for one in told if "gone" in one]
+
+
 def test_bars_are_shares_of_the_longest_end() -> None:
     p99 = bars(receipt())[-1]
     assert p99["name"] == "p99"

@@ -5,10 +5,13 @@ import json
 import pytest
 
 from slowq.report.receipts import is_receipt
+from slowq.repro.arrivals import Replay
 from slowq.repro.judge import judge
 from slowq.repro.receipt import phases, receipt
 from slowq.repro.run import Options
-from tests.repro.builders import REMEDY, SCENARIO, arm, rounds
+from slowq.repro.scenario import Other
+from slowq.repro.stats import Round
+from tests.repro.builders import REMEDY, SCENARIO, answer, arm, rounds
 
 
 def test_a_receipt_holds_what_somebody_else_needs_to_repeat_it() -> None:
@@ -55,3 +58,19 @@ def test_phases_are_shares_of_what_grew_while_it_was_watched() -> None:
     )
     assert phases(arm("before", (1.0,))) is None
     assert phases(arm("before", (1.0,), series=_series(queue=0.0))) is None
+
+
+def test_a_receipt_of_a_replay_says_its_pace_and_what_the_other_patterns_took() -> None:
+    others = (Other("p2", 0.5, arrivals=(1.0,)),)
+    before = arm("before", (1.0, 1.1, 0.9), replay=Replay(((0.0, 0), (0.5, 1)), 2.0, 40.0))
+    before.setup = before.setup.changed({"others": others, "arrivals": (0.0,), "busy": 0.8})
+    before.rounds = [Round(2.0, (*one.answers, answer(3.0, who="p2"))) for one in before.rounds]
+    after = arm("after", (0.1, 0.1, 0.1))
+    made = receipt(SCENARIO, REMEDY, before, after, judge(SCENARIO, before, after), Options(), "x")
+    assert made["replay"] == {"requests": 2, "per_s": 40.0, "pace": 2.0, "busy": 0.8}
+    assert made["before"]["patterns"] == {"p2": {"requests": 3, "p50_s": 3.0, "p99_s": 3.0}}
+    assert made["assumed"] == [
+        "arrivals 2 times as fast as logged: 80% of what the server answers before, with clients that wait in turn"
+    ]
+    plain = receipt(SCENARIO, REMEDY, after, after, judge(SCENARIO, after, after), Options(), "x")
+    assert (plain["replay"], plain["before"]["patterns"], plain["assumed"]) == (None, {}, [])

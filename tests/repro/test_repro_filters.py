@@ -152,3 +152,22 @@ def test_a_long_shape_does_not_hang(shape: str) -> None:
     began = time.process_time()
     like(shape, {})
     assert time.process_time() - began < 10
+
+
+def test_a_second_filter_finds_its_rows_beside_those_of_the_first() -> None:
+    first = like("tag == ?", {"tag": "VARCHAR"})
+    assert first is not None
+    second = like("tag in [?\u00d72] and price > ?", {"tag": "VARCHAR"}, first.columns)
+    assert second is not None
+    tag, price = second.columns
+    assert [value for value, _ in tag.values] == ["tag-01001", "tag-01002", "tag-01003", "tag-01004"]
+    assert first.text == 'tag == "tag-01001"'
+    assert (price.name, price.type) == ("price", "FLOAT")
+    assert like("", {}, first.columns) == Made("", first.columns, (), (), ())
+
+
+@pytest.mark.parametrize("shape", ['tag like "?%"', "array_contains(tag, ?)", 'tag["a"] == ?'])
+def test_a_filter_that_needs_another_type_than_is_there_is_not_made(shape: str) -> None:
+    first = like("tag == ?", {})
+    assert first is not None
+    assert like(shape, {}, first.columns) is None

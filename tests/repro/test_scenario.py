@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slowq.errors import UsageError
-from slowq.repro.scenario import Column, Remedy, Scenario, Setup, from_yaml, to_yaml
+from slowq.repro.scenario import Column, Other, Remedy, Scenario, Setup, from_yaml, to_yaml
 from slowq.repro.scenarios import catalogue, named
 
 SCENARIO = Scenario(
@@ -20,6 +20,8 @@ SCENARIO = Scenario(
             Column("meta", "JSON", paths=(Column("kind", "INT64", ((3, 0.1),)), Column("a.b", "ARRAY"))),
         ),
         output_fields=("tag",),
+        others=(Other("p2", 0.25, nq=8, filter="owner < 3", level="Strong", arrivals=(0.5, 7.25)),),
+        arrivals=(0.0, 0.001, 3.0),
         config={"queryNode.grouping.enabled": False},
     ),
     {"filter": 'meta["kind"] == 3'},
@@ -80,6 +82,8 @@ _BASE = "name: a\nrule: b\nfault: {}\nremedies: []\n"
         (_BASE + "base: {colour: red}", "a scenario has no 'colour'"),
         (_BASE + "base: 3", "no scenario"),
         (_BASE + "base: {columns: [{name: tag}]}", "'type'"),
+        (_BASE + "base: {others: [{name: tag, colour: red}]}", "unexpected keyword argument 'colour'"),
+        (_BASE + "base: {others: [3]}", "no scenario"),
         ("!!python/object/apply:os.system ['true']", "no scenario"),
     ],
 )
