@@ -42,7 +42,15 @@ def prove(document: dict[str, Any], facts: Context | None, budget_s: float, seed
 
 
 def attach(finding: dict[str, Any], receipts: list[dict[str, Any]]) -> None:
-    """The receipts at the finding, each at its remedy; remedies that helped come first, those that did not last."""
+    """The receipts at the finding, each at its remedy; remedies that helped come first, those that did not last. One of a
+    remedy that the finding does not offer says so, where the rule has it for other versions."""
+    from slowq.rules import ALL
+
+    offered = {one["key"] for one in finding["remedies"]}
+    elsewhere = {one.key for rule in ALL if rule.about.id == finding["sub_cause"] for one in rule.about.remedies}
+    for receipt in receipts:
+        if receipt["remedy"] in elsewhere - offered:
+            receipt["note"] = "not in this version of Milvus"
     finding["receipts"] = receipts
     by_key = {one["remedy"]: one for one in receipts}
     for remedy in finding["remedies"]:

@@ -8,6 +8,7 @@ from slowq import __version__
 from slowq.confidence import probability
 from slowq.facts import Case, Need, Place
 from slowq.findings import Cite, Diagnosis, Evidence, Finding, Question, Remedy, cause_of, weighty
+from slowq.repro.proven import proven
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +177,7 @@ def _finding(one: Finding) -> dict[str, Any]:
         "victims": list(one.victims),
         "summary": one.summary,
         "evidence": [_evidence(item) for item in one.evidence],
-        "remedies": [_remedy(item) for item in one.remedies],
+        "remedies": [_remedy(item, one.sub_cause) for item in one.remedies],
     }
 
 
@@ -195,7 +196,7 @@ def _cite(cite: Cite) -> dict[str, Any]:
     return {"metric": cite.metric, "window": list(cite.window)}
 
 
-def _remedy(item: Remedy) -> dict[str, Any]:
+def _remedy(item: Remedy, sub_cause: str) -> dict[str, Any]:
     return {
         "key": item.key,
         "do": item.do,
@@ -204,6 +205,7 @@ def _remedy(item: Remedy) -> dict[str, Any]:
         "verify": item.verify,
         "snippet": item.snippet,
         "receipt": None if item.receipt is None else dict(item.receipt),
+        "catalogue": proven(sub_cause, item.key),
     }
 
 

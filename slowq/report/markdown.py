@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from slowq.report import text as say
+from slowq.report.receipts import tried
 from slowq.report.text import Document
 
 _PATTERNS = 20
@@ -138,6 +139,8 @@ def _findings(document: Document) -> Iterator[str]:
             yield from ("", "**Do**", "")
         for number, remedy in enumerate(finding["remedies"], 1):
             yield from _remedy(number, remedy)
+        for receipt in tried(finding):
+            yield f"- **Also tried:** {prose(say.also_tried(receipt))}. {prose(say.measured(receipt))}"
     if minor := say.minor(document):
         yield from ("", prose(f"{minor}."))
 
@@ -149,8 +152,7 @@ def _remedy(number: int, remedy: Mapping[str, Any]) -> Iterator[str]:
     for label in ("because", "cost", "verify"):
         if remedy[label]:
             yield f"{indent}- *{label}:* {prose(remedy[label])}"
-    if remedy.get("receipt"):
-        yield f"{indent}- *measured:* {prose(say.measured(remedy['receipt']))}"
+    yield f"{indent}- *{'measured' if remedy.get('receipt') else 'proof'}:* {prose(say.proof(remedy))}"
     if remedy["snippet"].strip():
         yield from _block(remedy["snippet"], "python", indent)
 

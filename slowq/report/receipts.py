@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 SHOWN = ("p50_s", "p95_s", "p99_s", "qps")
+MOST_TRIED = 5
 _LARGEST = 1e15  # what is larger is no time, rate or count of ours
 _CHANGED = {"confirmed": "Proven", "no effect": "Tried, did not help", "worse": "Tried, made it worse"}
 
@@ -51,6 +52,30 @@ def sentence(made: Mapping[str, Any]) -> str:
     if made["outcome"] == "no effect" and made.get("because"):
         told += f"; {made['because']}"
     return f"{word}{told} ({made.get('rounds')} rounds in turns on {made.get('target')}{rows})"
+
+
+def catalogued(made: Any) -> str:
+    """What slowq's own scenario measured of a remedy, in a few words; empty where it is not known, or not in our form."""
+    if not isinstance(made, Mapping) or made.get("outcome") not in list(_CHANGED):
+        return ""
+    before, after = made.get("before_p99_s"), made.get("after_p99_s")
+    if not _is_number(before) or not _is_number(after):
+        return ""
+    p99 = [_shown("p99_s", {"mean": one}) for one in (before, after)]
+    where = [f"{made['cpus']} cores"] if _is_number(made.get("cpus")) else []
+    where += [f"slowq {made['slowq']}"] if isinstance(made.get("slowq"), str) else []
+    machine = f" ({', '.join(where)})" if where else ""
+    return (
+        f"{made['outcome']} in slowq's own scenario on the bundled engine, p99 {p99[0]} before, {p99[1]} after{machine}"
+    )
+
+
+def tried(finding: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Receipts of remedies that the finding does not offer, which were tried beside those that it does."""
+    offered = {one.get("key") for one in finding["remedies"]}
+    made = finding.get("receipts")
+    receipts = made if isinstance(made, list) else []
+    return [one for one in receipts if is_receipt(one) and one.get("remedy") not in offered][:MOST_TRIED]
 
 
 def bars(made: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from slowq.report import text as say
+from slowq.report.receipts import tried
 from slowq.report.text import Document
 
 _Item = TypeVar("_Item")
@@ -326,6 +327,9 @@ def _finding_in_full(page: _Page, finding: Mapping[str, Any], *, told: str) -> N
         _remedy(page, at, remedy)
     if len(remedies) > detail.remedies:
         page.note(f"+{len(remedies) - detail.remedies} more", 9)
+    for receipt in page.some(tried(finding), detail.remedies):
+        told_of = (("Also tried: ", "bold"), say.also_tried(receipt), ". ", say.measured(receipt))
+        page.add(page.text(*told_of), lead="   ", rows=page.tall)
 
 
 def _finding_in_short(page: _Page, finding: Mapping[str, Any]) -> None:
@@ -341,12 +345,11 @@ def _remedy(page: _Page, at: int, remedy: Mapping[str, Any]) -> None:
     lead, indent = Text("   ").append("Do " if at == 1 else "   ", "bold"), " " * 9
     page.add(page.text((remedy["do"], "bold")), lead=lead.append(f"{at}. "), rows=page.tall)
     if at <= page.detail.told:
-        receipt = remedy.get("receipt")
         told = {
             "because": remedy["because"],
             "cost": remedy["cost"],
             "verify": remedy["verify"],
-            "measured": say.measured(receipt) if receipt else "",
+            "measured" if remedy.get("receipt") else "proof": say.proof(remedy),
         }
         stacked = at <= page.detail.stacked
         pieces = [
@@ -354,7 +357,7 @@ def _remedy(page: _Page, at: int, remedy: Mapping[str, Any]) -> None:
             for label, text in told.items()
             if text
         ]
-        for piece in pieces if stacked else [Text("; ").join(pieces)]:
+        for piece in pieces if stacked else [Text("; ").join([pieces[-1], *pieces[:-1]])]:  # the rest may be cut
             page.add(piece, lead=indent, rows=page.tall)
     if at == 1 or page.detail is _WHOLE:
         _snippet(page, remedy["snippet"])

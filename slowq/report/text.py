@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from slowq.report.receipts import is_receipt, sentence
+from slowq.report.receipts import catalogued, is_receipt, sentence
 from slowq.wording import count as count
 from slowq.wording import duration as duration
 from slowq.wording import period as period
@@ -232,6 +232,20 @@ def measured(receipt: Mapping[str, Any]) -> str:
     if "before" in receipt and "after" in receipt:
         rest.insert(0, f"{_value(receipt['before'])} before, {_value(receipt['after'])} after")
     return "; ".join(rest)
+
+
+def proof(remedy: Mapping[str, Any]) -> str:
+    """What a reproduction measured of a remedy; without one, what slowq's own scenario of that cause did."""
+    if remedy.get("receipt"):
+        return measured(remedy["receipt"])
+    catalogue = catalogued(remedy.get("catalogue"))
+    return f"not yet proven on your data; {catalogue}" if catalogue else "not yet proven on your data"
+
+
+def also_tried(receipt: Mapping[str, Any]) -> str:
+    """Why the finding does not offer it, if that is known, behind what it is."""
+    says, note = str(receipt.get("says", "")), receipt.get("note")
+    return f"{says} ({note})" if isinstance(note, str) and note else says
 
 
 def _plain(key: str, value: Any) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slowq.report import html, markdown
-from slowq.report.receipts import bars, is_receipt, lines, sentence
+from slowq.report.receipts import bars, catalogued, is_receipt, lines, sentence
 from tests.report.documents import HOSTILE, SAMPLES
 from tests.report.golden import screen
 from tests.report.test_html import _LAYOUT, read, said
@@ -92,6 +92,65 @@ def test_a_receipt_as_lines_is_a_table_of_before_and_after() -> None:
         "queue 20% 100%",
         "5 rounds of 2 s each, in turns; the bundled engine; the intervals are at 95 %",
     ]
+
+
+MEASURED = {
+    "scenario": "json_filter",
+    "outcome": "confirmed",
+    "before_p99_s": 1.4236,
+    "after_p99_s": 0.0156,
+    "recall": 1.0,
+    "slowq": "0.1.0",
+    "cpus": 2,
+}
+
+
+def test_what_the_catalogue_measured_is_told_with_what_it_was_measured_on() -> None:
+    assert catalogued(MEASURED) == (
+        "confirmed in slowq's own scenario on the bundled engine, p99 1.4 s before, 15.6 ms after (2 cores, slowq 0.1.0)"
+    )
+    bare = {"outcome": "no effect", "before_p99_s": 0.5, "after_p99_s": 0.5}
+    assert catalogued(bare) == (
+        "no effect in slowq's own scenario on the bundled engine, p99 500.0 ms before, 500.0 ms after"
+    )
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(None, [], "confirmed", {}, {**MEASURED, "outcome": "could not reproduce"}, {**MEASURED, "outcome": [1]}),
+        *({**MEASURED, "before_p99_s": one} for one in (None, "1", True, float("nan"), 10**400)),
+    ],
+)
+def test_what_is_none_of_the_catalogue_is_told_as_nothing(made: Any) -> None:
+    assert catalogued(made) == ""
+
+
+def test_a_remedy_without_a_receipt_says_so_and_shows_the_catalogue() -> None:
+    document: dict[str, Any] = json.loads(json.dumps(SAMPLES["json_filter"]))
+    document["findings"][0]["remedies"][0]["catalogue"] = MEASURED
+    document["findings"][0]["remedies"][1].pop("catalogue", None)  # as older reports
+    told = f"ot yet proven on your data; {catalogued(MEASURED)}"
+    assert f"N{told}." in said(html.render(document))
+    assert f"n{told}" in " ".join(screen(document, 100, rows=None).split())
+    assert "*proof:* not yet proven on your data\n" in markdown.render(document)
+    document["findings"][0]["remedies"][0]["receipt"] = receipt()
+    for text in (said(html.render(document)), screen(document, 100, rows=None), markdown.render(document)):
+        assert "slowq's own scenario" not in text
+
+
+def test_remedies_that_were_tried_beside_the_offered_ones_are_in_every_report() -> None:
+    document = with_receipts(receipt(remedy="path_index", note="not in this version of Milvus"))
+    document["findings"][0]["receipts"].append(receipt("no effect", remedy="more_query_nodes", says="a second node"))
+    told = (
+        "an INVERTED index on the path (not in this version of Milvus)",
+        "a second node",
+        "Tried, did not help: p99 800.0",
+    )
+    for text in (said(html.render(document)), screen(document, 80, rows=None), markdown.render(document)):
+        words = " ".join(text.split())
+        assert words.count("Also tried") == 2
+        assert [one for one in told if one.lower() not in words.lower()] == []
 
 
 def test_what_ran_beside_is_told_where_it_ran_in_both() -> None:

@@ -12,7 +12,7 @@ from slowq.report import text as say
 from slowq.report.html import charts as drawn
 from slowq.report.html import panels
 from slowq.report.html.figures import Chart
-from slowq.report.receipts import bars, is_receipt
+from slowq.report.receipts import bars, is_receipt, tried
 from slowq.report.text import Document
 
 MOST_PATTERNS = 100
@@ -123,7 +123,10 @@ def _findings(document: Document) -> Iterator[dict[str, Any]]:
             "subject": cut(one["subject"], _NAME),
             "evidence": [_evidence(item, shared) for item in one["evidence"][:20]],
             "remedies": [_remedy(item) for item in one["remedies"][:20]],
-            "tried": list(_unclaimed(one))[:5],
+            "tried": [
+                {"says": _capital(cut(say.also_tried(made))), "proof": cut(say.measured(made)), "bars": bars(made)}
+                for made in tried(one)
+            ],
         }
 
 
@@ -145,28 +148,21 @@ def _remedy(item: Mapping[str, Any]) -> dict[str, Any]:
         "do": _capital(cut(item["do"])),
         "facts": [(name, cut(item[key])) for name, key in (("Why", "because"), ("Cost", "cost"), ("Verify", "verify"))],
         "snippet": cut(item["snippet"], _SNIPPET) if item["snippet"].strip() else "",
-        "proof": _proof(receipt),
+        "proof": _proof(item),
         "proven": bool(receipt),
         "bars": _bars(receipt),
     }
 
 
-def _proof(receipt: Any) -> str:
+def _proof(item: Mapping[str, Any]) -> str:
+    receipt = item.get("receipt")
     if not receipt:
-        return "Not yet proven on your data."
+        return f"{_capital(cut(say.proof(item)))}."
     return cut(say.measured(receipt)) if is_receipt(receipt) else f"Measured: {cut(say.measured(receipt))}"
 
 
 def _bars(receipt: Any) -> list[dict[str, Any]]:
     return bars(receipt) if is_receipt(receipt) else []
-
-
-def _unclaimed(finding: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Receipts of remedies that the finding does not offer, because this version of Milvus does not have them."""
-    offered = {one.get("key") for one in finding["remedies"]}
-    for one in finding.get("receipts") or ():
-        if is_receipt(one) and one.get("remedy") not in offered:
-            yield {"says": _capital(cut(str(one.get("says", "")))), "proof": _proof(one), "bars": _bars(one)}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

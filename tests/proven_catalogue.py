@@ -1,0 +1,54 @@
+"""The receipts of the catalogue that slowq ships, slowq/repro/catalogue.json.
+
+slowq scenarios run --all --json > results.json      or some scenarios by name
+python -m tests.proven_catalogue results.json …      takes the results of these scenarios into the file
+
+Only scenarios that are green are in it, so one that is no longer green leaves it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from slowq.repro.proven import FILE
+
+_CLAIMED = ("confirmed", "no effect", "worse")
+
+
+def receipts(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By remedy, what is kept of one result of `slowq scenarios run --json`; empty where it is not green."""
+    if not result.get("green"):
+        return {}
+    return {one["remedy"]: _short(one) for one in result["receipts"] if one["outcome"] in _CLAIMED}
+
+
+def _short(one: Mapping[str, Any]) -> dict[str, Any]:
+    recall = one["after"]["recall"]
+    return {
+        "outcome": one["outcome"],
+        "before_p99_s": round(one["before"]["p99_s"]["mean"], 4),
+        "after_p99_s": round(one["after"]["p99_s"]["mean"], 4),
+        "recall": None if recall is None else round(recall, 3),
+        "slowq": one["versions"]["slowq"],
+        "cpus": one["machine"]["cpus"],
+    }
+
+
+def merged(kept: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    found = dict(kept) | {one["scenario"]: receipts(one) for one in results if "skipped" not in one}
+    return {name: found[name] for name in sorted(found) if found[name]}
+
+
+def main(files: Iterable[str]) -> None:
+    kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    for file in files:
+        kept = merged(kept, json.loads(Path(file).read_text(encoding="utf-8")))
+    FILE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
