@@ -254,7 +254,7 @@ class _Ahead:
     """Unpacks in a thread of its own, a few blocks ahead: decompressors let go of the interpreter lock."""
 
     BLOCKS = 16
-    SIZE = BLOCK // 4  # larger reads only cost memory that is fresh each time
+    SIZE = 1 << 18  # larger reads only cost memory that is fresh each time
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

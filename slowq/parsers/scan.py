@@ -1,8 +1,8 @@
 """Bytes in, a `Batch` out: every line of a log counted once, and the few that matter taken apart.
 
-A log is nearly all lines that nobody needs, so the scanner never splits it into lines. For each block it counts line
-feeds, counts the lines that begin like zap text, and looks for all needles at once (Aho-Corasick with SIMD prefilters);
-only lines that hold a needle, or that do not begin like zap text, are looked at one by one.
+A log is nearly all lines that nobody needs, so the scanner never splits it into lines. For each block it finds the line
+feeds, makes sure that each line begins like zap text, and looks for all needles at once (Aho-Corasick with SIMD
+prefilters); only lines that hold a needle, or that do not begin like zap text, are looked at one by one.
 
 The class of a line depends on its own bytes, and a line is never cut at a block's edge, so the outcome is the same for
 any block size, and, but for entries that a wrapper cut into pieces, for any way to cut the file.
@@ -12,28 +12,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import compress
 
-import ahocorasick_rs
 import numpy as np
-import stringzilla
 
-from slowq.parsers import access, envelopes, evidence, foreign, slow, zap
+from slowq.parsers import access, envelopes, evidence, foreign, needles, slow, zap
 from slowq.parsers.access import Access
+from slowq.parsers.blocks import all_begin_with, line_feeds
 from slowq.parsers.evidence import Events, Phase
 
-BLOCK = 1 << 20
+BLOCK = 4 << 20  # what is done once a block costs a tenth of the time at 1 MiB
 MAX_LINE = 16 << 20  # of a longer line the rest is passed over; Milvus itself cuts at 1 MiB from 2.6.7
 MAX_KEPT = 50  # malformed and unrecognised lines that are quoted, out of all that are counted
 _EXCERPT = 160
 
-_NEEDLES = (b"Search slow", b"Query slow", access.MARK[3:], *evidence.NEEDLES)
-_SLOW_NEEDLES = 2  # the first ones
-_STEADY = frozenset(_NEEDLES.index(needle) for needle in evidence.STEADY)
 _DENSE = 0.8
-_TENS = len("[2025/08/23 19:22:1")
+_DENSE_IN = 1 << 14
 _ACCESS = access.MARK[1:]
 _TAKEN_BYTES = 1 << 20  # of lines that wait to be read together
-_FINDER = ahocorasick_rs.BytesAhoCorasick(list(_NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
 # A slow message as a group of its own, whole or cut at the end of its line. Inside a quoted value its quotes would stand
 # behind backslashes, so where it is found in a line that cannot be read as slow, a slow line is lost.
 _SLOW_MESSAGE = re.compile(rb'\] \["(?:Search|Query|HybridSearch) slow(?:"\]|"?\r?\Z)')
@@ -89,10 +85,10 @@ class Scanner:
         self._evidence = evidence.EvidenceLines()
         self.batch.rows = self._slow.rows
         self.batch.events, self.batch.phases = self._evidence.events, self._evidence.phases
-        self._zap_start = b"\n[2025/"  # line feed, bracket and year; learnt from each block's first line
+        self._zap_start = b"[2025/"  # bracket and year; learnt from each block's first line
         self._from_start = from_start
         self._pieces: dict[str, _Unfinished] = {}
-        self._lately: dict[int, bytes] = {}
+        self._finder = needles.Finder()
         self._slow_lines: list[bytes] = []
         self._slow_numbers: list[int] = []
         self._evidence_lines: list[bytes] = []
@@ -100,7 +96,7 @@ class Scanner:
         self._taken_bytes = 0
         self._csv_header: tuple[int, bytes] | None = None
 
-    def feed(self, block: bytearray | bytes | memoryview, end: int) -> None:
+    def feed(self, block: bytearray | bytes, end: int) -> None:
         """Take `block[:end]`, which ends with a line feed or with the log."""
         if not end:
             return
@@ -110,15 +106,15 @@ class Scanner:
             self._look_at_the_beginning(bytes(view[: 1 << 16]))
         start = bytes(view[:6])
         if zap.TEXT_PREFIX.match(start):
-            self._zap_start = b"\n" + start
+            self._zap_start = start
         octets = np.frombuffer(view, dtype=np.uint8)
-        feeds = np.flatnonzero(octets == ord("\n"))
+        feeds = line_feeds(octets)
         lines = len(feeds) + (view[end - 1] != 10)
-        zap_lines = stringzilla.count(view, self._zap_start) + (start == self._zap_start[1:])
-        if zap_lines == lines and stringzilla.find(view, b"\x1b") < 0:
+        if all_begin_with(view, feeds, self._zap_start) and block.find(b"\x1b", 0, end) < 0:
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
-            if stringzilla.count(view, b'slow"] [') > _DENSE * lines:
+            # Whether nearly all are slow, the beginning of a block tells well enough.
+            if block.count(b'slow"] [', 0, min(end, _DENSE_IN)) > _DENSE * (np.searchsorted(feeds, _DENSE_IN) or 1):
                 self._read_all(view, lines, feeds)
             else:
                 self._read_hits(view, octets, feeds)
@@ -161,34 +157,23 @@ class Scanner:
         self._count_slow(lines, self._slow.read_text(view, starts, ends, numbers))
 
     def _read_hits(self, view: memoryview, octets: np.ndarray, feeds: np.ndarray) -> None:
-        hits = _FINDER.find_matches_as_indexes(view)
-        rows = np.searchsorted(feeds, np.array([hit for _, hit, _ in hits], dtype=np.int64))
-        bounds = np.concatenate(([-1], feeds, [len(view)]))
-        starts, ends = bounds[rows] + 1, bounds[rows + 1]
-        ends -= octets[ends - 1] == ord("\r")
-        first, last, is_taken, line = self.batch.lines + 1, -1, True, b""
-        lines = zip(hits, rows.tolist(), starts.tolist(), ends.tolist(), strict=True)
-        for (needle, _, _), row, start, end in lines:
-            if row == last:
-                if needle < _SLOW_NEEDLES and not is_taken and _is_slow(line):
-                    self._take_slow(line, first + row)
-                    is_taken = True
-                continue
-            if needle in _STEADY and self._seen_lately(needle, view[start : start + _TENS].tobytes()):
-                continue
-            last, line = row, view[start:end].tobytes()
-            is_taken = needle < _SLOW_NEEDLES
-            if is_taken:
-                self._take_slow(line, first + row)
-            else:
-                self._take_evidence(line, first + row)
-
-    def _seen_lately(self, needle: int, ten_seconds: bytes) -> bool:
-        """Whether a message that says the same all the time has been read in these ten seconds already."""
-        if self._lately.get(needle) == ten_seconds:
-            return True
-        self._lately[needle] = ten_seconds
-        return False
+        hits = self._finder.hits(view, feeds)
+        ends = hits.end - (octets[hits.end - 1] == ord("\r"))
+        lines = [view[start:end].tobytes() for start, end in zip(hits.start.tolist(), ends.tolist(), strict=True)]
+        numbers = (hits.row + (self.batch.lines + 1)).tolist()
+        is_slow, is_evidence = hits.is_slow, ~hits.is_slow
+        for row in np.flatnonzero(hits.may_be_slow).tolist():
+            is_slow[row] = _is_slow(lines[row])
+        for row in np.flatnonzero(hits.may_be_access).tolist():
+            self._take_evidence(lines[row], numbers[row])
+            is_evidence[row] = False
+        self._slow_lines += compress(lines, is_slow)
+        self._slow_numbers += compress(numbers, is_slow)
+        self._evidence_lines += compress(lines, is_evidence)
+        self._evidence_numbers += compress(numbers, is_evidence)
+        self._taken_bytes += int((ends - hits.start).sum())
+        if self._taken_bytes > _TAKEN_BYTES:
+            self._read_taken()
 
     # ----------------------------------------------------------------------------------------------------------------
     # Lines that matter are taken, and read many at a time. They are all counted as Milvus' already.
@@ -238,16 +223,17 @@ class Scanner:
 
     def _read_line_by_line(self, block: bytes, first: int) -> None:
         batch = self.batch
-        hits = _FINDER.find_matches_as_indexes(block)
-        zap_start, text_lines = self._zap_start[1:], 0
-        at, number, hit_at = 0, first - 1, 0
+        found, at_hit = needles.find(block)
+        is_slow, places = needles.is_slow(found).tolist(), at_hit.tolist()
+        zap_start, text_lines = self._zap_start, 0
+        at, number, hit = 0, first - 1, 0
         for line in _lines(block):
             number += 1
             at += len(line) + 1
             has_hit = has_slow_hit = False
-            while hit_at < len(hits) and hits[hit_at][1] < at:
-                has_slow_hit = has_slow_hit or hits[hit_at][0] < _SLOW_NEEDLES
-                hit_at += 1
+            while hit < len(is_slow) and places[hit] < at:
+                has_slow_hit = has_slow_hit or is_slow[hit]
+                hit += 1
                 has_hit = True
             if b"\x1b[" in line:  # a colour may stand inside a needle
                 line = envelopes.without_colours(line)

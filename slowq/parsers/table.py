@@ -17,7 +17,8 @@ from pandas.api.extensions import ExtensionArray
 from slowq.facts import NOT_STATED, SLOW_S, STEADY_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
-from slowq.parsers.evidence import KNOWN, STEADY_KINDS, Events
+from slowq.parsers.evidence import Events
+from slowq.parsers.messages import KNOWN, STEADY_KINDS
 from slowq.parsers.read import File
 from slowq.parsers.scan import Batch
 from slowq.sources.paths import node_of

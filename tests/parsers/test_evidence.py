@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.fuzz import scan
-from slowq.parsers import evidence
-from slowq.parsers.evidence import KNOWN, NEEDLES, SPECS, STEADY, STEADY_KINDS, EvidenceLines, Spec
+from slowq.parsers import access, evidence
+from slowq.parsers.evidence import EvidenceLines
+from slowq.parsers.messages import KNOWN, SPECS, STEADY_KINDS, Spec
+from slowq.parsers.needles import ACCESS, NEEDLES, SLOW, STEADY
 from slowq.parsers.scan import Batch
 from tests.parsers.lines import STAMP, STAMP_MS, json_line, line
 
@@ -89,11 +91,17 @@ def test_each_message_is_read_behind_a_loggers_name(message: bytes, spec: Spec) 
 def test_needles_are_found_in_json_as_they_are_and_hide_no_slow_line() -> None:
     assert not any(set(needle) & set(b'"\\') for needle in NEEDLES)
     assert len({*NEEDLES}) == len(NEEDLES)
-    for needle in NEEDLES:
-        for end in range(1, len(needle)):
-            # Of needles that overlap the finder reports the first: none may end where a slow message begins.
-            assert not b"Search slow".startswith(needle[-end:]) or needle[-end:] not in (b"S", b"Se")
-            assert not b"Query slow".startswith(needle[-end:])
+    for message in (b"Search slow", b"HybridSearch slow", b"Query slow"):
+        (slow,) = (needle for needle in SLOW if needle in message)
+        assert not any(needle in message for needle in NEEDLES if needle != slow)
+        for needle in NEEDLES:
+            # Of needles that overlap the finder reports the first: none that ends in the message may reach into its own.
+            ends = [end for end in range(1, len(needle)) if message.startswith(needle[-end:])]
+            assert not ends or max(ends) <= message.index(slow), needle
+
+
+def test_the_needle_of_the_access_log_stands_in_its_mark() -> None:
+    assert ACCESS in access.MARK
 
 
 def test_what_comes_every_second_is_listed_as_steady() -> None:
