@@ -125,7 +125,6 @@ def _case(files: Sequence[read.File], known: Context | Tell, metrics: Ask | None
     events = table.events()
     said = _version_said(files, events, context)
     requests = table.requests(events, said[0] if said else None)
-    table.let_go()
     if not len(requests):
         requests = from_context(context)
     requests = _kept(requests, only)

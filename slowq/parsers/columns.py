@@ -1,6 +1,6 @@
 """Columns: what repeats is worked out once for each distinct value and then spread over the rows by number."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,25 +10,10 @@ from pandas.api.extensions import ExtensionArray
 
 from slowq.parsers import slow
 from slowq.parsers.cutting import TRACE_WIDTH
+from slowq.parsers.evidence import Texts
+from slowq.parsers.scan import Batch
 
-
-class Sparse:
-    """A text column of which most rows say nothing, or the same as others."""
-
-    def __init__(self, rows: int) -> None:
-        self.codes = np.full(rows, -1, dtype="int32")
-        self._numbers: dict[str, int] = {}
-
-    def number(self, text: str) -> int:
-        return self._numbers.setdefault(text, len(self._numbers))
-
-    def put(self, row: int, text: bytes) -> None:
-        """Set a row; nothing for no text."""
-        if text:
-            self.codes[row] = self.number(text.decode("utf-8", "replace"))
-
-    def column(self, rows: np.ndarray) -> pd.Categorical:
-        return pd.Categorical.from_codes(self.codes[rows], categories=pd.Index(list(self._numbers), dtype="str"))
+Part = tuple[int, int, Batch]  # number of the file, lines of it that lie before, what was read
 
 
 def numbered(parts: Iterable[tuple[Sequence[Any], Any]]) -> tuple[list[Any], np.ndarray]:
@@ -46,6 +31,18 @@ def joined(arrays: Iterable[Any], dtype: str) -> np.ndarray:
     return np.concatenate(found) if found else np.array([], dtype=dtype)
 
 
+def joined_lines(parts: Sequence[Part], of: Callable[[Batch], Any]) -> np.ndarray:
+    """Line numbers in the whole file."""
+    found = [np.frombuffer(of(batch), dtype="int64") + offset for _, offset, batch in parts]
+    return np.concatenate(found) if found else np.array([], dtype="int64")
+
+
+def of_files(parts: Sequence[Part], size: Callable[[Batch], int]) -> np.ndarray:
+    """The number of the file of each row."""
+    found = [np.full(size(batch), number, dtype="int32") for number, _, batch in parts]
+    return np.concatenate(found) if found else np.array([], dtype="int32")
+
+
 def times(ms: Any) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(np.asarray(ms, dtype="int64").astype("datetime64[ms]"), tz="UTC")
 
@@ -59,7 +56,15 @@ def unique(paths: Sequence[str]) -> pd.Index:
 
 
 def strings(values: Iterable[bytes | None]) -> ExtensionArray:
-    return _texts(pa.array(list(values), type=pa.binary()))
+    return texts(pa.array(list(values), type=pa.binary()))
+
+
+def packed(parts: Sequence[Texts]) -> pa.Array:
+    """Byte strings as they were read, without an object for each."""
+    lengths = [np.diff(np.frombuffer(part.ends, dtype="int64"), prepend=0) for part in parts]
+    ends = np.cumsum(np.concatenate(lengths)) if lengths else np.array([], dtype="int64")
+    data = pa.py_buffer(b"".join(part.data for part in parts))
+    return pa.Array.from_buffers(pa.large_binary(), len(ends), [None, pa.py_buffer(np.append(0, ends)), data])
 
 
 def traces(rows: Sequence[slow.Rows]) -> ExtensionArray:
@@ -78,12 +83,13 @@ def traces(rows: Sequence[slow.Rows]) -> ExtensionArray:
                 values[first + row] = trace
             first += len(one.line)
         raw = pa.array(values, type=pa.binary())
-    return _texts(raw)
+    return texts(raw)
 
 
-def _texts(raw: pa.Array) -> ExtensionArray:
+def texts(raw: pa.Array) -> ExtensionArray:
+    """Byte strings as text; what is no UTF-8 in them is replaced."""
     try:
-        text = raw.cast(pa.string())
+        text = raw.cast(pa.large_string())
     except pa.ArrowInvalid:
         decoded = [None if v is None else v.decode("utf-8", "replace") for v in raw.to_pylist()]
         text = pa.array(decoded, type=pa.string())

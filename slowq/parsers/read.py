@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from queue import Queue
 from threading import Thread
 from time import monotonic
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from slowq.parsers.envelopes import unwrap
 from slowq.parsers.scan import BLOCK, MAX_LINE, Batch, Scanner
@@ -75,6 +75,7 @@ def _read_in_parallel(
     # Files are opened before the workers are forked, so that a log rotated away meanwhile is still the one we saw.
     opened = {i: _open_for_parts(source) for i, source in enumerate(sources)}
     done_bytes = done_slow = 0
+    known: dict[Any, Any] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
         tasks: list[tuple[int, list[Future[list[File]]]]] = []
         for i, source in enumerate(sources):
@@ -91,6 +92,8 @@ def _read_in_parallel(
             whole: list[File] = []
             for future in futures:
                 for piece in future.result():
+                    for batch in piece.batches:
+                        _share(batch, known)
                     done_bytes += sum(batch.size_bytes for batch in piece.batches)
                     done_slow += sum(batch.slow_lines for batch in piece.batches)
                     if progress is not None:
@@ -105,6 +108,13 @@ def _read_in_parallel(
             descriptor = opened[i]
             if descriptor is not None:
                 os.close(descriptor)
+
+
+def _share(batch: Batch, known: dict[Any, Any]) -> None:
+    """Replace what equals something of another part by that: every part names the same filters."""
+    rows = batch.rows
+    rows.forms = [known.setdefault(form, form) for form in rows.forms]
+    rows.filters = [known.setdefault(text, text) for text in rows.filters]
 
 
 def _open_for_parts(source: Source) -> int | None:

@@ -14,13 +14,12 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.extensions import ExtensionArray
 
-from slowq.facts import NOT_STATED, SLOW_S, STEADY_S, WORTH_A_LOOK_S, Context
+from slowq.facts import NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
+from slowq.parsers.event_table import event_table
 from slowq.parsers.evidence import Events
-from slowq.parsers.messages import KNOWN, STEADY_KINDS
 from slowq.parsers.read import File
-from slowq.parsers.scan import Batch
 from slowq.sources.paths import node_of
 
 # Hybrid timestamp: physical milliseconds << 18 | logical (18 bits).
@@ -28,7 +27,6 @@ LOGICAL_BITS = 18
 # Below this a guarantee timestamp is one of the raw values 0, 1, 2, or no timestamp at all: 2017-01-01 in hybrid form.
 _FIRST_TSO = np.uint64(1_483_228_800_000 << LOGICAL_BITS)
 _LAST_TSO = np.uint64(4_102_444_800_000 << LOGICAL_BITS)  # 2100
-_STATES = ("start", "done", "point")
 _INTERNAL_LABELS = ("requery", "upsert_query", "delete_query")
 _ONLY_SUCCESSFUL_SINCE = (2, 6, 10)
 
@@ -49,44 +47,11 @@ class Table:
     # ----------------------------------------------------------------------------------------------------------------
 
     def events(self) -> pd.DataFrame:
-        parts = [part for part in self._parts if len(part[2].events)]
-        events = [batch.events for _, _, batch in parts]
-        spec = columns.joined((one.spec for one in events), "uint16")
-        time_ms = columns.joined((one.time_ms for one in events), "int64")
-        files = _of_files(parts, lambda batch: len(batch.events))
-        lines = _joined_lines(parts, lambda batch: batch.events.line)
-        whats = pd.Index(sorted({known.what for _, known in KNOWN}), dtype="str")
-        what = np.array([whats.get_loc(known.what) for _, known in KNOWN])[spec]
-        state = np.array([_STATES.index(known.state) for _, known in KNOWN])[spec]
-        keep = np.lexsort((lines, files, time_ms))
-        # Of what says the same every second the first of ten seconds stays, wherever the log was cut into parts.
-        window = pd.DataFrame({"what": what, "path": files, "window": time_ms // int(STEADY_S * 1000)}).iloc[keep]
-        steady = np.array([known.what in STEADY_KINDS for _, known in KNOWN])[spec][keep]
-        keep = keep[~(steady & window.duplicated().to_numpy())]
-        collection, detail, trace = columns.Sparse(len(spec)), columns.Sparse(len(spec)), columns.Sparse(len(spec))
-        detail.codes[:] = np.array([detail.number(message.decode()) for message, _ in KNOWN])[spec]
-        at = 0
-        for one in events:
-            for row, (of, said, by) in one.more.items():
-                collection.put(at + row, of)
-                detail.put(at + row, said)
-                trace.put(at + row, by)
-            at += len(one)
-        subjects = [subject for one in events for subject in one.subject]
-        return pd.DataFrame(
-            {
-                "at": columns.times(time_ms[keep]),
-                "what": pd.Categorical.from_codes(what[keep], categories=whats),
-                "state": pd.Categorical.from_codes(state[keep], categories=pd.Index(_STATES, dtype="str")),
-                "subject": columns.strings(subjects[row] for row in keep.tolist()),
-                "collection": collection.column(keep),
-                "duration_s": columns.joined((one.duration_s for one in events), "float64")[keep],
-                "detail": detail.column(keep),
-                "trace_id": trace.column(keep),
-                "path": pd.Categorical.from_codes(files[keep], categories=columns.unique(self.paths)),
-                "line": lines[keep],
-            }
-        )
+        """What else went on, in order of time. To be had once, since the raw columns are freed."""
+        found = event_table([part for part in self._parts if len(part[2].events)], self.paths)
+        for _, _, batch in self._parts:
+            batch.events = Events()
+        return found
 
     def collections(self) -> frozenset[str]:
         """The names of those that slow requests are on."""
@@ -109,8 +74,13 @@ class Table:
         )
 
     def requests(self, events: pd.DataFrame, known_version: releases.Range | None) -> pd.DataFrame:
-        """The requests of slow log and access log, each once. `known_version` comes from a banner or the context."""
+        """The requests of slow log and access log, each once. `known_version` comes from a banner or the context.
+
+        To be had once, since the raw columns are freed: a report takes as much again.
+        """
         frame = self._slow_requests(known_version)
+        for _, _, batch in self._parts:
+            batch.rows = slow.Rows()
         frame = self._without_requeries(frame)
         frame = self._with_accesses(frame)
         frame["status"] = _status(frame, events)
@@ -118,11 +88,6 @@ class Table:
         if not _is_in_order(frame):
             frame = frame.sort_values(["at", "path", "line"], kind="stable", ignore_index=True)
         return frame.drop(columns=["_label"])
-
-    def let_go(self) -> None:
-        """Free the raw columns, once events and requests are built of them: a report takes as much again."""
-        for _, _, batch in self._parts:
-            batch.rows, batch.events = slow.Rows(), Events()
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -142,7 +107,7 @@ class Table:
         of_form = _FormColumns(forms, form_codes)
         versions = [levels.version_of(form, known_version) for form in forms]
         params = of_form.map(lambda form: form.search_params, values.search_params)
-        files = _of_files(parts, lambda batch: len(batch.rows.line))
+        files = columns.of_files(parts, lambda batch: len(batch.rows.line))
         return pd.DataFrame(
             {
                 "at": columns.times(at_ms),
@@ -175,7 +140,7 @@ class Table:
                 "milvus_version": of_form.categorical([v[0] for v in versions]),
                 "milvus_version_source": of_form.categorical([v[1] for v in versions]),
                 "path": pd.Categorical.from_codes(files, categories=columns.unique(self.paths)),
-                "line": _joined_lines(parts, lambda batch: batch.rows.line),
+                "line": columns.joined_lines(parts, lambda batch: batch.rows.line),
                 "extra": of_form.categorical([values.extra_fields(form.extra) for form in forms]),
                 "_label": of_form.categorical([values.text(form.label) for form in forms]),
             }
@@ -348,18 +313,6 @@ class _FormColumns:
         table = np.array([np.nan if value is None else value for value in values] or [np.nan], dtype="float64")
         found: np.ndarray = table[self._codes]
         return found
-
-
-def _joined_lines(parts: Sequence[Any], of: Callable[[Batch], Any]) -> np.ndarray:
-    """Line numbers in the whole file."""
-    found = [np.frombuffer(of(batch), dtype="int64") + offset for _, offset, batch in parts]
-    return np.concatenate(found) if found else np.array([], dtype="int64")
-
-
-def _of_files(parts: Sequence[Any], size: Callable[[Batch], int]) -> np.ndarray:
-    """The number of the file of each row."""
-    found = [np.full(size(batch), number, dtype="int32") for number, _, batch in parts]
-    return np.concatenate(found) if found else np.array([], dtype="int32")
 
 
 def _offsets(file: File) -> list[int]:

@@ -48,14 +48,14 @@ def fields_of(spec: Spec) -> list[tuple[bytes, bytes]]:
 
 def events(batch: Batch) -> list[tuple[object, ...]]:
     """(line, time, what, state, subject, duration) of each event."""
-    found = batch.events
+    found, subjects = batch.events, [*batch.events.subject]
     return [
         (
             found.line[i],
             found.time_ms[i],
             KNOWN[found.spec[i]][1].what,
             KNOWN[found.spec[i]][1].state,
-            found.subject[i],
+            subjects[i],
             None if math.isnan(found.duration_s[i]) else found.duration_s[i],
         )
         for i in range(len(found))
