@@ -34,15 +34,20 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
-def sentence(made: Mapping[str, Any]) -> str:
-    """The receipt in one sentence, for beside the remedy that it is of."""
+def effect(made: Mapping[str, Any]) -> str:
+    """The outcome of a receipt, and the p99."""
     word = _CHANGED.get(made["outcome"])
     if word is None:
         return f"Could not be reproduced: {made.get('because', '')}"
     was, now = made["before"].get("p99_s"), made["after"].get("p99_s")
-    told = ""
-    if was and now:
-        told = f": p99 {_shown('p99_s', was)} before, {_shown('p99_s', now)} after"
+    return f"{word}: p99 {_shown('p99_s', was)} before, {_shown('p99_s', now)} after" if was and now else word
+
+
+def sentence(made: Mapping[str, Any]) -> str:
+    """The receipt in one sentence, for beside the remedy that it is of."""
+    told = effect(made)
+    if made["outcome"] not in _CHANGED:
+        return told
     recall = [made[arm].get("recall") for arm in ("before", "after")]
     if all(_is_number(one) for one in recall):
         told += f", recall {recall[0]:.2f} and {recall[1]:.2f}"
@@ -51,7 +56,7 @@ def sentence(made: Mapping[str, Any]) -> str:
     rows = f", {size:,.0f} rows" if _is_number(size) else ""
     if made["outcome"] == "no effect" and made.get("because"):
         told += f"; {made['because']}"
-    return f"{word}{told} ({made.get('rounds')} rounds in turns on {made.get('target')}{rows})"
+    return f"{told} ({made.get('rounds')} rounds in turns on {made.get('target')}{rows})"
 
 
 def catalogued(made: Any) -> str:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from slowq.report import text as say
-from slowq.report.receipts import tried
+from slowq.report.receipts import effect, tried
 from slowq.report.text import Document
 
 _Item = TypeVar("_Item")
@@ -106,6 +106,12 @@ _GIVEN_UP = (
     ("events", 0),
     ("short_rows", 1),
     ("remedies", 2),
+    ("supplies", 2),
+    ("supplies", 1),
+    ("snippet_rows", 4),
+    ("snippet_rows", 2),
+    ("patterns", 2),
+    ("findings", 1),
 )
 
 
@@ -328,8 +334,8 @@ def _finding_in_full(page: _Page, finding: Mapping[str, Any], *, told: str) -> N
     if len(remedies) > detail.remedies:
         page.note(f"+{len(remedies) - detail.remedies} more", 9)
     for receipt in page.some(tried(finding), detail.remedies):
-        told_of = (("Also tried: ", "bold"), say.also_tried(receipt), ". ", say.measured(receipt))
-        page.add(page.text(*told_of), lead="   ", rows=page.tall)
+        found = say.measured(receipt) if detail is _WHOLE else effect(receipt)
+        page.add(page.text(("Also tried: ", "bold"), say.also_tried(receipt), ". ", found), lead="   ", rows=page.tall)
 
 
 def _finding_in_short(page: _Page, finding: Mapping[str, Any]) -> None:
@@ -349,15 +355,15 @@ def _remedy(page: _Page, at: int, remedy: Mapping[str, Any]) -> None:
             "because": remedy["because"],
             "cost": remedy["cost"],
             "verify": remedy["verify"],
-            "measured" if remedy.get("receipt") else "proof": say.proof(remedy),
         }
         stacked = at <= page.detail.stacked
+        told["measured" if remedy.get("receipt") else "proof"] = say.proof(remedy, in_short=not stacked)
         pieces = [
             page.text((f"{label}: ", "cyan"), text if stacked else text.removesuffix("."))
             for label, text in told.items()
             if text
         ]
-        for piece in pieces if stacked else [Text("; ").join([pieces[-1], *pieces[:-1]])]:  # the rest may be cut
+        for piece in pieces if stacked else [Text("; ").join([pieces[-1], *pieces[:-1]])]:  # what is last may be cut
             page.add(piece, lead=indent, rows=page.tall)
     if at == 1 or page.detail is _WHOLE:
         _snippet(page, remedy["snippet"])

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from slowq.report.receipts import catalogued, is_receipt, sentence
+from slowq.report.receipts import catalogued, effect, is_receipt, sentence
 from slowq.wording import count as count
 from slowq.wording import duration as duration
 from slowq.wording import period as period
@@ -234,10 +234,12 @@ def measured(receipt: Mapping[str, Any]) -> str:
     return "; ".join(rest)
 
 
-def proof(remedy: Mapping[str, Any]) -> str:
-    """What a reproduction measured of a remedy; without one, what slowq's own scenario of that cause did."""
-    if remedy.get("receipt"):
-        return measured(remedy["receipt"])
+def proof(remedy: Mapping[str, Any], *, in_short: bool = False) -> str:
+    """What a reproduction measured of a remedy; without one, what slowq's own scenario of that cause did. In short, of
+    our own receipt only the outcome and the p99."""
+    receipt = remedy.get("receipt")
+    if receipt:
+        return effect(receipt) if in_short and is_receipt(receipt) else measured(receipt)
     catalogue = catalogued(remedy.get("catalogue"))
     return f"not yet proven on your data; {catalogue}" if catalogue else "not yet proven on your data"
 

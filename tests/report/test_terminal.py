@@ -10,8 +10,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from slowq.report import markdown, terminal
+from tests.golden import INCIDENTS, answer
 from tests.report.documents import HOSTILE, SAMPLES, document, pattern
 from tests.report.golden import screen
+from tests.report.test_receipts import receipt
 
 _NEVER = {
     *map(chr, [*range(0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0)]),
@@ -57,6 +59,19 @@ def test_a_pipe_gets_no_colour() -> None:
 @pytest.mark.parametrize("width", [100, 120, 200])
 def test_an_incident_fits_one_screen(name: str, width: int) -> None:
     assert screen(SAMPLES[name], width).count("\n") <= terminal.ROWS
+
+
+@pytest.mark.parametrize("name", ["brute_force", "consistency_wait", "json_filter", "large_nq"])
+def test_a_recorded_incident_with_receipts_fits_one_screen(name: str) -> None:
+    (path,) = [one for one in INCIDENTS if one.name == name]
+    document = json.loads(json.dumps(answer(path, with_metrics=True)))
+    document["findings"][0]["remedies"][0]["receipt"] = receipt()
+    document["findings"][0]["receipts"] = [receipt(remedy="a_second_node")]
+    for width in (80, 120):
+        shown = screen(document, width)
+        assert shown.count("\n") <= terminal.ROWS, shown
+        assert "Proven: p99 800.0" in shown
+        assert "Also tried: an INVERTED index" in shown
 
 
 def test_every_event_is_marked_under_the_strip_even_where_no_room_is_left_to_list_it() -> None:
