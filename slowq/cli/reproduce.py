@@ -172,7 +172,8 @@ def require_engine() -> None:
     del faiss, pymilvus
     import logging
 
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what fails is said by us, once
+    for name in ("pymilvus", "pymilvus.milvus_client"):  # what fails is said by us, once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def options_of(

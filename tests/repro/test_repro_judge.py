@@ -6,7 +6,7 @@ import pytest
 
 from slowq.repro.judge import diagnosed, judge
 from slowq.repro.run import Arm
-from tests.repro.builders import SCENARIO, arm
+from tests.repro.builders import SCENARIO, arm, rounds
 
 SLOW, FAST = (1.0, 1.02, 0.98, 1.01, 0.99), (0.1, 0.11, 0.09, 0.1, 0.1)
 NOISY = (0.2, 2.0, 0.6, 1.6, 0.5)
@@ -77,3 +77,10 @@ def test_an_arm_is_diagnosed_by_its_own_log() -> None:
     assert found is not None
     assert found.verdict.sub_cause == "json_filter"
     assert diagnosed(arm("before", SLOW)) is None
+
+
+@pytest.mark.parametrize(("requests", "silent"), [(100, False), (4_000, True)])
+def test_a_few_slow_requests_among_very_many_are_silence(requests: int, silent: bool) -> None:
+    before = arm("before", SLOW, "json_filter")
+    after = replace(arm("after", FAST, "json_filter"), rounds=rounds(*FAST, number=requests))
+    assert judge(SCENARIO, before, after).silent is silent
