@@ -210,7 +210,8 @@ class BruteForce:
         made = flat_indexes_made(case)
         unindexed = workload.events_of(case, "no_index_search")
         binary = work.is_any("metric_type", list(BINARY_METRICS))
-        scans = bool(measured.brute_share >= self.scanned_share) and not work.share(binary) > 0.5
+        few = bool(described) and all(c.rows is not None and c.rows < self.too_many_rows for c, _, _ in described)
+        scans = bool(measured.brute_share >= self.scanned_share) and not work.share(binary) > 0.5 and not few
         if not described and not len(made) and not len(unindexed) and not scans:
             return Skipped(self.about.needs)
         scanned = [

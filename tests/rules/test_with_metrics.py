@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slowq.findings import Finding
 from slowq.rules import by_id
 from slowq.triage import diagnose
 from tests.builders import case, cleared, event, fired, many, measured, needs, query, says, search
@@ -135,6 +136,15 @@ def test_segments_that_no_index_is_asked_for_are_scanned() -> None:
     found = fired(outcome("brute_force", with_metrics(scans, SLOW)))
     assert "2,000,000 rows are loaded without any index" in says(found)
     assert found.confidence >= 0.5
+
+
+@pytest.mark.parametrize(("rows", "is_named"), [(40_000, False), (400_000, True)])
+def test_segments_too_small_for_an_index_are_no_scan_worth_naming(rows: int, is_named: bool) -> None:
+    scans = {"core": (3.0, 2.0), "index_search": (0.0, 0.0)}
+    vector = "{name: vec, type: FLOAT_VECTOR, index: {type: IVF_FLAT}}"
+    facts = f"collections: [{{name: products, rows: {rows}, fields: [{vector}]}}]"
+    found = outcome("brute_force", with_metrics(scans, SLOW, facts=facts))
+    assert isinstance(found, Finding) == is_named
 
 
 def test_segments_whose_index_is_asked_are_not_scanned() -> None:
