@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -41,6 +42,17 @@ def test_rows_stand_in_the_order_of_their_names() -> None:
     assert [line.split(" | ")[0] for line in rows.splitlines()[2:]] == ["| brute_force", "| large_nq"]
     assert "| none |" in rows.splitlines()[2]
     assert rows.splitlines()[2].endswith("| no |")
+
+
+def test_every_piece_of_advice_names_remedies_that_there_are() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    _, *rows = re.findall(r"^\| .+ \| (\w+: .+) \|$", page[page.index("## The remedies of") :], re.MULTILINE)
+    named = [
+        (one.split(": ")[0], key) for row in rows for one in row.split("; ") for key in one.split(": ")[1].split(", ")
+    ]
+    known = {(name, remedy.key) for name, one in catalogue().items() for remedy in one.remedies}
+    assert len(named) > 20
+    assert set(named) <= known
 
 
 def test_a_page_without_the_marks_is_refused() -> None:

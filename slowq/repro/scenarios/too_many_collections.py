@@ -1,18 +1,31 @@
-"""Hundreds of collections share the time tick of a few channels."""
+"""Ten thousand partitions: each has segments of its own, too small for an index, and a search visits all of its collection."""
 
-from slowq.repro.scenario import Remedy, Scenario, Setup
+from slowq.repro.scenario import Column, Remedy, Scenario, Setup
 
 SCENARIO = Scenario(
     "too_many_collections",
     "too_many_collections",
-    "400 small collections are loaded beside the one that is searched, and many segments in it",
-    Setup(clients=4, rows=40_000, dim=32, level="Strong", segments=1),
-    {"other_collections": 300, "segments": 60},
+    "51 collections with 200 partitions each; the one that is searched has 200 rows in each of them",
+    Setup(
+        rows=40_000,
+        dim=32,
+        columns=(Column("tenant", "INT64", distinct=20_000),),
+        partition_key="tenant",
+        partitions=1,
+        segments=1,
+        index_params={"nlist": 64},
+        clients=3,
+        probes=0,
+        # Equal plans over equal segments are merged; those of real tenants differ in their filters.
+        config={"queryNode.grouping.enabled": False},
+    ),
+    {"other_collections": 50, "partitions": 200},
     (
+        Remedy("partition_key", "the tenants share 8 partitions", {"other_collections": 0, "partitions": 8}),
         Remedy(
             "release_unused",
-            "the other collections released, the segments merged",
-            {"other_collections": 0, "segments": 1},
+            "the other collections released: here too many partitions are left",
+            {"other_collections": 0},
         ),
     ),
 )
