@@ -59,6 +59,15 @@ def sentence(made: Mapping[str, Any]) -> str:
     return f"{told} ({made.get('rounds')} rounds in turns on {made.get('target')}{rows})"
 
 
+def conditions(made: Mapping[str, Any]) -> list[str]:
+    """What was assumed or scaled, and what the patterns beside it took."""
+    assumed = made.get("assumed")
+    told = [one for one in assumed if isinstance(one, str)] if isinstance(assumed, list) else []
+    for name, was, now in _beside(made):
+        told.append(f"{name} beside it: p99 {was} before, {now} after")
+    return told
+
+
 def catalogued(made: Any) -> str:
     """What slowq's own scenario measured of a remedy, in a few words; empty where it is not known, or not in our form."""
     if not isinstance(made, Mapping) or made.get("outcome") not in list(_CHANGED):
@@ -139,16 +148,21 @@ def lines(made: Mapping[str, Any]) -> Iterator[str]:
     for name, share in sorted((made["before"].get("phases") or {}).items(), key=lambda one: -one[1])[:3]:
         after = (made["after"].get("phases") or {}).get(name, 0.0)
         yield f"{name.replace('_', ' '):<12}{share:>22.0%}{after:>22.0%}"
-    yield from _beside(made)
+    for name, was_p99, now_p99 in _beside(made):
+        yield f"{name:<12}{was_p99:>22}{now_p99:>22}  p99 of a pattern beside it"
     yield f"{made['rounds']} rounds of {made['seconds']:g} s each, in turns; {made['target']}; the intervals are at 95 %"
 
 
-def _beside(made: Mapping[str, Any]) -> Iterator[str]:
-    """The p99 of the incident's other patterns, which ran beside."""
-    was, now = (made[arm].get("patterns") or {} for arm in ("before", "after"))
-    for name in [one for one in was if one in now]:
-        p99 = [_shown("p99_s", {"mean": one[name]["p99_s"]}) for one in (was, now)]
-        yield f"{name:<12}{p99[0]:>22}{p99[1]:>22}  p99 of a pattern beside it"
+def _beside(made: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The incident's other patterns that ran in both arms: name, and the p99 before and after."""
+    arms = [made[arm].get("patterns") for arm in ("before", "after")]
+    was, now = (one if isinstance(one, Mapping) else {} for one in arms)
+    for name in was:
+        pair = [one.get(name) for one in (was, now)]
+        seconds = [one.get("p99_s") if isinstance(one, Mapping) else None for one in pair]
+        if all(_is_number(one) for one in seconds):
+            before, after = (_shown("p99_s", {"mean": one}) for one in seconds)
+            yield str(name), before, after
 
 
 def _shown(name: str, one: Mapping[str, Any]) -> str:

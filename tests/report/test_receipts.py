@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slowq.report import html, markdown
-from slowq.report.receipts import bars, catalogued, is_receipt, lines, sentence
+from slowq.report.receipts import bars, catalogued, conditions, is_receipt, lines, sentence
 from tests.report.documents import HOSTILE, SAMPLES
 from tests.report.golden import screen
 from tests.report.test_html import _LAYOUT, read, said
@@ -160,6 +160,9 @@ def test_what_ran_beside_is_told_where_it_ran_in_both() -> None:
         " ".join(one.split()) for one in lines(receipt(before=arm(0.8, patterns=was), after=arm(0.1, patterns=now)))
     ]
     assert told[-2] == "3f3d99e76a7d 1.5 s 25.0 ms p99 of a pattern beside it"
+    made = receipt(before=arm(0.8, patterns=was), after=arm(0.1, patterns=now), assumed=["100,000 rows", 3])
+    assert conditions(made) == ["100,000 rows", "3f3d99e76a7d beside it: p99 1.5 s before, 25.0 ms after"]
+    assert "3f3d99e76a7d beside it: p99 1.5 s before, 25.0 ms after" in said(html.render(with_receipts(made)))
     assert not [one for one in told if "gone" in one]
 
 
@@ -207,11 +210,13 @@ _ANY = st.recursive(
 _NUMBER = st.integers(-5, 10**12) | st.floats(-10, 1e12)
 _INTERVAL = st.fixed_dictionaries({"mean": _NUMBER}, optional={"low": _ANY | _NUMBER, "high": _ANY | _NUMBER})
 _ARM = st.fixed_dictionaries(
-    {}, optional=dict.fromkeys(("p50_s", "p95_s", "p99_s", "qps"), _INTERVAL) | {"recall": _ANY, "phases": _ANY}
+    {},
+    optional=dict.fromkeys(("p50_s", "p95_s", "p99_s", "qps"), _INTERVAL)
+    | {"recall": _ANY, "phases": _ANY, "patterns": _ANY},
 )
 _MADE = st.fixed_dictionaries(
     {"outcome": st.sampled_from(["confirmed", "worse", HOSTILE]), "before": _ARM, "after": _ARM},
-    optional=dict.fromkeys(("because", "remedy", "says", "rounds", "target", "scale"), _ANY),
+    optional=dict.fromkeys(("because", "remedy", "says", "rounds", "target", "scale", "assumed"), _ANY),
 )
 
 
@@ -219,6 +224,7 @@ _MADE = st.fixed_dictionaries(
 def test_whatever_passes_as_a_receipt_can_be_told_and_drawn(made: Any) -> None:
     if is_receipt(made):
         assert isinstance(sentence(made), str)
+        assert all(isinstance(one, str) for one in conditions(made))
         for bar in bars(made):
             assert all(0 <= one["share"] <= 1 for one in bar["arms"])
 

@@ -12,7 +12,7 @@ from slowq.report import text as say
 from slowq.report.html import charts as drawn
 from slowq.report.html import panels
 from slowq.report.html.figures import Chart
-from slowq.report.receipts import bars, is_receipt, tried
+from slowq.report.receipts import bars, conditions, is_receipt, tried
 from slowq.report.text import Document
 
 MOST_PATTERNS = 100
@@ -123,10 +123,7 @@ def _findings(document: Document) -> Iterator[dict[str, Any]]:
             "subject": cut(one["subject"], _NAME),
             "evidence": [_evidence(item, shared) for item in one["evidence"][:20]],
             "remedies": [_remedy(item) for item in one["remedies"][:20]],
-            "tried": [
-                {"says": _capital(cut(say.also_tried(made))), "proof": cut(say.measured(made)), "bars": bars(made)}
-                for made in tried(one)
-            ],
+            "tried": [_tried(made) for made in tried(one)],
         }
 
 
@@ -150,8 +147,12 @@ def _remedy(item: Mapping[str, Any]) -> dict[str, Any]:
         "snippet": cut(item["snippet"], _SNIPPET) if item["snippet"].strip() else "",
         "proof": _proof(item),
         "proven": bool(receipt),
-        "bars": _bars(receipt),
+        **_drawn(receipt),
     }
+
+
+def _tried(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    return {"says": _capital(cut(say.also_tried(receipt))), "proof": cut(say.measured(receipt)), **_drawn(receipt)}
 
 
 def _proof(item: Mapping[str, Any]) -> str:
@@ -161,8 +162,11 @@ def _proof(item: Mapping[str, Any]) -> str:
     return cut(say.measured(receipt)) if is_receipt(receipt) else f"Measured: {cut(say.measured(receipt))}"
 
 
-def _bars(receipt: Any) -> list[dict[str, Any]]:
-    return bars(receipt) if is_receipt(receipt) else []
+def _drawn(receipt: Any) -> dict[str, Any]:
+    """The bars of a receipt of ours, and under which conditions it was measured."""
+    if not is_receipt(receipt):
+        return {"bars": [], "conditions": []}
+    return {"bars": bars(receipt), "conditions": [_capital(cut(one)) for one in conditions(receipt)[:_MOST_CITES]]}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
