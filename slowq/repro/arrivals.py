@@ -1,7 +1,7 @@
 """When the requests of a round are due: the recorded arrivals, at a pace that the machine can follow.
 
 The pace is one number for all of them, so bursts stay bursts. It is chosen so that requests come as often, on average, as
-is asked for; of a longer record a round replays a stretch in which about as many came as on average.
+is asked for; of a longer record a round replays a stretch in which about as many of each pattern came as on average.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slowq.repro.scenario import Setup
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,20 @@ def replay(setup: Setup, per_s: float, seconds: float) -> Replay:
         which = np.tile(which, times)
         begin = 0.0
     else:
-        begin = _usual(at, window, per_s * seconds)
+        begin = _usual(at, which, window, window / whole)
     inside = (at >= begin) & (at < begin + window)
     due = zip(((at[inside] - begin) / pace).tolist(), which[inside].tolist(), strict=True)
     return Replay(tuple(due), pace, per_s)
 
 
-def _usual(at: np.ndarray, window: float, expected: float) -> float:
-    """Where the stretch begins whose number of requests is the nearest to that expected; the first of equal ones."""
+def _usual(at: Floats, which: NDArray[np.int64], window: float, share: float) -> float:
+    """Where the stretch begins that holds this share of each request's arrivals, as nearly as one does; the first of equal
+    ones. As in a chi-square, one request too many of a rare pattern weighs more than one of a frequent pattern."""
     starts = at[at <= max(0.0, at[-1] - window)]
-    counts = np.searchsorted(at, starts + window) - np.searchsorted(at, starts)
-    return float(starts[np.argmin(np.abs(counts - expected))])
+    unlike = np.zeros(len(starts))
+    for number in np.unique(which):
+        own = at[which == number]
+        expected = len(own) * share
+        counts = np.searchsorted(own, starts + window) - np.searchsorted(own, starts)
+        unlike += (counts - expected) ** 2 / expected
+    return float(starts[np.argmin(unlike)])

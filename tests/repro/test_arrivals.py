@@ -33,6 +33,12 @@ def test_of_a_long_record_a_usual_stretch_is_replayed_and_not_the_burst() -> Non
     assert [at for at, _ in long.due] == pytest.approx([number / 10 for number in range(20)])
 
 
+def test_the_stretch_holds_the_rare_pattern_too() -> None:
+    often = tuple(float(at) for at in range(1000))
+    made = replay(setup(often, (700.5, 701.5)), per_s=10.0, seconds=50.0)
+    assert [which for _, which in made.due].count(1) == 1
+
+
 def test_a_burst_stays_a_burst() -> None:
     made = replay(setup((0.0, 0.0, 0.0, 9.0)), per_s=4.0, seconds=1.0)
     assert [at for at, _ in made.due][:3] == [0.0, 0.0, 0.0]
