@@ -254,11 +254,12 @@ class Workload:
         """Each request's value as a number, -1 where it is unknown, and the values."""
         if name not in self._numbers:
             column = self.slow[name]
+            values: Any
             if isinstance(column.dtype, pd.CategoricalDtype):
-                self._numbers[name] = column.cat.codes.to_numpy().astype("int64"), column.cat.categories.to_numpy()
+                codes, values = column.cat.codes.to_numpy(), column.cat.categories
             else:
                 codes, values = pd.factorize(column)
-                self._numbers[name] = codes, np.asarray(values)
+            self._numbers[name] = codes.astype("int32"), np.asarray(values)
         return self._numbers[name]
 
     @cached_property
@@ -333,11 +334,13 @@ def events_of(case: Case, *kinds: str) -> pd.DataFrame:
     return found
 
 
+@lru_cache(maxsize=64)
 def spans(case: Case, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Starts and ends (Unix seconds) of what went on, from the lines that begin and end it.
 
     Lines get lost, where a log was rotated or cut. So a start without an end says that it ran then, for STEADY_S, and
-    not until the log ends; an end without a start tells the duration that it states, or STEADY_S before it.
+    not until the log ends; an end without a start tells the duration that it states, or STEADY_S before it. Worked out
+    once for each kind, whoever asks.
     """
     events = case.events
     chosen = events[((events["what"] == what) & events["state"].isin(["start", "done"])).to_numpy(dtype=bool)]
@@ -348,15 +351,12 @@ def spans(case: Case, what: str) -> tuple[np.ndarray, np.ndarray]:
     order = np.lexsort((~is_start, at, subject))
     at, is_start, subject = at[order], is_start[order], subject[order]
     began = np.concatenate([[True], (subject[1:] != subject[:-1]) | (is_start[1:] & ~is_start[:-1])])[: len(order)]
-    frame = pd.DataFrame(
-        {
-            "start": np.where(is_start, at, np.nan),
-            "done": np.where(is_start, np.nan, at),
-            "took": chosen["duration_s"].to_numpy(dtype="float64")[order],
-        }
-    )
-    each = frame.groupby(np.cumsum(began)).agg(start=("start", "min"), done=("done", "max"), took=("took", "max"))
-    starts, ends, took_s = (each[name].to_numpy(dtype="float64") for name in ("start", "done", "took"))
+    runs = np.flatnonzero(began)
+    if not len(runs):
+        return at, at
+    starts = np.fmin.reduceat(np.where(is_start, at, np.nan), runs)
+    ends = np.fmax.reduceat(np.where(is_start, np.nan, at), runs)
+    took_s = np.fmax.reduceat(chosen["duration_s"].to_numpy(dtype="float64")[order], runs)
     lost_end, lost_start = np.isnan(ends), np.isnan(starts)
     ends = np.where(lost_end, starts + STEADY_S, ends)
     return np.where(lost_start, ends - np.where(np.isnan(took_s), STEADY_S, took_s), starts), ends

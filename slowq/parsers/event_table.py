@@ -44,7 +44,8 @@ def event_table(parts: Sequence[columns.Part], paths: Sequence[str]) -> pd.DataF
             "trace_id": trace,
             "path": pd.Categorical.from_codes(files[rows], categories=columns.unique(paths)),
             "line": lines[rows],
-        }
+        },
+        copy=False,
     )
 
 

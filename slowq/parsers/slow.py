@@ -92,8 +92,8 @@ class Rows:
 
     time_ms: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
     line: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
-    form: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
-    filter: array = field(default_factory=lambda: array("q"))  # type: ignore[type-arg]
+    form: array = field(default_factory=lambda: array("i"))  # type: ignore[type-arg]
+    filter: array = field(default_factory=lambda: array("i"))  # type: ignore[type-arg]
     guarantee: array = field(default_factory=lambda: array("Q"))  # type: ignore[type-arg]
     nq: array = field(default_factory=lambda: array("d"))  # type: ignore[type-arg]
     duration_s: array = field(default_factory=lambda: array("d"))  # type: ignore[type-arg]
@@ -174,8 +174,8 @@ class SlowLines:
         for column, values in (
             (rows.time_ms, cut.time_ms),
             (rows.line, numbers),
-            (rows.form, codes >> _FORM_SHIFT),
-            (rows.filter, codes & _FILTER_MASK),
+            (rows.form, (codes >> _FORM_SHIFT).astype(np.int32)),
+            (rows.filter, (codes & _FILTER_MASK).astype(np.int32)),
             (rows.guarantee, cut.guarantee),
             (rows.nq, cut.nq),
             (rows.duration_s, cut.duration_s),

@@ -51,6 +51,7 @@ class Table:
         found = event_table([part for part in self._parts if len(part[2].events)], self.paths)
         for _, _, batch in self._parts:
             batch.events = Events()
+        columns.give_back()
         return found
 
     def collections(self) -> frozenset[str]:
@@ -81,6 +82,7 @@ class Table:
         frame = self._slow_requests(known_version)
         for _, _, batch in self._parts:
             batch.rows = slow.Rows()
+        columns.give_back()
         frame = self._without_requeries(frame)
         frame = self._with_accesses(frame)
         frame["status"] = _status(frame, events)
@@ -143,7 +145,8 @@ class Table:
                 "line": columns.joined_lines(parts, lambda batch: batch.rows.line),
                 "extra": of_form.categorical([values.extra_fields(form.extra) for form in forms]),
                 "_label": of_form.categorical([values.text(form.label) for form in forms]),
-            }
+            },
+            copy=False,
         )
 
     def _node_column(self, parts: Sequence[Any], files: np.ndarray) -> pd.Categorical:
@@ -328,9 +331,8 @@ def _filters(texts: Sequence[bytes], codes: np.ndarray, hybrid: np.ndarray) -> E
     """The filter of each row: as sent, and for a hybrid search the JSON list of its parts."""
     decoded = [text.decode("utf-8", "replace") for text in texts]
     words = decoded + ([values.hybrid_parts(text) for text in decoded] if hybrid.any() else [])
-    numbers = pa.array(np.where(hybrid, codes + len(decoded), codes), mask=codes < 0, type=pa.int32())
-    spread = pa.DictionaryArray.from_arrays(numbers, pa.array(words, type=pa.string())).cast(pa.string())
-    found: ExtensionArray = pd.array(spread, dtype="str")
+    numbers = pa.array(np.where(hybrid, codes + np.int32(len(decoded)), codes), mask=codes < 0, type=pa.int32())
+    found: ExtensionArray = pd.array(pa.array(words, type=pa.large_string()).take(numbers), dtype="str")
     return found
 
 

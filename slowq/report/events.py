@@ -71,7 +71,7 @@ def _spans(case: Case, what: str, group: pd.DataFrame, first: float, last: float
     spans = np.column_stack([np.concatenate([starts, points]), np.concatenate([ends, points])])
     spans = np.clip(spans[(spans[:, 1] >= first) & (spans[:, 0] <= last)], first, last)
     merged: list[list[float]] = []
-    for start, end in spans[np.argsort(spans[:, 0], kind="stable")]:
+    for start, end in spans[np.argsort(spans[:, 0], kind="stable")].tolist():
         if merged and start - merged[-1][1] < _APART * (last - first):
             merged[-1][1] = max(merged[-1][1], end)
         else:
