@@ -29,7 +29,7 @@ REQUEST_COLUMNS: Mapping[str, str] = {
     "database": "category",
     "collection": "category",
     "partitions": "category of JSON lists",
-    "filter": "string: as sent; of a hybrid search the JSON list of its parts",
+    "filter": "category: as sent; of a hybrid search the JSON list of its parts",
     "shape": "int32: index into Case.shapes, -1 where the log does not show the filter",
     "nq": "float64, NaN where unknown (Milvus before 2.3.4 logs none; a query has none)",
     "top_k": "float64, NaN where unknown; the limit of a query is not logged",
@@ -63,7 +63,7 @@ REQUEST_COLUMNS: Mapping[str, str] = {
 # Column of `Case.events` → what it holds: everything else in the logs that may carry evidence.
 EVENT_COLUMNS: Mapping[str, str] = {
     "at": "datetime64[ms, UTC]",
-    "what": "category: see parsers.evidence.KINDS",
+    "what": "category: see parsers.messages.KINDS",
     "state": "category: start, done or point",
     "subject": "string: build id, segment id, channel, topic, node: whatever pairs a start with its end",
     "collection": "category: name or id, null where the line has none",

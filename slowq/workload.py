@@ -121,12 +121,15 @@ class Workload:
     def slower(self, inside: Mask) -> Mask:
         """Those inside that took longer than a usual request outside, of their own pattern where there is one; all where
         there is no outside."""
-        outside = self.slow[~inside]
-        if outside["duration_s"].isna().all():
+        seconds, (patterns, names) = self.number("duration_s"), self._numbered("pattern")
+        outside = ~inside & ~np.isnan(seconds)
+        if not outside.any():
             return inside
-        usual = outside.groupby("pattern", observed=True)["duration_s"].median()
-        typical = self.slow["pattern"].astype(object).map(usual).fillna(outside["duration_s"].median())
-        return np.asarray(inside & (self.weight_s > typical.to_numpy(dtype="float64")))
+        usual = np.full(len(names) + 1, np.median(seconds[outside]))
+        of_pattern = pd.Series(seconds[outside]).groupby(patterns[outside]).median()
+        known = of_pattern.index.to_numpy() >= 0
+        usual[of_pattern.index[known]] = of_pattern[known]
+        return np.asarray(inside & (self.weight_s > usual[patterns]))
 
     def victims(self, culprits: Mask) -> Mask:
         """Slow requests that are no culprits, and beside which culprits ran for most of their life."""

@@ -19,6 +19,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -126,8 +127,6 @@ class SlowLines:
         # Head → kind of tail (1 if it has nq, plus 2 if it has the duration per nq) → middle → the numbers of its form
         # and filter, joined into one.
         self._middles: dict[bytes, tuple[dict[bytes, int], ...]] = {}
-        self._around: dict[tuple[bytes, bytes, bytes, int], int] = {}
-        self._kinds: dict[bytes, tuple[str, int | None]] = {}
         self._forms: dict[Form, int] = {}
         self._filters: dict[bytes, int] = {}
 
@@ -218,36 +217,15 @@ class SlowLines:
 
     def _learn(self, head: bytes, middle: bytes, kind_of_tail: int) -> int:
         """Form and filter number of a new head and middle; _UNKNOWN where the reference has to look at the line."""
-        kind = self._kinds.get(head)
-        if kind is None:
-            # Made into a whole entry, the head tells what it is, or that it is not what it seems.
-            entry = zap.parse(b"[2000/01/01 00:00:00.000 +00:00]" + head + b"0]")
-            if entry is None or not entry.whole or entry.message not in KINDS or len(entry.fields) != 1:
-                return _UNKNOWN
-            kind = self._kinds[head] = (KINDS[entry.message], _caller_line(entry.caller))
-            self._middles[head] = ({}, {}, {}, {})
-        # Filters differ from line to line where the rest does not, so they are cut out first. That the cut lies between
-        # two fields, and not inside a quoted one, is certain once what is around it has parsed from end to end.
-        cut = _FILTER.search(middle)
-        if cut is None:
+        parsed = _parsed(head, middle, kind_of_tail)
+        if parsed is None:
             return _UNKNOWN
-        around = (head, middle[: cut.start()], middle[cut.end() :], kind_of_tail)
-        form = self._around.get(around)
-        if form is None:
-            before, after = zap.fields(around[1].rstrip(b" ")), zap.fields(around[2])
-            if before is None or after is None or not (before.keys() | after.keys()).isdisjoint(_OF_THE_ROW | _FILTERS):
-                return _UNKNOWN
-            form = self._around[around] = self._form_number(
-                _form_of(*kind, before | after, bool(kind_of_tail & 1), kind_of_tail >= 2)[0]
-            )
         if len(self._filters) >= MAX_REMEMBERED:
             self._filters.clear()
-            for known in self._middles.values():
-                for tail in known:
-                    tail.clear()
-        quoted, plain = cut.groups()
-        code = form << _FORM_SHIFT | self._filter_number(zap.unescape(quoted) if quoted is not None else plain)
-        self._middles[head][kind_of_tail][middle] = code
+            self._middles.clear()
+        form, text = parsed
+        code = self._form_number(form) << _FORM_SHIFT | self._filter_number(text)
+        self._middles.setdefault(head, ({}, {}, {}, {}))[kind_of_tail][middle] = code
         return code
 
     def _form_number(self, form: Form) -> int:
@@ -255,7 +233,6 @@ class SlowLines:
         if number is None:
             if len(self._forms) >= MAX_REMEMBERED:
                 self._forms.clear()
-                self._around.clear()
             number = self._forms[form] = len(self.rows.forms)
             self.rows.forms.append(form)
         return number
@@ -268,6 +245,38 @@ class SlowLines:
             number = self._filters[text] = len(self.rows.filters)
             self.rows.filters.append(text)
         return number
+
+
+# What a line says follows from its bytes alone, so it is remembered from one part of a log to the next.
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(head: bytes, middle: bytes, kind_of_tail: int) -> tuple[Form, bytes] | None:
+    """Form and filter of a line with this head and middle; None where the reference has to look at it."""
+    # Filters differ from line to line where the rest does not, so they are cut out first. That the cut lies between
+    # two fields, and not inside a quoted one, is certain once what is around it has parsed from end to end.
+    cut = _FILTER.search(middle)
+    if cut is None:
+        return None
+    form = _form_around(head, middle[: cut.start()], middle[cut.end() :], kind_of_tail)
+    if form is None:
+        return None
+    quoted, plain = cut.groups()
+    return form, zap.unescape(quoted) if quoted is not None else plain
+
+
+@lru_cache(maxsize=4_000)
+def _form_around(head: bytes, before: bytes, after: bytes, kind_of_tail: int) -> Form | None:
+    """The form of a line with this head and these fields before and after the filter; None where they are no such."""
+    # Made into a whole entry, the head tells what it is, or that it is not what it seems.
+    entry = zap.parse(b"[2000/01/01 00:00:00.000 +00:00]" + head + b"0]")
+    if entry is None or not entry.whole or entry.message not in KINDS or len(entry.fields) != 1:
+        return None
+    first, rest = zap.fields(before.rstrip(b" ")), zap.fields(after)
+    if first is None or rest is None or not (first.keys() | rest.keys()).isdisjoint(_OF_THE_ROW | _FILTERS):
+        return None
+    has_nq, has_per_nq = bool(kind_of_tail & 1), kind_of_tail >= 2
+    return _form_of(KINDS[entry.message], _caller_line(entry.caller), first | rest, has_nq, has_per_nq)[0]
 
 
 def _per_nq_s(per_nq: bytes | None, duration: bytes, duration_s: float) -> float:

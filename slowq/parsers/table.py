@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from pandas.api.extensions import ExtensionArray
 
 from slowq.facts import NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import columns, levels, releases, slow, values
@@ -220,7 +218,7 @@ class Table:
         for name in _CATEGORIES:
             both[name] = pd.Categorical(both[name], categories=columns.words(both[name].dropna().unique()))
         both["path"] = pd.Categorical(both["path"], categories=columns.unique(self.paths))
-        for name in ("filter", "trace_id", "guarantee_timestamp"):
+        for name in ("trace_id", "guarantee_timestamp"):
             both[name] = both[name].astype("str")
         for name in ("nq", "top_k", "duration_s", "duration_per_nq_s", "guarantee_lag_s", "requery_s", "vector_bytes"):
             both[name] = both[name].astype("float64")
@@ -327,12 +325,24 @@ def _offsets(file: File) -> list[int]:
 # Values.
 
 
-def _filters(texts: Sequence[bytes], codes: np.ndarray, hybrid: np.ndarray) -> ExtensionArray:
+def _filters(texts: Sequence[bytes], codes: np.ndarray, hybrid: np.ndarray) -> pd.Categorical:
     """The filter of each row: as sent, and for a hybrid search the JSON list of its parts."""
-    decoded = [text.decode("utf-8", "replace") for text in texts]
-    words = decoded + ([values.hybrid_parts(text) for text in decoded] if hybrid.any() else [])
-    numbers = pa.array(np.where(hybrid, codes + np.int32(len(decoded)), codes), mask=codes < 0, type=pa.int32())
-    found: ExtensionArray = pd.array(pa.array(words, type=pa.large_string()).take(numbers), dtype="str")
+    plain = {number: texts[number].decode("utf-8", "replace") for number in _distinct(codes[~hybrid])}
+    parts = {
+        number + len(texts): values.hybrid_parts(texts[number].decode("utf-8", "replace"))
+        for number in _distinct(codes[hybrid])
+    }
+    known = plain | parts
+    categories = columns.words(known.values())
+    place = {word: number for number, word in enumerate(categories)}
+    of_number = np.full(2 * len(texts) + 1, -1, dtype="int32")
+    of_number[[*known]] = [place[word] for word in known.values()]
+    numbers = np.where(hybrid & (codes >= 0), codes + np.int32(len(texts)), codes)
+    return pd.Categorical.from_codes(of_number[numbers], categories=categories)
+
+
+def _distinct(codes: np.ndarray) -> list[int]:
+    found: list[int] = np.unique(codes[codes >= 0]).tolist()
     return found
 
 
@@ -342,16 +352,19 @@ def _filters(texts: Sequence[bytes], codes: np.ndarray, hybrid: np.ndarray) -> E
 
 def _status(frame: pd.DataFrame, events: pd.DataFrame) -> pd.Categorical:
     """ok, failed or timeout: from the access log, from a failure of the same trace, or from the version."""
-    status = frame["status"].astype(object) if "status" in frame else pd.Series(None, index=frame.index, dtype=object)
+    words = pd.Index(["failed", "ok", "timeout"], dtype="str")
+    codes = np.full(len(frame), -1, dtype="int8")
+    if "status" in frame:
+        codes = pd.Categorical(frame["status"], categories=words).codes.copy()
     for what, name in (("request_failed", "failed"), ("queue_full", "failed"), ("request_timeout", "timeout")):
         traces = events.loc[events["what"] == what, "trace_id"].dropna()
         if len(traces):
-            status = status.mask(frame["trace_id"].isin(traces) & status.isna(), name)
+            codes[frame["trace_id"].isin(traces).to_numpy() & (codes < 0)] = words.get_loc(name)
     only_successful = [_since(text, _ONLY_SUCCESSFUL_SINCE) for text in frame["milvus_version"].cat.categories]
-    codes = frame["milvus_version"].cat.codes.to_numpy()
-    surely_ok = np.array([*only_successful, False], dtype=bool)[codes] & frame["slow"].to_numpy()
-    status = status.mask(surely_ok & status.isna().to_numpy(), "ok")
-    return pd.Categorical(status, categories=pd.Index(["failed", "ok", "timeout"], dtype="str"))
+    version = frame["milvus_version"].cat.codes.to_numpy()
+    surely_ok = np.array([*only_successful, False], dtype=bool)[version] & frame["slow"].to_numpy()
+    codes[surely_ok & (codes < 0)] = words.get_loc("ok")
+    return pd.Categorical.from_codes(codes, categories=words)
 
 
 def _phases(traces: pd.Series, phases: pd.DataFrame) -> pd.Categorical:
@@ -392,6 +405,7 @@ _CATEGORIES = (
     "database",
     "collection",
     "partitions",
+    "filter",
     "output_fields",
     "search_params",
     "anns_field",

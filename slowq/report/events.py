@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 
 from slowq import workload
 from slowq.facts import Case
@@ -23,19 +22,22 @@ _NO_EVENTS = ("session", "consistency", "index_queue", "insert", "delete")
 
 def events(case: Case) -> list[dict[str, Any]]:
     """One entry for each kind of event and state, in order of time."""
-    shown = _shown(case)
+    at_s = workload.unix_s(case.events["at"])
     found = []
-    for (what, state), group in shown.groupby(["what", "state"], observed=True, sort=False):
-        first, last_s = group.iloc[0], workload.unix_s(group["at"]).max()
+    groups = case.events.groupby(["what", "state"], observed=True).indices
+    for (what, state), rows in cast(dict[tuple[str, str], np.ndarray], groups).items():
+        if what in _NO_EVENTS:
+            continue
+        first = case.events.iloc[rows[0]]
         found.append(
             {
-                "at": _iso(workload.unix_s(group["at"]).min()),
-                "until": _iso(last_s),
+                "at": _iso(at_s[rows].min()),
+                "until": _iso(at_s[rows].max()),
                 "what": str(what),
                 "state": str(state),
                 "subject": first["subject"] or None,
                 "detail": first["detail"],
-                "count": len(group),
+                "count": len(rows),
                 "cites": [{"path": str(first["path"]), "line": int(first["line"])}],
             }
         )
@@ -52,9 +54,12 @@ def lanes(case: Case) -> list[dict[str, Any]]:
         return []
     first, last = float(np.nanmin(work.started_s)), float(np.nanmax(work.ended_s))
     first, last = first - _MARGIN * (last - first), last + _MARGIN * (last - first)
+    at_s, is_point = workload.unix_s(case.events["at"]), (case.events["state"] == "point").to_numpy(dtype=bool)
     found = []
-    for what, group in _shown(case).groupby("what", observed=True, sort=True):
-        spans = _spans(case, str(what), group, first, last)
+    for what, rows in case.events.groupby("what", observed=True).indices.items():
+        if what in _NO_EVENTS:
+            continue
+        spans = _spans(case, str(what), at_s[rows[is_point[rows]]], first, last)
         if len(spans):
             found.append((float((spans[:, 1] - spans[:, 0]).sum()), str(what), spans))
     found.sort(key=lambda one: (-one[0], one[1]))
@@ -64,10 +69,9 @@ def lanes(case: Case) -> list[dict[str, Any]]:
     ]
 
 
-def _spans(case: Case, what: str, group: pd.DataFrame, first: float, last: float) -> np.ndarray:
-    """Spans of one kind within the given time, those too close to be told apart as one; shape (n, 2)."""
+def _spans(case: Case, what: str, points: np.ndarray, first: float, last: float) -> np.ndarray:
+    """Spans and moments of one kind within the given time, those too close to be told apart as one; shape (n, 2)."""
     starts, ends = workload.spans(case, what)
-    points = workload.unix_s(group["at"][(group["state"] == "point").to_numpy(dtype=bool)])
     spans = np.column_stack([np.concatenate([starts, points]), np.concatenate([ends, points])])
     spans = np.clip(spans[(spans[:, 1] >= first) & (spans[:, 0] <= last)], first, last)
     merged: list[list[float]] = []
@@ -77,11 +81,6 @@ def _spans(case: Case, what: str, group: pd.DataFrame, first: float, last: float
         else:
             merged.append([start, end])
     return np.array(merged).reshape(-1, 2)
-
-
-def _shown(case: Case) -> pd.DataFrame:
-    shown: pd.DataFrame = case.events[~case.events["what"].isin(_NO_EVENTS)]
-    return shown
 
 
 def _iso(moment_s: float) -> str | None:

@@ -62,6 +62,7 @@ def write(requests: pd.DataFrame, format: str, stream: BinaryIO) -> None:  # noq
     for name in _BOOLEANS:
         frame[name] = frame[name].astype(object).map({"true": True, "false": False}).astype("boolean")
     if format == "parquet":
+        frame["filter"] = frame["filter"].astype("str")
         frame.to_parquet(stream, index=False)
         return
     for name in _TIMES:
