@@ -74,10 +74,12 @@ def gather(
     jobs: int | None = None,
     progress: read.Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    none_left: Callable[[pd.DataFrame], None] = lambda requests: None,
 ) -> Case:
     """Read the logs and join them with the context and the metrics.
 
-    Raises InputError where no input can be read, and where no line of them is of Milvus.
+    `none_left` is called with all requests where `only` keeps none of them. Raises InputError where no input can be read,
+    and where no line of them is of Milvus.
     """
     files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress, _import_tables)) if paths else []
     for file in files:
@@ -85,7 +87,7 @@ def gather(
             read_before = any(batch.lines for batch in file.batches)
             warn(f"{file.path}: {file.trouble}" + ("; what came before it was read" if read_before else ""))
     _refuse_unusable(files)
-    return _case(files, context or Context(), metrics, only or Only())
+    return _case(files, context or Context(), metrics, only or Only(), none_left)
 
 
 def _import_tables() -> None:
@@ -116,7 +118,13 @@ def _refuse_unusable(files: Sequence[read.File]) -> None:
         )
 
 
-def _case(files: Sequence[read.File], known: Context | Tell, metrics: Ask | None, only: Only) -> Case:
+def _case(
+    files: Sequence[read.File],
+    known: Context | Tell,
+    metrics: Ask | None,
+    only: Only,
+    none_left: Callable[[pd.DataFrame], None] = lambda requests: None,
+) -> Case:
     from slowq.parsers.patterns import add_patterns
     from slowq.parsers.table import Table, from_context
 
@@ -127,8 +135,10 @@ def _case(files: Sequence[read.File], known: Context | Tell, metrics: Ask | None
     requests = table.requests(events, said[0] if said else None)
     if not len(requests):
         requests = from_context(context)
-    requests = _kept(requests, only)
-    requests, shapes, patterns = add_patterns(requests)
+    kept = _kept(requests, only)
+    if len(requests) and not len(kept):
+        none_left(requests)
+    requests, shapes, patterns = add_patterns(kept)
     window = _slow_window(requests)
     context = _of_incident(context, requests, window)
     answers = metrics(window) if metrics else None

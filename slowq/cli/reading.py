@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from slowq.config import Config
     from slowq.facts import Case, Context
-    from slowq.gather import Ask, Only, Tell
+    from slowq.gather import Ask, Tell
     from slowq.own_rules import OwnRules
 
 _BACK_FROM_NOW = "; a time such as 2h counts back from now"
@@ -125,38 +125,28 @@ def read_case(
     jobs: int | None = None,
     no_progress: bool = False,
 ) -> Case:
-    case = _read(paths, filters.only(datetime.now(UTC)), context, jobs, no_progress, messages.warning, metrics)
-    if filters.are_given and not len(case.requests):
-        _hint_at_what_there_is(paths, filters, context, jobs, no_progress)
-    return case
-
-
-def _read(
-    paths: Sequence[str],
-    only: Only | None,
-    context: Context | Tell | None,
-    jobs: int | None,
-    no_progress: bool,
-    warn: Callable[[str], None],
-    metrics: Ask | None = None,
-) -> Case:
     from slowq.gather import gather
 
-    shown = bar(paths, hidden=no_progress)
+    hints: list[str] = []  # said once the bar is gone, which takes the lines below it along
+
+    def none_left(requests: pd.DataFrame) -> None:
+        hints.append("; ".join(_what_there_is(requests, filters)))
+
+    only, shown = filters.only(datetime.now(UTC)), bar(paths, hidden=no_progress)
     with shown or nullcontext():
-        return gather(paths, context, metrics=metrics, only=only, jobs=jobs, progress=shown, warn=warn)
-
-
-def _hint_at_what_there_is(
-    paths: Sequence[str], filters: Filters, context: Context | Tell | None, jobs: int | None, no_progress: bool
-) -> None:
-    """Read once more without the filters, and say what they could have kept."""
-    if "-" in paths:  # which cannot be read twice
-        messages.hint("nothing is left; the filters may be too narrow" + _BACK_FROM_NOW * filters.are_relative)
-        return
-    requests = _read(paths, None, context, jobs, no_progress, lambda text: None).requests
-    if len(requests):
-        messages.hint("; ".join(_what_there_is(requests, filters)))
+        case = gather(
+            paths,
+            context,
+            metrics=metrics,
+            only=only,
+            jobs=jobs,
+            progress=shown,
+            warn=messages.warning,
+            none_left=none_left,
+        )
+    for hint in hints:
+        messages.hint(hint)
+    return case
 
 
 def _what_there_is(requests: pd.DataFrame, filters: Filters) -> Iterator[str]:
