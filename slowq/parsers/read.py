@@ -4,6 +4,7 @@ Plain files are cut into parts of PART bytes, whatever the number of workers, so
 batches in the same order. Compressed files and archives are read front to back, one worker a file.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -76,7 +77,8 @@ def _read_in_parallel(
     opened = {i: _open_for_parts(source) for i, source in enumerate(sources)}
     done_bytes = done_slow = 0
     known: dict[Any, Any] = {}
-    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+    # Workers make no cycles and end soon: looking for some would take them a twentieth of their time.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=gc.disable) as pool:
         tasks: list[tuple[int, list[Future[list[File]]]]] = []
         for i, source in enumerate(sources):
             descriptor = opened[i]
@@ -263,8 +265,8 @@ def _pass_over_line(read_into: ReadInto, buffer: bytearray, scanner: Scanner) ->
 class _Ahead:
     """Unpacks in a thread of its own, a few blocks ahead: decompressors let go of the interpreter lock."""
 
-    BLOCKS = 16
-    SIZE = 1 << 18  # larger reads only cost memory that is fresh each time
+    BLOCKS = 8
+    SIZE = 1 << 20  # at a quarter of it both threads wait for the lock so often that 1 GiB of .gz takes 1.6 instead of 1.1 s
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

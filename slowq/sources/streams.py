@@ -202,7 +202,8 @@ def _unzip_one(
 
 def _forward(stream: IO[bytes]) -> BinaryIO:
     """A tar member as a stream that does not claim to seek: the archive under it is read once, front to back."""
-    return cast(BinaryIO, _Rewound(b"", stream))
+    # What tarfile read together with the cut end of an archive is lost: so little at a time.
+    return cast(BinaryIO, _Rewound(b"", stream, most=1 << 18))
 
 
 class _Stream(io.RawIOBase):
@@ -227,8 +228,10 @@ class _Stream(io.RawIOBase):
 class _Rewound(_Stream):
     """Bytes that were read already, then the rest of the stream, or what went wrong there."""
 
-    def __init__(self, head: bytes, rest: IO[bytes] | BinaryIO, trouble: Exception | None = None) -> None:
-        self._head, self._trouble = head, trouble
+    def __init__(
+        self, head: bytes, rest: IO[bytes] | BinaryIO, trouble: Exception | None = None, most: int = sys.maxsize
+    ) -> None:
+        self._head, self._trouble, self._most = head, trouble, most
         self._read = _read_of(rest)
 
     def _next(self, most: int) -> bytes:
@@ -237,7 +240,7 @@ class _Rewound(_Stream):
             return chunk
         if self._trouble is not None:
             raise self._trouble
-        return self._read(most) or b""
+        return self._read(min(most, self._most)) or b""
 
 
 def _read_of(stream: IO[bytes] | BinaryIO) -> Callable[[int], bytes]:
@@ -302,7 +305,7 @@ class _Decompressor(Protocol):
 class _Unpacked(_Stream):
     """What one or more compressed streams in a row hold, up to the very byte at which the last one is cut."""
 
-    _TAKE, _GIVE = 1 << 17, 1 << 18
+    _TAKE, _GIVE = 1 << 17, 1 << 20
 
     def __init__(self, new: Callable[[], _Decompressor], stream: BinaryIO) -> None:
         self._new, self._stream = new, stream
