@@ -71,6 +71,7 @@ def gather(
     *,
     metrics: Ask | None = None,
     only: Only | None = None,
+    seen: pd.DataFrame | None = None,
     jobs: int | None = None,
     progress: read.Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
@@ -78,8 +79,9 @@ def gather(
 ) -> Case:
     """Read the logs and join them with the context and the metrics.
 
-    `none_left` is called with all requests where `only` keeps none of them. Raises InputError where no input can be read,
-    and where no line of them is of Milvus.
+    `none_left` is called with all requests where `only` keeps none of them. `seen` are requests that somebody else than
+    Milvus recorded (see `parsers.table.of_rows`), which count in the place of those of the logs. Raises InputError where
+    no input can be read, and where no line of them is of Milvus.
     """
     files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress, _import_tables)) if paths else []
     for file in files:
@@ -87,7 +89,7 @@ def gather(
             read_before = any(batch.lines for batch in file.batches)
             warn(f"{file.path}: {file.trouble}" + ("; what came before it was read" if read_before else ""))
     _refuse_unusable(files)
-    return _case(files, context or Context(), metrics, only or Only(), none_left)
+    return _case(files, context or Context(), metrics, only or Only(), none_left, seen)
 
 
 def _import_tables() -> None:
@@ -124,6 +126,7 @@ def _case(
     metrics: Ask | None,
     only: Only,
     none_left: Callable[[pd.DataFrame], None] = lambda requests: None,
+    seen: pd.DataFrame | None = None,
 ) -> Case:
     from slowq.parsers.patterns import add_patterns
     from slowq.parsers.table import Table, from_context
@@ -132,8 +135,8 @@ def _case(
     context = known(table.collections()) if callable(known) else known
     events = table.events()
     said = _version_said(files, events, context)
-    requests = table.requests(events, said[0] if said else None)
-    if not len(requests):
+    requests = table.requests(events, said[0] if said else None) if seen is None else seen
+    if not len(requests) and seen is None:
         requests = from_context(context)
     kept = _kept(requests, only)
     if len(requests) and not len(kept):

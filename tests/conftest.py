@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 from tests import servers
 
+# As slowq itself does: a process that is started beside open channels may crash in gRPC's own handlers of a fork.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 settings.register_profile("short", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("short"), max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))

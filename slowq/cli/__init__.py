@@ -74,6 +74,8 @@ def main() -> int:
     """Run the command line that `sys.argv` holds; the exit code."""
     # NumPy's linear algebra, which slowq does not use, would start a thread a core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A process that is started beside open channels may crash in gRPC's own handlers of a fork (grpcio from 1.80 on).
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     run = _Run()
     try:
         code = app()(prog_name="slowq", standalone_mode=False, obj=run)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slowq.cli import messages
+from slowq.cli import messages, targets
 from slowq.cli.context import TokenEnv
 from slowq.cli.engine import HOW, MISSING
 from slowq.cli.measuring import TIMEOUT_S, MetricsFile, PrometheusUrl, Selector, Source
 from slowq.cli.options import GATE_FAILED, Force, Verbose
 from slowq.cli.output import opened, refuse_unwritable
 from slowq.cli.show import content_of
-from slowq.errors import UsageError
+from slowq.cli.targets import Aim
+from slowq.errors import ServerError, UsageError
 
 if TYPE_CHECKING:
     from slowq.facts import Context
@@ -27,20 +28,6 @@ if TYPE_CHECKING:
 Rounds = Annotated[int, typer.Option(min=2, help="How many rounds each set-up gets, in turns.")]
 Seconds = Annotated[float, typer.Option(min=0.2, help="How long a round lasts.")]
 Seed = Annotated[int, typer.Option(min=0, help="What the data and the order of requests are drawn from.")]
-Target = Annotated[
-    str,
-    typer.Option(
-        metavar="engine|URI",
-        help="The bundled engine, or a real Milvus, on which only collections named slowq_repro_… are made, and dropped.",
-    ),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before a real Milvus is used.")]
-Logs = Annotated[
-    str | None,
-    typer.Option(
-        "--target-log", metavar="FILE", help="Where a real Milvus writes its log, so that the rule can be judged."
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the receipts as JSON.")]
 
 
@@ -65,10 +52,12 @@ def run(
     metrics: MetricsFile = None,
     prometheus: PrometheusUrl = None,
     selector: Selector = None,
-    target: Target = "engine",
-    target_log: Logs = None,
+    target: targets.Uri = "engine",
+    target_log: targets.Logs = None,
+    target_metrics: targets.Metrics = None,
     token_env: TokenEnv = None,
-    yes: Yes = False,
+    yes: targets.Yes = False,
+    beside_traffic: targets.BesideTraffic = False,
     rows: Annotated[int | None, typer.Option(min=100, help="How many rows, in the place of what fits.")] = None,
     rounds: Rounds = 5,
     seconds: Seconds = 2.0,
@@ -80,7 +69,7 @@ def run(
     force: Force = False,
     verbose: Verbose = False,
 ) -> int:
-    """Prove a finding and its remedy on an engine of its own.
+    """Prove a finding and its remedy on an engine or a Milvus.
 
     Before and after take turns, at least five times. Exit codes: 0 confirmed; 1 not confirmed; 2 the command line is
     wrong, or it does not fit; 3 the input is not usable; 4 the target could not be used.
@@ -88,17 +77,21 @@ def run(
     refuse_unwritable(save, force=force)
     measures = Source(metrics, prometheus, selector, TIMEOUT_S, needed=False)
     scenario = scenario_of(source, finding, context, rows, measures)
-    options = options_of(target, target_log, token_env, yes, rounds, seconds, seed)
+    chosen = [scenario.remedy(key).key for key in remedy or ()]
+    options = Aim(target, target_log, target_metrics, token_env, yes, beside_traffic).options(rounds, seconds, seed)
     if save is not None:
         from slowq.repro.scenario import to_yaml
 
         with opened(save, force=force) as stream:
             stream.write(to_yaml(scenario).encode())
+    scenario = targets.fit(scenario, options, chosen)
     if sweep is not None:
         return _swept(scenario, sweep, options, as_json=as_json)
-    chosen = [scenario.remedy(key) for key in remedy] if remedy else list(scenario.remedies[:1])
-    receipts = prove(scenario, chosen, options)
+    receipts = prove(scenario, scenario.remedies if chosen else scenario.remedies[:1], options)
     _show(scenario, receipts, as_json=as_json)
+    if trouble := next((one["trouble"] for one in receipts if one["trouble"]), None):
+        messages.error(f"{trouble}; what was measured before that is above")
+        return ServerError.exit_code
     return 0 if any(one["outcome"] == "confirmed" for one in receipts) else GATE_FAILED
 
 
@@ -176,24 +169,6 @@ def require_engine() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def options_of(
-    target: str, log: str | None, token_env: str | None, yes: bool, rounds: int, seconds: float, seed: int
-) -> Options:
-    from slowq.context.live import Login
-    from slowq.repro.run import Options
-
-    if (
-        target != "engine"
-        and not yes
-        and not typer.confirm(
-            f"Make collections named slowq_repro_… on {messages.without_credentials(target)}, load the server, and drop them?",
-            err=True,
-        )
-    ):
-        raise typer.Abort
-    return Options(rounds, seconds, seed, target, Login.of(token_env=token_env).token or "", Path(log) if log else None)
-
-
 def prove(scenario: Scenario, remedies: Sequence[Remedy], options: Options) -> list[dict[str, Any]]:
     """One receipt a remedy, all of them measured in the same rounds."""
     from slowq.repro.judge import judge
@@ -202,9 +177,8 @@ def prove(scenario: Scenario, remedies: Sequence[Remedy], options: Options) -> l
 
     setups = [("before", scenario.before), *((one.key, scenario.after(one)) for one in remedies)]
     before, *afters = run_arms(scenario.name, setups, options, _progress)
-    where = "the bundled engine" if options.target == "engine" else messages.without_credentials(options.target)
     return [
-        receipt(scenario, remedy, before, after, judge(scenario, before, after), options, where)
+        receipt(scenario, remedy, before, after, judge(scenario, before, after), options)
         for remedy, after in zip(remedies, afters, strict=True)
     ]
 

@@ -6,26 +6,20 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slowq.cli import messages, targets
 from slowq.cli.context import TokenEnv
 from slowq.cli.options import GATE_FAILED, Verbose
-from slowq.cli.reproduce import (
-    AsJson,
-    Logs,
-    Rounds,
-    Seconds,
-    Seed,
-    Target,
-    Yes,
-    arms_of,
-    end_progress,
-    options_of,
-    require_engine,
-)
-from slowq.errors import UsageError
+from slowq.cli.reproduce import AsJson, Rounds, Seconds, Seed, arms_of, end_progress, require_engine
+from slowq.cli.targets import Aim
+from slowq.errors import ServerError, UsageError
+
+if TYPE_CHECKING:
+    from slowq.repro.run import Options
+    from slowq.repro.scenario import Scenario
 
 # A fault that does not hurt this much proves nothing; a remedy must bring it back to this much of the healthy base.
 HURTS = 3.0
@@ -47,10 +41,12 @@ def list_() -> int:
 def run(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Run every scenario.")] = False,
-    target: Target = "engine",
-    target_log: Logs = None,
+    target: targets.Uri = "engine",
+    target_log: targets.Logs = None,
+    target_metrics: targets.Metrics = None,
     token_env: TokenEnv = None,
-    yes: Yes = False,
+    yes: targets.Yes = False,
+    beside_traffic: targets.BesideTraffic = False,
     rounds: Rounds = 5,
     seconds: Seconds = 1.5,
     seed: Seed = 1,
@@ -66,24 +62,22 @@ def run(
     Exit codes: 0 every fault hurt, its rule came first, and a remedy mended it; 1 not so; 4 the target could not be used.
     """
     require_engine()
-    from slowq.repro.keep import keep as keep_arms
     from slowq.repro.scenarios import catalogue, named
 
     if not names and not every:
         raise UsageError("no scenario named", hint="slowq scenarios list, or --all")
     chosen = list(catalogue().values()) if every else [named(name) for name in names or ()]
-    options = options_of(target, target_log, token_env, yes, rounds, seconds, seed)
+    options = Aim(target, target_log, target_metrics, token_env, yes, beside_traffic).options(rounds, seconds, seed)
     kept = None if keep is None else _folder(keep)
     results = []
     for scenario in chosen:
-        if target != "engine" and scenario.engine_only:
-            results.append({"scenario": scenario.name, "skipped": scenario.engine_only})
-            continue
         began, load = time.monotonic(), os.getloadavg()[0]
-        arms = arms_of(scenario, scenario.remedies, options)
-        if kept is not None:
-            keep_arms(kept, scenario, arms)
-        result = judged(scenario, arms, options)
+        try:
+            result = _measured(scenario, options, kept)
+        except UsageError as error:  # it cannot be made there, or does not fit
+            if not every:
+                raise
+            result = {"scenario": scenario.name, "skipped": error.message}
         took_s = round(time.monotonic() - began, 1)
         results.append(result | {"took_s": took_s, "load": [load, os.getloadavg()[0]]})
         if not as_json:
@@ -92,6 +86,9 @@ def run(
     if as_json:
         end_progress()
         typer.echo(json.dumps(results, indent=1, ensure_ascii=False))
+    if trouble := next((one["trouble"] for one in results if one.get("trouble")), None):
+        messages.error(trouble)
+        return ServerError.exit_code
     return 0 if all(one.get("green", True) for one in results) else GATE_FAILED
 
 
@@ -105,7 +102,17 @@ def _folder(name: str) -> Path:
     return path
 
 
-def judged(scenario: Any, arms: list[Any], options: Any) -> dict[str, Any]:
+def _measured(scenario: Scenario, options: Options, kept: Path | None) -> dict[str, Any]:
+    from slowq.repro.keep import keep as keep_arms
+
+    scenario = targets.fit(scenario, options)
+    arms = arms_of(scenario, scenario.remedies, options)
+    if kept is not None:
+        keep_arms(kept, scenario, arms)
+    return judged(scenario, arms, options)
+
+
+def judged(scenario: Scenario, arms: list[Any], options: Options) -> dict[str, Any]:
     from slowq.repro.judge import judge
     from slowq.repro.receipt import receipt
     from slowq.repro.stats import measured
@@ -118,7 +125,7 @@ def judged(scenario: Any, arms: list[Any], options: Any) -> dict[str, Any]:
     times = hurt["p99_s"].mean / healthy["p99_s"].mean
     receipts = []
     for remedy, after in zip(scenario.remedies, afters, strict=True):
-        made = receipt(scenario, remedy, before, after, judge(scenario, before, after), options, options.target)
+        made = receipt(scenario, remedy, before, after, judge(scenario, before, after), options)
         now = measured(after.rounds, who)
         receipts.append(made | {"against_base": now["p99_s"].mean / healthy["p99_s"].mean if now else None})
     mended = [one for one in receipts if one["outcome"] == "confirmed" and (one["against_base"] or BACK + 1) <= BACK]
@@ -132,13 +139,14 @@ def judged(scenario: Any, arms: list[Any], options: Any) -> dict[str, Any]:
         "first": first,
         "green": bool(times >= HURTS and mended and first in (scenario.rule, None)),
         "base_recall": base.recall,
+        "trouble": next((one.trouble for one in arms if one.trouble), None),
         "receipts": receipts,
     }
 
 
 def _show(result: dict[str, Any]) -> None:
-    if "trouble" in result:
-        typer.echo(f"{result['scenario']}: {result['trouble']}")
+    if "base_p99_s" not in result:
+        typer.echo(f"{result['scenario']}: {result.get('skipped') or result['trouble']}")
         return
     word = "green" if result["green"] else "not green"
     rejected = "" if result["hurts"] else f" (rejected: the fault must hurt at least {HURTS:g} times)"

@@ -6,7 +6,7 @@ distinct value and then spread over the rows by number.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -247,11 +247,6 @@ def from_context(context: Context) -> pd.DataFrame:
     A described request is slow where it takes a second, or clearly longer than when all is well. Where no request has a
     duration, all of them are there because somebody complained of them.
     """
-    frame = Table([])._slow_requests(None).drop(columns=["_label"])
-    frame["status"] = pd.Categorical([], categories=columns.words([]))
-    frame["phases"] = pd.Categorical([], categories=columns.words([]))
-    if not context.requests:
-        return frame
     timed = any(request.duration_s is not None for request in context.requests)
     rows = [
         {
@@ -272,16 +267,27 @@ def from_context(context: Context) -> pd.DataFrame:
         }
         for request in context.requests
     ]
-    described = pd.DataFrame(rows).reindex(columns=frame.columns)
+    return of_rows(rows)
+
+
+def of_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Requests that no log tells of, in the columns of those that one does; what a row lacks is not known.
+
+    Without the columns of the filter's shape and of the pattern, which `patterns.add_patterns` adds.
+    """
+    frame = Table([])._slow_requests(None).drop(columns=["_label"])
+    frame["status"] = pd.Categorical([], categories=columns.words([]))
+    frame["phases"] = pd.Categorical([], categories=columns.words([]))
+    if not rows:
+        return frame
+    told = pd.DataFrame(rows).reindex(columns=frame.columns)
     for name in frame.columns:
         dtype = frame[name].dtype
         if isinstance(dtype, pd.CategoricalDtype):
-            described[name] = pd.Categorical(
-                described[name], categories=columns.words(described[name].dropna().astype(str))
-            )
+            told[name] = pd.Categorical(told[name], categories=columns.words(told[name].dropna().astype(str)))
         else:
-            described[name] = described[name].astype(dtype)
-    return described
+            told[name] = told[name].astype(dtype)
+    return told
 
 
 def _is_slow(duration_s: float | None, fast_s: float | None) -> bool:

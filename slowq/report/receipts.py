@@ -8,6 +8,13 @@ from typing import Any
 SHOWN = ("p50_s", "p95_s", "p99_s", "qps")
 MOST_TRIED = 5
 _LARGEST = 1e15  # what is larger is no time, rate or count of ours
+# What a rule was judged from, in a reproduction.
+_SOURCES = {
+    "log": "the log",
+    "clients": "the requests as their clients saw them",
+    "metrics": "the metrics",
+    "facts": "the server's facts",
+}
 _CHANGED = {"confirmed": "Proven", "no effect": "Tried, did not help", "worse": "Tried, made it worse"}
 
 
@@ -150,6 +157,7 @@ def lines(made: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name.replace('_', ' '):<12}{share:>22.0%}{after:>22.0%}"
     for name, was_p99, now_p99 in _beside(made):
         yield f"{name:<12}{was_p99:>22}{now_p99:>22}  p99 of a pattern beside it"
+    yield from _judged(made.get("rule"))
     yield f"{made['rounds']} rounds of {made['seconds']:g} s each, in turns; {made['target']}; the intervals are at 95 %"
 
 
@@ -163,6 +171,17 @@ def _beside(made: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         if all(_is_number(one) for one in seconds):
             before, after = (_shown("p99_s", {"mean": one}) for one in seconds)
             yield str(name), before, after
+
+
+def _judged(rule: Any) -> Iterator[str]:
+    """What the rule said, and from what it was judged; nothing where it could not judge."""
+    if not isinstance(rule, Mapping) or not isinstance(rule.get("first_before"), str):
+        return
+    seen_in = rule.get("seen_in")
+    names = [_SOURCES[one] for one in seen_in if one in _SOURCES] if isinstance(seen_in, list) else []
+    judged = f"; judged from {', '.join(names)}" if names else ""
+    after = "is silent" if rule.get("silent_after") is True else "still fires"
+    yield f"the first finding before is {rule['first_before']}; after, {rule.get('expected')} {after}{judged}"
 
 
 def _shown(name: str, one: Mapping[str, Any]) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from slowq.errors import ServerError
+from slowq.errors import ServerError, SlowqError
 from slowq.repro.data import Rows, draw, nearest, queries
 from slowq.repro.requests import send
 from slowq.repro.scenario import Setup
 
 INSERT_BYTES = 8 << 20
+CONNECT_S = 20.0
 READY_S = 300.0
 RECALL_QUERIES = 50
 
@@ -49,18 +50,43 @@ class Prepared:
         shares = [len(one & two) / len(two) for one, two in zip(found, exact, strict=True) if two]
         return float(np.mean(shares)) if shares else None
 
-    def drop(self) -> None:
-        for name in (self.name, *self.beside):
-            self.client.drop_collection(name)
+
+@contextmanager
+def asking(uri: str, doing: str) -> Iterator[None]:
+    """What the server or its client library says is an error of the server, not of slowq."""
+    try:
+        yield
+    except SlowqError:
+        raise
+    except Exception as error:
+        if not type(error).__module__.startswith(("pymilvus", "grpc")):
+            raise
+        raise ServerError(f"{uri} failed while {doing}: {said(error)}") from error
+
+
+def said(error: Exception) -> str:
+    """One line of what pymilvus or gRPC wraps in several."""
+    text = getattr(error, "message", "") or getattr(error, "details", lambda: "")() or str(error)
+    return str(text).strip().partition("\n")[0][:300]
 
 
 def connect(uri: str, token: str = "") -> Any:
     from pymilvus import MilvusClient
 
     try:
-        return MilvusClient(uri=uri, token=token, timeout=20)
+        return MilvusClient(uri=uri, token=token, timeout=CONNECT_S)
     except Exception as error:
-        raise ServerError(f"cannot reach {uri}: {error}") from error
+        raise ServerError(f"cannot reach {uri}: {said(error)}") from error
+
+
+def server_version(uri: str, token: str = "") -> str:
+    """As the Milvus says it, such as "v2.3.5". Raises ServerError where it does not answer."""
+    client = connect(uri, token)
+    try:
+        with asking(uri, "its version was asked"):
+            return str(client.get_server_version(timeout=CONNECT_S))
+    finally:
+        client.close()
 
 
 def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
@@ -201,7 +227,8 @@ def beside(made: Prepared, pause_ticks: Callable[[bool], None], seconds: float) 
     if setup.deletes_per_s:
         jobs.append(_delete)
     jobs += [job for flag, job in ((setup.builds, _build), (setup.compacts, _compact), (setup.loads, _load)) if flag]
-    threads = [threading.Thread(target=_guarded, args=(job, made, stop), daemon=True) for job in jobs]
+    failed: list[Exception] = []
+    threads = [threading.Thread(target=_guarded, args=(job, made, stop, failed), daemon=True) for job in jobs]
     if setup.stall_s:
         threads.append(threading.Thread(target=_stall, args=(pause_ticks, setup.stall_s, seconds, stop), daemon=True))
     for thread in threads:
@@ -212,16 +239,18 @@ def beside(made: Prepared, pause_ticks: Callable[[bool], None], seconds: float) 
         stop.set()
         for thread in threads:
             thread.join()
+    if failed:
+        raise ServerError(f"what runs beside the requests failed: {said(failed[0])}") from failed[0]
 
 
-def _guarded(job: Callable[[Prepared, threading.Event], None], made: Prepared, stop: threading.Event) -> None:
-    from pymilvus import MilvusException
-
+def _guarded(
+    job: Callable[[Prepared, threading.Event], None], made: Prepared, stop: threading.Event, failed: list[Exception]
+) -> None:
     try:
         job(made, stop)
-    except MilvusException:
+    except Exception as error:  # noqa: BLE001 - whoever waits for the thread must hear of it
         if not stop.is_set():
-            raise
+            failed.append(error)
 
 
 def _write(made: Prepared, stop: threading.Event) -> None:

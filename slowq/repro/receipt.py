@@ -25,7 +25,7 @@ from slowq.repro.stats import Interval, measured
 
 
 def receipt(
-    scenario: Scenario, remedy: Remedy, before: Arm, after: Arm, judged: Judged, options: Options, target: str
+    scenario: Scenario, remedy: Remedy, before: Arm, after: Arm, judged: Judged, options: Options
 ) -> dict[str, Any]:
     who = before.setup.measured
     return {
@@ -36,22 +36,43 @@ def receipt(
         "remedy": remedy.key,
         "says": remedy.says,
         "change": json.loads(json.dumps(remedy.change, default=str)),
-        "rule": {"expected": scenario.rule, "first_before": judged.first, "silent_after": judged.silent},
+        "rule": {
+            "expected": scenario.rule,
+            "first_before": judged.first,
+            "silent_after": judged.silent,
+            "seen_in": list(judged.seen_in),
+        },
         "measured": who,
         "before": _arm(before, who),
         "after": _arm(after, who),
         "rounds": len(before.rounds),
         "seconds": options.seconds,
         "seed": options.seed,
-        "target": target,
+        "target": options.shown,
         "scale": {"rows": before.setup.rows, "dim": before.setup.dim, "clients": before.setup.clients},
         "replay": _replay(before),
+        "trouble": before.trouble or after.trouble or None,
         "assumed": [*scenario.assumed, *_paced(before)],
-        "command": f"slowq reproduce scenario.yaml --remedy {remedy.key} --seed {options.seed}",
-        "versions": {"slowq": __version__, **{name: _version(name) for name in ("pymilvus", "faiss-cpu", "numpy")}},
+        "command": _command(remedy, options),
+        "versions": {"slowq": __version__, **_server(before, options), **{name: _version(name) for name in _PACKAGES}},
         "machine": {"cpus": os.cpu_count(), "processor": platform.machine(), "system": platform.system()},
         "digest": hashlib.sha256(f"{options.seed}\n{to_yaml(scenario)}".encode()).hexdigest()[:16],
     }
+
+
+_PACKAGES = ("pymilvus", "faiss-cpu", "numpy")
+
+
+def _command(remedy: Remedy, options: Options) -> str:
+    where = "" if options.on_engine else f" --target {options.shown}"
+    return f"slowq reproduce scenario.yaml --remedy {remedy.key} --seed {options.seed}{where}"
+
+
+def _server(arm: Arm, options: Options) -> dict[str, str | None]:
+    """The engine's version is slowq's."""
+    if options.on_engine:
+        return {}
+    return {"milvus": arm.context.milvus.get("version") if arm.context else None}
 
 
 def _version(name: str) -> str | None:
@@ -127,8 +148,12 @@ def phases(arm: Arm) -> dict[str, float] | None:
     }
     found = {name: _grown(arm.series, metric) for name, metric in sums.items()}
     core = "internal_core_search_latency_sum"
-    found["scalar_filter"] = _grown(arm.series, core, {"type": "scalar_latency"})
-    found["vector_search"] = _grown(arm.series, core, {"type": "vector_latency"})
+    if any(one["metric"]["__name__"] == core for one in arm.series["series"]):
+        found["scalar_filter"] = _grown(arm.series, core, {"type": "scalar_latency"})
+        found["vector_search"] = _grown(arm.series, core, {"type": "vector_latency"})
+    else:  # before 2.4.7 the two are one
+        segments = "milvus_querynode_sq_segment_latency_sum"
+        found["segments"] = _grown(arm.series, segments, {"query_type": "search"})
     total = sum(found.values())
     return {name: round(much / total, 4) for name, much in found.items()} if total > 0 else None
 

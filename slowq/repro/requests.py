@@ -7,7 +7,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -46,6 +46,7 @@ class Load:
     seconds: float
     seed: int
     due: tuple[tuple[float, int], ...] | None = None
+    token: str = field(default="", repr=False)
 
 
 class Clients:
@@ -95,7 +96,7 @@ def _serve(pipe: Connection) -> None:
 def _connected(load: Load) -> list[Answer]:
     from pymilvus import MilvusClient
 
-    client = MilvusClient(uri=load.uri)
+    client = MilvusClient(uri=load.uri, token=load.token)
     try:
         return answers_of(client, load)
     finally:
@@ -116,6 +117,18 @@ def answers_of(client: Any, load: Load) -> list[Answer]:
     for thread in threads:
         thread.join()
     return sender.answers
+
+
+def asked_by(setup: Setup, who: str) -> Setup:
+    """The set-up whose request is the one that these send: clients, those of another pattern, or else probes."""
+    if who == "clients":
+        return setup
+    for one in setup.others:
+        if one.name == who:
+            return setup.of(one)
+    return Setup(
+        dim=setup.dim, vector=setup.vector, metric=setup.metric, params=setup.params, level="Bounded", index=setup.index
+    )
 
 
 class _Coming:
@@ -161,15 +174,7 @@ class _Sender:
             self._send(which, own[which], dice, due, 0.0)
 
     def probe(self, number: int) -> None:
-        setup = self._load.setup
-        plain = Setup(
-            dim=setup.dim,
-            vector=setup.vector,
-            metric=setup.metric,
-            params=setup.params,
-            level="Bounded",
-            index=setup.index,
-        )
+        plain = asked_by(self._load.setup, "probes")
         dice, way = np.random.default_rng([self._load.seed, number, 6]), self._way(plain)
         while time.perf_counter() < self._until:
             self._answer("probes", plain, way, dice, time.perf_counter(), PROBE_PAUSE_S)

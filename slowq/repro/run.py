@@ -13,12 +13,14 @@ from typing import Any
 from slowq.context import live, loads
 from slowq.errors import ServerError, SlowqError, UsageError
 from slowq.facts import Context
+from slowq.repro import milvus
 from slowq.repro.arrivals import Replay, replay
-from slowq.repro.prepare import Prepared, beside, connect, make_cold, prepare
+from slowq.repro.milvus import Milvus, MilvusTarget, collection_name, ended_as_interrupted
+from slowq.repro.prepare import Prepared, asking, beside, connect, make_cold, prepare
 from slowq.repro.requests import Clients, Load
 from slowq.repro.scenario import Setup
 from slowq.repro.stats import Round
-from slowq.repro.target import EngineTarget, MilvusTarget, Target, collection_name
+from slowq.repro.target import EngineTarget, Target
 
 ROUNDS = 5
 SECONDS = 2.0
@@ -33,16 +35,31 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run. `target` is "engine" or the address of a Milvus."""
+    """How to run. `target` is "engine" or the address of a Milvus, `logs` and `metrics` where it has its own.
+
+    `beside_traffic`: the Milvus may be used although others use it.
+    """
 
     rounds: int = ROUNDS
     seconds: float = SECONDS
     seed: int = 1
     target: str = "engine"
-    token: str = ""
+    token: str = field(default="", repr=False)
     logs: Path | None = None
+    metrics: str | None = None
+    beside_traffic: bool = False
     budget_s: float | None = None  # no further round begins after that
     most_rows: int = 2_000_000
+    most_bytes: int = 4 << 30  # of all set-ups together, on a Milvus that is not ours
+
+    @property
+    def on_engine(self) -> bool:
+        return self.target == "engine"
+
+    @property
+    def shown(self) -> str:
+        """The target, as receipts and messages name it: a URI without user and password."""
+        return "the bundled engine" if self.on_engine else live.shown(self.target)
 
 
 @dataclass(slots=True)
@@ -60,59 +77,53 @@ class Arm:
     context: Context | None = None  # the same, read
     collection: str = ""
     replay: Replay | None = None  # when its requests were due, where it has arrivals
+    own_log: bool = True  # whether the log holds every slow request of the set-up, as the engine's does
     trouble: str = ""
 
 
 def run(name: str, setups: Sequence[tuple[str, Setup]], options: Options, say: Say) -> list[Arm]:
-    """Every set-up, in rounds that take turns. What was made is gone when it returns, also after Ctrl-C.
+    """Every set-up, in rounds that take turns. What was made is gone when it returns, also after Ctrl-C and SIGTERM.
 
-    Raises UsageError where it does not fit, ServerError where a server cannot be used; a server that dies on the way
-    leaves what was measured so far, with `trouble` set.
+    Raises UsageError where it does not fit or a Milvus is in use, ServerError where a server cannot be used; a server that
+    dies on the way leaves what was measured so far, with `trouble` set.
     """
     check_room([setup for _, setup in setups], options)
-    arms = [Arm(label, setup) for label, setup in setups]
-    began = time.monotonic()
-    with ExitStack() as held:
-        clients = Clients()
-        held.callback(clients.close)
-        ready = []
-        for arm in arms:
-            say(f"preparing {arm.name}: {arm.setup.rows:,} rows")
-            ready.append(_prepared(name, arm, options, held))
-        for arm, (target, made) in zip(arms, ready, strict=True):
-            _turn(arm, target, made, clients, options, WARM_UP_S, options.seed)
-            arm.rounds.clear()
-        _pace(arms, ready[0], clients, options)
-        for number in range(options.rounds):
-            enough = number >= 2 and options.budget_s is not None and time.monotonic() - began > options.budget_s
-            if enough:
-                break
-            for arm, (target, made) in zip(arms, ready, strict=True):
-                say(f"round {number + 1} of {options.rounds}: {arm.name}")
-                try:
-                    _turn(arm, target, made, clients, options, options.seconds, options.seed + number + 1)
-                except SlowqError as error:
-                    arm.trouble = error.message
-            if any(arm.trouble for arm in arms):
-                break
-        for arm, (target, made) in zip(arms, ready, strict=True):
-            _collect(arm, target, made, options)
+    arms = [Arm(label, setup, own_log=options.on_engine) for label, setup in setups]
+    place: Milvus | None = None
+    try:
+        with ended_as_interrupted(), ExitStack() as held:
+            for arm in arms:
+                arm.collection = collection_name(name)
+            if not options.on_engine:
+                place = _place(options, held)
+                held.callback(place.drop, [arm.collection for arm in arms])
+            _measured(arms, place, options, say, held)
+    except (ServerError, KeyboardInterrupt) as error:
+        if place is not None and place.left:
+            why = error.message if isinstance(error, ServerError) else "interrupted, and the Milvus does not answer"
+            raise ServerError(f"{why}; {_left(place)}") from error
+        raise
+    if place is not None and place.left:
+        trouble = next((one.trouble for one in arms if one.trouble), f"{options.shown} does not answer any more")
+        arms[0].trouble = f"{trouble}; {_left(place)}"
     return arms
 
 
-def _prepared(name: str, arm: Arm, options: Options, held: ExitStack) -> tuple[Target, Prepared]:
-    own = options.target == "engine"
-    target = EngineTarget(arm.setup) if own else MilvusTarget(options.target, options.token, options.logs)
-    held.callback(target.close)
-    client = connect(target.uri, options.token)
+def _left(place: Milvus) -> str:
+    return f"what may be left there: {', '.join(place.left)}"
+
+
+def _place(options: Options, held: ExitStack) -> Milvus:
+    client = connect(options.target, options.token)
     held.callback(client.close)
-    arm.collection = collection_name(name)
-    made = Prepared(client, arm.collection, arm.setup, options.seed, [], [])
-    if not own:
-        held.callback(_dropped, made)
-    full = prepare(client, arm.collection, arm.setup, options.seed)
-    made.rows, made.beside = full.rows, full.beside
-    return target, made
+    with asking(options.target, "it was looked at"):
+        return milvus.opened(
+            options.target,
+            client,
+            page=options.metrics,
+            log=options.logs,
+            traffic_allowed=options.beside_traffic,
+        )
 
 
 def _pace(arms: Sequence[Arm], first: tuple[Target, Prepared], clients: Clients, options: Options) -> None:
@@ -132,39 +143,79 @@ def _pace(arms: Sequence[Arm], first: tuple[Target, Prepared], clients: Clients,
         arm.replay = paced
 
 
-def _dropped(made: Prepared) -> None:
-    """Whatever carries the collection's name: also what was made while we were interrupted."""
-    for name in made.client.list_collections():
-        if name.startswith(made.name):
-            made.client.drop_collection(name)
+def _measured(arms: Sequence[Arm], place: Milvus | None, options: Options, say: Say, held: ExitStack) -> None:
+    began = time.monotonic()
+    clients = Clients()
+    held.callback(clients.close)
+    ready = []
+    for arm in arms:
+        say(f"preparing {arm.name}: {arm.setup.rows:,} rows")
+        ready.append(_prepared(arm, place, options, held))
+    for arm, (target, made) in zip(arms, ready, strict=True):
+        _turn(arm, target, made, clients, options, WARM_UP_S, options.seed)
+        arm.rounds.clear()
+    _pace(arms, ready[0], clients, options)
+    for number in range(options.rounds):
+        enough = number >= 2 and options.budget_s is not None and time.monotonic() - began > options.budget_s
+        if enough:
+            break
+        for arm, (target, made) in zip(arms, ready, strict=True):
+            say(f"round {number + 1} of {options.rounds}: {arm.name}")
+            try:
+                _turn(arm, target, made, clients, options, options.seconds, options.seed + number + 1)
+            except SlowqError as error:
+                arm.trouble = f"round {number + 1}, {arm.name}: {error.message}"
+                break
+        if any(arm.trouble for arm in arms):
+            break
+    for arm, (target, made) in zip(arms, ready, strict=True):
+        _collect(arm, target, made, options)
+
+
+def _prepared(arm: Arm, place: Milvus | None, options: Options, held: ExitStack) -> tuple[Target, Prepared]:
+    target: Target = EngineTarget(arm.setup) if place is None else MilvusTarget(place)
+    held.callback(target.close)
+    if place is None:
+        client = connect(target.uri)
+        held.callback(client.close)
+    else:
+        client = place.client
+    with asking(target.uri, f"{arm.name} was prepared"):
+        return target, prepare(client, arm.collection, arm.setup, options.seed)
 
 
 def _turn(
     arm: Arm, target: Target, made: Prepared, clients: Clients, options: Options, seconds: float, seed: int
 ) -> None:
-    if arm.setup.cold:
-        make_cold(made)
-    load = Load(target.uri, made.name, arm.setup, seconds, seed, arm.replay.due if arm.replay else None)
+    with asking(target.uri, "the set-up was released and loaded"):
+        if arm.setup.cold:
+            make_cold(made)
+    due = arm.replay.due if arm.replay else None
+    load = Load(target.uri, made.name, arm.setup, seconds, seed, due, options.token)
     with target.watching(), beside(made, target.pause_ticks, seconds):
         began = time.monotonic()
         answers = clients.run(load)
         took = time.monotonic() - began
+    if any(one.error for one in answers) and not target.alive():
+        raise ServerError(f"{target.uri} does not answer any more")
     arm.rounds.append(Round(max(seconds, min(took, seconds * 2)), tuple(answers)))
 
 
 def _collect(arm: Arm, target: Target, made: Prepared, options: Options) -> None:
-    if arm.trouble:
+    """What the server says of it, where it still does."""
+    arm.log, arm.series = target.log(), target.series()
+    if not target.alive():
         return
-    arm.recall = made.recall()
-    if isinstance(target, EngineTarget):
-        arm.memory_bytes = target.memory_bytes()
-    log = target.log()
-    arm.log = log.read_bytes() if log is not None else b""
-    arm.series = target.series()
-    question = live.Question(collections=(made.name,), timeout_s=_ASK_S)
-    asked = live.ask(target.uri, question, live.Login(options.token or None))
-    arm.facts = live.text_of(asked)
-    arm.context = loads(arm.facts, "slowq context")
+    arm.memory_bytes = target.memory_bytes
+    try:
+        with asking(target.uri, "its answers were compared"):
+            arm.recall = made.recall()
+        question = live.Question(collections=(made.name,), timeout_s=_ASK_S)
+        asked = live.ask(target.uri, question, live.Login(options.token or None))
+        arm.facts = live.text_of(asked)
+        arm.context = loads(arm.facts, "slowq context")
+    except ServerError as error:
+        arm.trouble = arm.trouble or error.message
 
 
 def check_room(setups: Sequence[Setup], options: Options) -> None:
@@ -172,9 +223,15 @@ def check_room(setups: Sequence[Setup], options: Options) -> None:
     rows = max(one.rows + one.growing_rows for one in setups)
     if rows > options.most_rows:
         raise UsageError(f"{rows:,} rows are more than the limit of {options.most_rows:,}", hint="set --rows lower")
-    if options.target != "engine":
-        return
     needed = sum(one.bytes_estimated for one in setups)
+    if not options.on_engine:
+        if needed > options.most_bytes:
+            raise UsageError(
+                f"the scenario needs about {needed / 2**30:.1f} GiB of the Milvus for {len(setups)} collections, more than "
+                f"the limit of {options.most_bytes / 2**30:g} GiB",
+                hint="set --rows lower",
+            )
+        return
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") + _cached_bytes()
     if needed > free * MEMORY_SHARE:
         raise UsageError(

@@ -1,7 +1,7 @@
-"""Where a scenario runs: the bundled engine, one process a set-up, or a Milvus that is there.
+"""Where a scenario runs: the bundled engine, one process a set-up, or a Milvus that is there (`milvus.py`).
 
-Both are spoken to through pymilvus only; what differs is that an engine is started with the set-up's configuration, lets
-its time tick be held back, and that its log and metrics can be read.
+Both are spoken to through pymilvus only; what differs is that an engine is started with the set-up's configuration, and
+lets its time tick be held back.
 """
 
 from __future__ import annotations
@@ -10,24 +10,20 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-import threading
 import time
-import urllib.request
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from slowq.errors import ServerError, UsageError
+from slowq.errors import ServerError
 from slowq.facts import HEALTHY_S
+from slowq.repro import scrape
 from slowq.repro.scenario import Setup
+from slowq.repro.scrape import Scraped
 
-PREFIX = "slowq_repro_"
 START_S = 30.0
-SCRAPE_S = 0.5
 # Total times decide what is slow in this form, so that requests with many query vectors are logged (until 2.5.12).
 LOG_VERSION = "2.4"
 
@@ -36,48 +32,29 @@ class Target(Protocol):
     """One server with one set-up's collections."""
 
     uri: str
-    describes: str
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Resident, now; None where it is not the set-up's alone."""
 
     def pause_ticks(self, paused: bool) -> None: ...
 
-    def log(self) -> Path | None:
-        """Its log; None where it cannot be read."""
+    def log(self) -> bytes:
+        """What it wrote about this set-up; empty where that cannot be read."""
 
     def series(self) -> dict[str, Any] | None:
         """Its metrics so far, in the form of the contract's metrics file; None where they cannot be read."""
 
-    def watching(self) -> Any:
-        """A context in which its metrics are collected."""
+    def watching(self) -> AbstractContextManager[None]:
+        """A context, the turn of the set-up, in which its log and metrics are collected."""
 
+    def alive(self) -> bool: ...
 
-@dataclass(slots=True)
-class Scraped:
-    """What /metrics said, every half second, as Prometheus would have kept it."""
-
-    moments: list[float] = field(default_factory=list)
-    values: dict[tuple[tuple[str, str], ...], list[tuple[float, str]]] = field(default_factory=dict)
-
-    def add(self, at: float, text: str) -> None:
-        from prometheus_client.parser import text_string_to_metric_families
-
-        self.moments.append(at)
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                labels = (("__name__", sample.name), *sorted(sample.labels.items()))
-                self.values.setdefault(labels, []).append((at, repr(float(sample.value))))
-
-    def document(self) -> dict[str, Any] | None:
-        if len(self.moments) < 2:
-            return None
-        start = self.moments[0]
-        series = [{"metric": dict(labels), "values": list(pairs)} for labels, pairs in self.values.items()]
-        return {"start": start, "end": self.moments[-1], "step": SCRAPE_S, "series": series}
+    def close(self) -> None: ...
 
 
 class EngineTarget:
     """An engine in a process and a folder of its own; both are gone after `close`."""
-
-    describes = "the bundled engine"
 
     def __init__(self, setup: Setup, *, slow_s: float = HEALTHY_S) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="slowq-repro-"))
@@ -118,37 +95,22 @@ class EngineTarget:
     def pause_ticks(self, paused: bool) -> None:
         self._pipe.send(paused)
 
-    def log(self) -> Path | None:
-        return self._log
+    def log(self) -> bytes:
+        return self._log.read_bytes()
 
     def series(self) -> dict[str, Any] | None:
         return self._scraped.document()
 
+    @property
     def memory_bytes(self) -> int:
-        """Resident, now."""
         with open(f"/proc/{self._process.pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        stop = threading.Event()
-        thread = threading.Thread(target=self._scrape, args=(stop,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    def watching(self) -> AbstractContextManager[None]:
+        return scrape.watching(self._metrics_uri, self._scraped)
 
-    def _scrape(self, stop: threading.Event) -> None:
-        while True:
-            try:
-                with urllib.request.urlopen(self._metrics_uri, timeout=5) as page:  # noqa: S310 - http of our own
-                    self._scraped.add(round(time.time() / SCRAPE_S) * SCRAPE_S, page.read().decode())
-            except OSError:
-                pass  # the server is busy, or gone: the round itself says so
-            if stop.wait(SCRAPE_S):
-                return
+    def alive(self) -> bool:
+        return self._process.is_alive()
 
     def close(self) -> None:
         if self._process.pid is not None:
@@ -184,32 +146,3 @@ def _engine(pipe: Connection, folder: str, log: str, config: Mapping[str, Any], 
             engine.pause_ticks(pipe.recv())
         except EOFError:
             os._exit(0)  # the parent is gone; the folder holds nothing that is worth a clean end
-
-
-class MilvusTarget:
-    """A Milvus that somebody else runs. Only collections that carry our prefix are touched."""
-
-    def __init__(self, uri: str, token: str = "", logs: Path | None = None) -> None:
-        self.uri, self._token, self._logs = uri, token, logs
-        self._from = logs.stat().st_size if logs is not None else 0
-        self.describes = uri
-
-    def pause_ticks(self, paused: bool) -> None:
-        raise UsageError("a real Milvus does not let its time tick be held back", hint="--target engine does")
-
-    def log(self) -> Path | None:
-        return self._logs
-
-    def series(self) -> dict[str, Any] | None:
-        return None
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        yield
-
-    def close(self) -> None:
-        """Nothing: it is not ours to end."""
-
-
-def collection_name(scenario: str) -> str:
-    return f"{PREFIX}{scenario}_{uuid.uuid4().hex[:8]}"

@@ -171,7 +171,9 @@ def test_a_name_that_leaves_nothing_is_answered_with_those_there_are(slowq: Any,
     assert "the log names 1 collection: catalog_hnsw; the longest took 16.2 s" in done.err
 
 
-def test_filters_that_leave_nothing_are_explained_from_one_reading_of_standard_input(slowq: Any, small_log: Path) -> None:
+def test_filters_that_leave_nothing_are_explained_from_one_reading_of_standard_input(
+    slowq: Any, small_log: Path
+) -> None:
     done = slowq("analyze", "-", "--collection", "nobody", stdin=small_log.read_bytes())
     assert done.code == 0
     assert done.err.startswith("hint: the filters leave none of ")

@@ -166,6 +166,42 @@ def test_what_ran_beside_is_told_where_it_ran_in_both() -> None:
     assert not [one for one in told if "gone" in one]
 
 
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (
+            {
+                "expected": "a",
+                "first_before": "a",
+                "silent_after": True,
+                "seen_in": ["clients", "metrics", "x", "facts"],
+            },
+            (
+                "the first finding before is a; after, a is silent; judged from the requests as their clients saw them, the "
+                "metrics, the server's facts"
+            ),
+        ),
+        (
+            {"expected": "a", "first_before": "b", "silent_after": False, "seen_in": ["log"]},
+            "the first finding before is b; after, a still fires; judged from the log",
+        ),
+        (
+            {"expected": "a", "first_before": "a", "silent_after": True},
+            "the first finding before is a; after, a is silent",
+        ),
+    ],
+)
+def test_the_lines_say_what_the_rule_was_judged_from(rule: dict[str, Any], words: str) -> None:
+    assert list(lines(receipt(rule=rule)))[-2] == words
+
+
+@pytest.mark.parametrize(
+    "rule", [None, [], {"expected": "a", "first_before": None, "silent_after": None, "seen_in": []}]
+)
+def test_a_rule_that_was_not_judged_has_no_line(rule: Any) -> None:
+    assert list(lines(receipt(rule=rule))) == list(lines(receipt()))
+
+
 def test_bars_are_shares_of_the_longest_end() -> None:
     p99 = bars(receipt())[-1]
     assert p99["name"] == "p99"

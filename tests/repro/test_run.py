@@ -20,8 +20,11 @@ def test_what_does_not_fit_into_the_memory_is_refused_with_the_numbers() -> None
         check_room([large] * 3, Options())
 
 
-def test_the_memory_of_a_server_elsewhere_is_not_ours_to_judge() -> None:
-    check_room([Setup(rows=2_000_000, dim=32_768)], Options(target="http://elsewhere:19530"))
+def test_a_milvus_of_others_is_not_filled() -> None:
+    there = Options(target="http://elsewhere:19530")
+    check_room([Setup(rows=1_000_000, dim=128)] * 2, there)
+    with pytest.raises(UsageError, match=r"needs about 4\.2 GiB of the Milvus for 3 collections, more than .* 4 GiB"):
+        check_room([Setup(rows=1_000_000, dim=128)] * 3, there)
 
 
 def test_the_estimate_grows_with_rows_dimensions_and_the_graph() -> None:

@@ -47,6 +47,7 @@ __all__ = [
     "Question",
     "ask",
     "require_library",
+    "shown",
     "text_of",
 ]
 
