@@ -182,12 +182,13 @@ class GrowingSegments:
     )
     hardly_any_work: float = threshold(
         0.1,
-        "share of the time on segments below which growing ones cannot be what is slow",
+        "share of the time on segments, or of that and the wait for tSafe, below which growing ones cannot be what is slow",
     )
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
         scanned = measured.growing_share
+        waits = _waits(measured, scanned, self.hardly_any_work)
         unindexed = workload.events_of(case, "no_index_search")
         growing = workload.events_of(case, "growing_redundant", "insert", "flush")
         counted = [(c, c.segments) for c in case.context.collections if c.segments != SegmentFacts()]
@@ -257,7 +258,7 @@ class GrowingSegments:
                     self.growing_work_share,
                 )
             )
-        busy = bool(scanned >= self.growing_work_share)
+        busy = bool(scanned >= self.growing_work_share) and not waits
         if not many and not told and not len(unindexed) and not len(growing) and not writes and not busy:
             return Clear("segments are few, large and indexed, and nothing is written")
         return fact(
@@ -275,7 +276,7 @@ class GrowingSegments:
                     (busy, 0.65),
                 ],
                 against=[
-                    (bool(scanned < self.hardly_any_work), 0.6),
+                    (bool(scanned < self.hardly_any_work) or waits, 0.6),
                     (told is False, 0.6),
                     (work.share(heavy_requests(work)) > 0.5 and not busy, 0.5),
                 ],
@@ -283,3 +284,10 @@ class GrowingSegments:
             summary="Rows that are newly written lie in segments without an index, and every search scans them.",
             evidence=evidence,
         )
+
+
+def _waits(measured: signals.Signals, scanned: float, hardly_any: float) -> bool:
+    """Whether searches wait for tSafe, beside which the time on growing segments is hardly any. Writing causes both."""
+    waited = measured.phase("wait_tsafe")
+    on_segments = np.nansum([measured.phase("scalar_filter"), measured.phase("vector_search")])
+    return bool(waited > 0 and scanned * on_segments < hardly_any * (waited + on_segments) and waited > on_segments)

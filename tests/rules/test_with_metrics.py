@@ -43,6 +43,21 @@ def test_growing_segments_that_take_no_work_are_not_the_cause_whatever_is_writte
     )
 
 
+def test_growing_segments_beside_which_searches_wait_for_tsafe_are_not_what_is_slow() -> None:
+    """Writing makes segments grow, and Strong searches wait: the wait is what takes the time."""
+    waiting = {**GROWING, "wait_tsafe": (5.8, 2.0)}
+    facts = """
+collections:
+  - {name: products, segments: {sealed: 2, growing: 1, indexed: 2, small: 2}}
+"""
+    strong = many(40, search(took=6.0, consistency="Strong"), every=1.0)
+    found = diagnose(with_metrics(waiting, strong, facts=facts))
+    assert found.verdict.sub_cause == "consistency_wait"
+    assert confidence("growing_segments", with_metrics(waiting, strong, facts=facts)) < confidence(
+        "growing_segments", with_metrics(GROWING, strong, facts=facts)
+    )
+
+
 EXPORTS = many(9, query(100.0, took=70.0, output_fields='"[id,vec]"'), every=2.0)
 
 
