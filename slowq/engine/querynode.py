@@ -157,6 +157,7 @@ class QueryNode:
             try:
                 self._serve(tasks)
             finally:
+                del tasks  # while it waits, the thread keeps no segment that may be released
                 with self._changed:
                     self.running -= 1
 

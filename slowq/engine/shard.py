@@ -296,6 +296,8 @@ class Shard:
                 sealed=tuple(one for one in self.view.sealed if serves(one.partition)),
                 arriving=tuple(one for one in self.view.arriving if serves(one.partition)),
             )
+            there = _ids(self.view.segments)  # of the others the last snapshot would keep the memory, and mapped pages
+            self._frozen = {number: pair for number, pair in self._frozen.items() if number in there}
 
     def drop_partition(self, name: str) -> None:
         self._each(lambda one: None if one.partition == name else one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def test_a_deleted_row_is_in_no_later_strong_read(engine: Engine) -> None:
         assert key not in small.answer(engine)
         assert key not in small.nearest(engine, small.vector_of(key, key), 5)
     small.settled(engine)
+
+
+def test_what_was_searched_and_released_is_no_longer_in_memory(engine: Engine) -> None:
+    small.insert(engine, {key: (0, key) for key in range(20)})
+    engine.coordinator.flush(small.found(engine))
+    small.settled(engine)
+    assert len(small.nearest(engine, small.vector_of(3, 3), 5)) == 5
+    (shard,) = engine.coordinator.shards_of(small.found(engine))
+    index = weakref.ref(shard.view.sealed[0].vector_indexes["v"])
+    engine.coordinator.release(small.found(engine))
+    small.until(lambda: index() is None)
 
 
 def test_loads_and_releases_beside_flushes_and_compactions_lose_no_row(engine: Engine) -> None:
