@@ -12,15 +12,17 @@ Cause
     by tiered storage if eviction is on.
 
 How we tell
-    Before and after an event: the log lines of a start, a load or a segment assignment, or `events` of the context
-    file, are followed by slow requests whose durations fall with time while the pattern stays the same. Later
-    requests of the same patterns are fast or absent from the slow log. `pattern.only_first_searches` or
-    `pattern.only_after: restart` in the context file says it outright.
+    Before and after an event: the log lines of a start or a load are followed by slow requests, and soon no longer,
+    although searches go on: nine tenths of the slow seconds lie within the first third of the time in which was
+    searched before the next load. That searches go on is known from the metrics, or from requests that are logged and
+    fast, as in an access log. It weighs more where it was so after several loads, where the mean latency fell, and where
+    the context file says that the index is mapped or on disk. `pattern.only_first_searches` in the context file says it
+    outright.
 
     Supporting metrics: internal_cache_cell_access_miss_bytes_total and internal_cache_load_latency_microseconds
     with tiered storage, milvus_querynode_disk_cache_load_total before; disk reads of the host that fall over
-    minutes. With no event in the logs or the context file there is nothing to hold the requests against, and the
-    rule answers skipped.
+    minutes. With no load or start in the log, or nothing that tells of later searches, there is nothing to hold the
+    requests against, and the rule answers skipped.
 
 Not this when
     Slowness stays for as long as the load does (disk_bound_index, memory_pressure). Searches are slow during the
@@ -32,12 +34,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import pandas as pd
+
+from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.rule import About
-from slowq.workload import stated
+from slowq.findings import Clear, Evidence, Finding, Outcome, Remedy, Skipped
+from slowq.measures import Mask
+from slowq.rule import About, threshold
+from slowq.rules.disk_bound_index import on_disk
+from slowq.wording import count, do, percent
+from slowq.workload import logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -173,21 +182,133 @@ class ColdCache:
     """The first searches after a restart or a load page the index in."""
 
     about: ClassVar[About] = ABOUT
+    slow_share: float = threshold(
+        0.9,
+        "share of the slow seconds after a load that must lie at its beginning",
+    )
+    soon: float = threshold(
+        0.34,
+        "share of the time of searches after a load that counts as its beginning: where requests are slow for no reason "
+        "of the load, nine tenths of the slow seconds spread over nine tenths of that time",
+    )
+    falls: float = threshold(
+        3.0,
+        "times by which the mean latency must fall after the beginning: what is paged in costs a multiple",
+    )
 
     def check(self, case: Case) -> Outcome:
         first_only = case.context.pattern.get("only_first_searches")
-        after = case.context.pattern.get("only_after")
         if first_only is None:
-            return Skipped(self.about.needs)
+            return self._observed(case)
         if not first_only:
             return Clear("later searches are as slow as the first ones")
+        after = case.context.pattern.get("only_after")
         loads = [event for event in case.context.events if event.what in ("restart", "load")]
         evidence = [stated(case, "pattern.only_first_searches", "Only the first searches are slow.")]
         evidence += [stated(case, f"{event.key}.what", f"Before them there was a {event.what}.") for event in loads]
+        return self._found(case, evidence, confidence(0.5, signs=[(bool(loads) or after in ("restart", "load"), 0.6)]))
+
+    def _observed(self, case: Case) -> Outcome:
+        """What log and metrics show of it."""
+        work, turns = workload.of(case), _turns(case)
+        if turns is None or not work.count:
+            return Skipped(self.about.needs)
+        early = turns.early(work.started_s, self.soon)
+        share = work.share(early)
+        if share < self.slow_share:
+            return Clear(f"{percent(1 - share)} of the slow time is no first search after a load")
+        loads = len(np.unique(turns.of(work.started_s[early])))
+        fell = _fell(case, turns, self.soon)
+        mapped = [stated(case, key, says) for _, key, says in on_disk(case)]
+        evidence = [
+            logged(turns.lines, f"{count(loads, 'load')} {do(loads, 'have')} ended before slow requests."),
+            seen(
+                work,
+                f"{percent(share)} of the slow time lies in the first third of the time of searches after a load.",
+                early,
+                share,
+                self.slow_share,
+            ),
+        ]
+        if fell >= self.falls:
+            says = f"Searches took {fell:.1f} times as long there as later."
+            evidence.append(signals.of(case).says("search_latency", says, fell, self.falls))
+        signs = [(loads >= 2, 0.3), (bool(fell >= self.falls), 0.35), (bool(mapped), 0.3)]
+        return self._found(case, [*evidence, *mapped], confidence(0.3, signs=signs), early)
+
+    def _found(self, case: Case, evidence: list[Evidence], score: float, affected: Mask | None = None) -> Finding:
         return fact(
             self.about,
             case,
-            confidence=confidence(0.5, signs=[(bool(loads) or after in ("restart", "load"), 0.6)]),
+            confidence=score,
             summary="The first searches after a restart or a load fetch the index and the vectors from disk or object storage.",
             evidence=evidence,
+            affected=affected,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Turns:
+    """The times of searches between one load and the next. `ends_s`: when loads ended, sorted; `first_s`, `until_s`: when
+    the first search after each began, and when nine tenths of them had come; NaN where none did. All shape (n,)."""
+
+    lines: pd.DataFrame
+    ends_s: np.ndarray
+    first_s: np.ndarray
+    until_s: np.ndarray
+
+    def of(self, moments_s: np.ndarray) -> np.ndarray:
+        """Which load was the last before each moment; -1 for none."""
+        return np.asarray(np.searchsorted(self.ends_s, moments_s, "right") - 1)
+
+    def early(self, moments_s: np.ndarray, share: float) -> Mask:
+        """Which moments lie in the first part of the searches after a load."""
+        turn = self.of(moments_s)
+        first, until = self.first_s[turn], self.until_s[turn]
+        return np.asarray((turn >= 0) & (moments_s - first <= share * (until - first)))
+
+
+def _turns(case: Case) -> _Turns | None:
+    """None where the log tells of no load, or nothing tells of searches but the slow ones."""
+    lines = case.events[
+        case.events["what"].isin(["load", "segment_load", "restart"]) & (case.events["state"] != "start")
+    ]
+    began, ended, weight = _searches(case)
+    if not len(lines) or not len(began):
+        return None
+    ends = np.unique(workload.unix_s(lines["at"]))
+    turn = np.searchsorted(ends, began, "right") - 1
+    first, until = np.full(len(ends), np.nan), np.full(len(ends), np.nan)
+    for one in np.unique(turn[turn >= 0]):
+        own = np.flatnonzero(turn == one)
+        own = own[np.argsort(ended[own])]
+        first[one] = began[own].min()
+        come = np.cumsum(weight[own])
+        until[one] = ended[own][np.searchsorted(come, 0.9 * come[-1])]
+    return _Turns(lines, ends, first, until)
+
+
+def _searches(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Starts and ends of searches and how many they are: by the step of the metrics, else those of the log, if it holds
+    fast ones too."""
+    track = signals.of(case).track("search_latency")
+    if case.metrics is not None and track is not None and track.count is not None:
+        there = np.nan_to_num(track.count) > 0
+        times = case.metrics.times[there]
+        return times - track.step_s, times, track.count[there]
+    requests = case.requests
+    if requests["slow"].all():
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    began, ended = workload.unix_s(requests["started"]), workload.unix_s(requests["at"])
+    known = ~(np.isnan(began) | np.isnan(ended))
+    return began[known], ended[known], np.ones(int(known.sum()))
+
+
+def _fell(case: Case, turns: _Turns, share: float) -> float:
+    """How many times as long searches took at the beginning as later, by the metrics; NaN where they do not tell."""
+    track = signals.of(case).track("search_latency")
+    if case.metrics is None or track is None:
+        return float("nan")
+    middle_s = case.metrics.times - track.step_s / 2
+    early = turns.early(middle_s, share)
+    return track.mean(early) / track.mean(~early & (turns.of(middle_s) >= 0))

@@ -1,5 +1,5 @@
 from slowq.rules.cold_cache import ColdCache
-from tests.builders import case, cleared, fired, keys, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, keys, many, measured, needs, remedy, says, search
 
 AFTER = "pattern: {only_first_searches: true, only_after: restart}\nevents: [{what: restart, subject: querynode-1}]"
 
@@ -28,3 +28,51 @@ def test_it_is_not_this_when_later_searches_are_as_slow() -> None:
 
 def test_without_a_word_on_first_searches_the_rule_cannot_judge() -> None:
     assert "restarted" in needs(ColdCache().check(case(search())))[0]
+
+
+LOADED = event("load", at=-60.0, state="done", subject="449")
+MAPPED = """\
+collections: [{name: products, fields: [{name: vec, type: FLOAT_VECTOR, index: {type: IVF_FLAT, mmap: true}}]}]
+"""
+
+
+def test_slow_searches_that_come_only_first_after_a_load_are_seen_in_log_and_metrics() -> None:
+    seconds = measured({"search_latency": 0.05}, before={"search_latency": 2.0}, window=(0.0, 180.0))
+    first = many(4, search(at=-55.0, took=3.0))
+    found = fired(ColdCache().check(case(first, beside=[LOADED], metrics=seconds, facts=MAPPED)))
+    assert says(found) == (
+        "1 load has ended before slow requests. "
+        "100 % of the slow time lies in the first third of the time of searches after a load. "
+        "Searches took 32.6 times as long there as later. "
+        "vec of products is searched from disk: mapped."
+    )
+    assert found.explains_share == 1.0
+
+
+def test_fast_requests_of_the_log_tell_that_searches_went_on() -> None:
+    fast = many(60, search(at=0.0, took=0.01, slow=False))
+    loads = [LOADED, event("load", at=30.0, state="done", subject="449")]
+    slow = [search(at=-50.0, took=3.0), search(at=-48.0, took=3.0), search(at=34.0, took=3.0)]
+    more = many(100, search(at=-40.0, took=0.01, slow=False), every=0.4)
+    found = fired(ColdCache().check(case(slow, fast, more, beside=loads)))
+    assert says(found) == (
+        "2 loads have ended before slow requests. "
+        "100 % of the slow time lies in the first third of the time of searches after a load."
+    )
+
+
+def test_it_is_not_this_when_requests_stay_slow_after_the_load() -> None:
+    seconds = measured({"search_latency": 2.0}, before={"search_latency": 2.0}, window=(0.0, 180.0))
+    slow = many(20, search(at=-50.0, took=3.0), every=10.0)
+    because = cleared(ColdCache().check(case(slow, beside=[LOADED], metrics=seconds)))
+    assert because == "65 % of the slow time is no first search after a load"
+
+
+def test_it_is_not_this_when_requests_were_slow_before_any_load() -> None:
+    seconds = measured({"search_latency": 2.0}, before={"search_latency": 2.0}, window=(0.0, 180.0))
+    because = cleared(ColdCache().check(case(search(at=-70.0), beside=[LOADED], metrics=seconds)))
+    assert because == "100 % of the slow time is no first search after a load"
+
+
+def test_where_only_slow_searches_are_known_the_rule_cannot_judge() -> None:
+    assert needs(ColdCache().check(case(many(4, search(at=-55.0, took=3.0)), beside=[LOADED])))
