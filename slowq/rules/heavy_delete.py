@@ -21,7 +21,8 @@ How we tell
     the whole time.
 
     The metrics are milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num (2.4.14+),
-    milvus_datacoord_l0_delete_entries_num (2.4.12+) and milvus_querynode_apply_bf_latency. The slow log itself has
+    milvus_datacoord_l0_delete_entries_num (2.4.12+) and milvus_querynode_apply_bf_latency; a backlog of a fifth of the
+    loaded rows says that compaction is behind. The slow log itself has
     no line for deletes or upserts, so that without one of these the rule answers skipped.
 
 Not this when
@@ -45,6 +46,7 @@ from slowq.facts import STEADY_S, Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.wording import percent
 from slowq.workload import Mask, Workload, logged, seen, stated
 
@@ -157,6 +159,11 @@ class HeavyDelete:
         2.0,
         "how many times as dense slow seconds must be beside deletes as elsewhere, where requests are not slower there",
     )
+    backlog_share: float = threshold(
+        0.2,
+        "deletes that wait, as a share of the loaded rows, from which compaction is behind: a segment is due for its "
+        "deletes alone at that share of its rows (dataCoord.compaction.single.ratio.threshold)",
+    )
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
@@ -174,6 +181,7 @@ class HeavyDelete:
         if not len(backlog) and not much and not many and not stated_rate and not told:
             return Clear("few rows were deleted while requests were slow")
         # What is told is told of all the time.
+        behind = self._backlog_share(measured) >= self.backlog_share
         slowed = None if stated_rate or told or not work.window_s else self._slowed(case)
         if slowed is not None and not slowed.any():
             return Clear("no request was slower while many rows were deleted than at other times")
@@ -189,6 +197,7 @@ class HeavyDelete:
                     (much and bool(len(backlog)), 0.15),
                     (stated_rate, 0.5),
                     (many, 0.15),
+                    (many and behind, 0.3),
                     (
                         many and bool(measured.growing_share >= 0.5),
                         0.45,
@@ -202,6 +211,11 @@ class HeavyDelete:
             evidence=[*self._evidence(case, deletes, rows, backlog), *_overlap(work, slowed)],
             affected=slowed,
         )
+
+    def _backlog_share(self, measured: Signals) -> float:
+        """Deletes that wait to be compacted, over the loaded rows; NaN where it is not known."""
+        rows = measured.highest("rows")
+        return measured.highest("delete_backlog") / rows if rows > 0 else float("nan")
 
     def _slowed(self, case: Case) -> Mask:
         """The slow requests that ran beside many deletes, and are more or took longer than those that did not."""
@@ -233,6 +247,11 @@ class HeavyDelete:
             if changed >= self.deletes_per_s:
                 says = f"{changed:,.0f} rows are {name} each second."
                 evidence.append(measured.says(name, says, changed, self.deletes_per_s))
+        waiting = self._backlog_share(measured)
+        if waiting >= self.backlog_share:
+            waiting_rows, loaded = measured.highest("delete_backlog"), measured.highest("rows")
+            says = f"{waiting_rows:,.0f} deletes wait to be compacted, beside {loaded:,.0f} rows that are loaded."
+            evidence.append(measured.says("delete_backlog", says, waiting, self.backlog_share))
         if rows:
             says = f"The query node took in deletes of {rows:,.0f} rows at a time."
             evidence.append(logged(deletes, says, rows, self.deletes_per_s))

@@ -87,3 +87,13 @@ def test_deletes_that_metrics_count_have_their_time_too() -> None:
 def test_what_the_context_file_tells_is_told_of_all_the_time() -> None:
     found = fired(HeavyDelete().check(case(SLOW, facts="observations: {deletes_per_s: 5000}")))
     assert found.explains_share == 1.0
+
+
+def test_deletes_that_wait_for_compaction_make_it_surer() -> None:
+    slow = many(20, search(10, took=5.0), every=2)
+    rates = {"deleted": 2500.0, "rows": 100_000.0}
+    some = fired(HeavyDelete().check(case(slow, metrics=measured({**rates, "delete_backlog": 19_000.0}))))
+    many_more = fired(HeavyDelete().check(case(slow, metrics=measured({**rates, "delete_backlog": 90_000.0}))))
+    assert (some.confidence, many_more.confidence) == (0.36, 0.55)
+    assert "wait to be compacted" not in says(some)
+    assert "90,000 deletes wait to be compacted, beside 100,000 rows that are loaded." in says(many_more)
