@@ -20,6 +20,7 @@ from slowq.repro.scenario import Setup
 INSERT_BYTES = 8 << 20
 CONNECT_S = 20.0
 READY_S = 300.0
+DELETED_AT_ONCE = 20_000
 RECALL_QUERIES = 50
 
 
@@ -33,13 +34,16 @@ class Prepared:
     seed: int
     rows: list[Rows]
     beside: list[str]  # other collections that were made for it
+    deleted: int = 0  # rows with a lower id are gone
+    stalled_since_s: float | None = None  # monotonic clock; the time tick is held back
 
     def recall(self) -> float | None:
         """recall@k of the set-up's requests against exact search; None where it cannot be known."""
         if self.setup.kind == "query" or self.setup.group_by or self.setup.radius is not None:
             return None
         wanted = queries(self.setup, self.seed)[:RECALL_QUERIES]
-        exact = nearest(self.setup, self.rows, wanted, self.setup.page or self.setup.top_k)
+        there = [one.part(min(len(one), max(0, self.deleted - one.first_id)), len(one)) for one in self.rows]
+        exact = nearest(self.setup, there, wanted, self.setup.page or self.setup.top_k)
         if exact is None:
             return None
         asked = replace(self.setup, level="Bounded", guarantee_ahead_s=0.0, output_fields=(), sub_requests=0)
@@ -108,6 +112,13 @@ def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
         late = draw(setup, setup.growing_rows, seed, first_id=setup.rows)
         made.rows.append(late)
         insert(client, name, setup, late)
+    if setup.purged:
+        made.deleted = int(setup.rows * setup.purged)
+        for begin in range(0, made.deleted, DELETED_AT_ONCE):
+            _delete_keys(made, begin, min(begin + DELETED_AT_ONCE, made.deleted))
+    if setup.compacted:
+        _wait_compacted(client, client.compact(name, is_l0=True))
+        _wait_compacted(client, client.compact(name))
     _prepare_others(made)
     return made
 
@@ -214,7 +225,7 @@ def wait_indexed(client: Any, name: str) -> None:
                 break
             if time.monotonic() > until:
                 raise ServerError(f"the index {one} of {name} is not built after {READY_S:.0f} s")
-            time.sleep(0.1)
+            time.sleep(0.05)
 
 
 @contextmanager
@@ -230,7 +241,7 @@ def beside(made: Prepared, pause_ticks: Callable[[bool], None], seconds: float) 
     failed: list[Exception] = []
     threads = [threading.Thread(target=_guarded, args=(job, made, stop, failed), daemon=True) for job in jobs]
     if setup.stall_s:
-        threads.append(threading.Thread(target=_stall, args=(pause_ticks, setup.stall_s, seconds, stop), daemon=True))
+        threads.append(threading.Thread(target=_stall, args=(made, pause_ticks, seconds, stop), daemon=True))
     for thread in threads:
         thread.start()
     try:
@@ -239,8 +250,16 @@ def beside(made: Prepared, pause_ticks: Callable[[bool], None], seconds: float) 
         stop.set()
         for thread in threads:
             thread.join()
+        if setup.stall_s:
+            hold_ticks(made, pause_ticks)
     if failed:
         raise ServerError(f"what runs beside the requests failed: {said(failed[0])}") from failed[0]
+
+
+def hold_ticks(made: Prepared, pause_ticks: Callable[[bool], None], held: bool = True) -> None:
+    """Begins or ends a stall. One begins when a turn ends, so that the turns of others count as its time."""
+    pause_ticks(held)
+    made.stalled_since_s = time.monotonic() if held else None
 
 
 def _guarded(
@@ -267,14 +286,21 @@ def _write(made: Prepared, stop: threading.Event) -> None:
 
 
 def _delete(made: Prepared, stop: threading.Event) -> None:
-    setup, number, batch = made.setup, 0, 500
+    """A purge that sends the keys of the deleted rows again and again; where none was deleted, those of the older half."""
+    setup, number, batch = made.setup, 0, made.setup.write_batch
+    last = made.deleted if setup.purged else setup.rows // 2
     due = time.monotonic()
     while not stop.is_set():
-        begin = (number * batch) % max(1, setup.rows // 2)
-        made.client.delete(made.name, ids=list(range(begin, begin + batch)))
+        begin = (number * batch) % max(1, last)
+        _delete_keys(made, begin, min(begin + batch, last))
+        made.deleted = max(made.deleted, min(begin + batch, last))
         number += 1
         due += batch / setup.deletes_per_s
         stop.wait(max(0.0, due - time.monotonic()))
+
+
+def _delete_keys(made: Prepared, begin: int, end: int) -> None:
+    made.client.delete(made.name, ids=list(range(begin, end)))
 
 
 def _other(made: Prepared, kind: str, setup: Setup) -> str:
@@ -289,30 +315,30 @@ def _other(made: Prepared, kind: str, setup: Setup) -> str:
 
 
 def _build(made: Prepared, stop: threading.Event) -> None:
-    setup = replace(
-        Setup(), rows=60_000, dim=128, columns=(), index="HNSW", index_params={"M": 30, "efConstruction": 360}
-    )
+    """One build a shard. The last ones are waited for: they would disturb whose turn is next."""
+    graph = {"M": 30, "efConstruction": 360}
+    setup = replace(Setup(), rows=8_000, dim=128, columns=(), shards=4, index="HNSW", index_params=graph)
     name = _other(made, "build", setup)
     while not stop.is_set():
         index(made.client, name, setup)
-        while not stop.wait(0.2):
-            if made.client.describe_index(name, "vec").get("pending_index_rows", 0) == 0:
-                break
+        wait_indexed(made.client, name)
         made.client.drop_index(name, "vec")
 
 
 def _compact(made: Prepared, stop: threading.Event) -> None:
-    setup = replace(Setup(), rows=20_000, dim=128, segments=1)
+    """Clustering compactions, which write the whole collection anew each time, one a shard. The last ones are waited for."""
+    setup = replace(Setup(), rows=80_000, dim=128, shards=6, clustering_key="owner")
     name = _other(made, "compact", setup)
-    number = 0
     while not stop.is_set():
-        for _ in range(3):
-            number += 1
-            insert(made.client, name, setup, draw(setup, 10_000, made.seed, first_id=1_000_000 + number * 10_000))
-            made.client.flush(name)
-        job = made.client.compact(name)
-        while made.client.get_compaction_state(job) != "Completed" and not stop.wait(0.1):
-            pass
+        _wait_compacted(made.client, made.client.compact(name, is_clustering=True))
+
+
+def _wait_compacted(client: Any, job: int) -> None:
+    until = time.monotonic() + READY_S
+    while client.get_compaction_state(job) != "Completed":
+        if time.monotonic() > until:
+            raise ServerError(f"the compaction {job} has not ended after {READY_S:.0f} s")
+        time.sleep(0.05)
 
 
 def _load(made: Prepared, stop: threading.Event) -> None:
@@ -332,11 +358,13 @@ def _load(made: Prepared, stop: threading.Event) -> None:
         made.client.release_collection(name)
 
 
-def _stall(pause: Callable[[bool], None], seconds: float, whole: float, stop: threading.Event) -> None:
-    stop.wait(max(0.0, (whole - seconds) / 2))
-    pause(True)
-    stop.wait(seconds)
-    pause(False)
+def _stall(made: Prepared, pause_ticks: Callable[[bool], None], whole: float, stop: threading.Event) -> None:
+    """Lets the tick go on when it has stood still for long enough, in the middle of the turn or later."""
+    now = time.monotonic()
+    if made.stalled_since_s is None:
+        hold_ticks(made, pause_ticks)
+    stop.wait(max(whole / 2, (made.stalled_since_s or now) + made.setup.stall_s - now))
+    hold_ticks(made, pause_ticks, held=False)
 
 
 def make_cold(made: Prepared) -> None:

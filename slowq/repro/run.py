@@ -16,7 +16,7 @@ from slowq.facts import Context
 from slowq.repro import milvus
 from slowq.repro.arrivals import Replay, replay
 from slowq.repro.milvus import Milvus, MilvusTarget, collection_name, ended_as_interrupted
-from slowq.repro.prepare import Prepared, asking, beside, connect, make_cold, prepare
+from slowq.repro.prepare import Prepared, asking, beside, connect, hold_ticks, make_cold, prepare
 from slowq.repro.requests import Clients, Load
 from slowq.repro.scenario import Setup
 from slowq.repro.stats import Round
@@ -202,10 +202,12 @@ def _turn(
 
 
 def _collect(arm: Arm, target: Target, made: Prepared, options: Options) -> None:
-    """What the server says of it, where it still does."""
+    """What the server says of it, where it still does: before the searches for the recall, which nobody judges."""
     arm.log, arm.series = target.log(), target.series()
     if not target.alive():
         return
+    if arm.setup.stall_s:
+        hold_ticks(made, target.pause_ticks, held=False)
     arm.memory_bytes = target.memory_bytes
     try:
         with asking(target.uri, "its answers were compared"):

@@ -76,6 +76,8 @@ class Setup:
     columns: tuple[Column, ...] = DEFAULT_COLUMNS
     segments: int = 2
     growing_rows: int = 0  # written after the load, and not flushed
+    purged: float = 0.0  # share of the rows that are deleted after the load, the oldest
+    compacted: bool = False  # after that, so that the deleted rows are gone from the segments
     shards: int = 1
     partitions: int = 0
     partition_key: str = ""  # the rows are spread over the partitions by the value of that column
@@ -113,11 +115,13 @@ class Setup:
     write_batch: int = 100
     deletes_per_s: int = 0
     upserts_per_s: int = 0
-    builds: bool = False  # an index is built, again and again, on another collection
-    compacts: bool = False  # small segments are merged, again and again, in another collection
+    builds: bool = False  # indexes of another collection are built, again and again
+    compacts: bool = False  # the segments of another collection are compacted, again and again
     loads: bool = False  # another collection is loaded and released, again and again
     cold: bool = False  # released and loaded before each round, its pages dropped
-    stall_s: float = 0.0  # the time tick is held back that long, in the middle of each round
+    stall_s: float = (
+        0.0  # how long the time tick stands still, from the end of a round to the middle of the next or later
+    )
     other_collections: int = 0  # loaded beside it, each with as many partitions by key
     # the server
     nodes: int = 1

@@ -5,8 +5,18 @@ from slowq.repro.scenario import Remedy, Scenario, Setup
 SCENARIO = Scenario(
     "growing_segments",
     "growing_segments",
-    "240,000 rows are growing, and more are written all the time",
-    Setup(rows=60_000, dim=128, clients=6, writes_per_s=500),
-    {"growing_rows": 240_000},
-    (Remedy("batch_writes", "flushed before the searches, and indexed", {"growing_rows": 0, "rows": 300_000}),),
+    "50,000 of 60,000 rows of 512 dimensions are growing, and more are written all the time",
+    Setup(
+        rows=60_000,
+        dim=512,
+        columns=(),
+        clients=2,
+        pause_s=0.005,
+        probes=0,
+        nq=4,
+        writes_per_s=200,
+        config={"dataCoord.segment.maxSize": 4096},  # else so many large rows would be sealed
+    ),
+    {"rows": 10_000, "growing_rows": 50_000},
+    (Remedy("batch_writes", "flushed before the searches, and indexed", {"rows": 60_000, "growing_rows": 0}),),
 )

@@ -1,13 +1,32 @@
-"""Upserts of the same rows again and again: deletes are looked up in every segment."""
+"""Deleted rows stay in the index until compaction takes them: a search visits them, and passes over them."""
 
 from slowq.repro.scenario import Remedy, Scenario, Setup
 
 SCENARIO = Scenario(
     "heavy_delete",
     "heavy_delete",
-    "20,000 deletes a second beside the searches",
-    Setup(clients=2, pause_s=0.01, probes=0, rows=150_000, segments=12),
-    {"upserts_per_s": 6000, "write_batch": 1000},
-    (Remedy("batch_upserts", "a tenth of the upserts", {"upserts_per_s": 600, "write_batch": 600}),),
-    accept=("growing_segments",),  # an upsert writes as many rows as it deletes
+    "90 % of the rows were deleted and not compacted, and the purge goes on with 10,000 keys a second",
+    Setup(
+        rows=100_000,
+        dim=32,
+        columns=(),
+        segments=1,
+        index="HNSW",
+        index_params={"M": 8, "efConstruction": 60},
+        params={"ef": 32},
+        clients=1,
+        pause_s=0.01,
+        probes=0,
+        nq=80,
+        write_batch=2_000,
+        config={"common.buildIndexThreadPoolRatio": 1.0},
+    ),
+    {"purged": 0.9, "deletes_per_s": 10_000},
+    (
+        Remedy(
+            "compact",
+            "compacted after the purge, which then sends no key twice",
+            {"compacted": True, "deletes_per_s": 500, "write_batch": 500},
+        ),
+    ),
 )
