@@ -24,7 +24,7 @@ SCENARIO = Scenario(
         Remedy("partition_key", "the tenants share 8 partitions", {"other_collections": 0, "partitions": 8}),
         Remedy(
             "release_unused",
-            "the other collections released: here too many partitions are left",
+            "the other collections dropped; the partitions of the one that is searched stay",
             {"other_collections": 0},
         ),
     ),
