@@ -2,7 +2,8 @@
 
 The part is decided by the name of the scenario that made a recording, through a digest, before anybody has seen what
 slowq says of it. Whatever lies in `sample_logs/` and in `reports/` was there while the rules were written: it is all
-of the tune part.
+of the tune part. What the bundled engine wrote in the runs of the catalogue lies in `scenarios/` and is a group of its own:
+nothing is tuned, calibrated or counted on it beside the others.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ HERE = Path(__file__).parent
 SAMPLES = HERE.parents[1] / "sample_logs"
 RECORDED = HERE / "incidents"
 REPORTS = HERE / "reports"
+SCENARIOS = HERE / "scenarios"
 
-Origin = Literal["sample", "recorded", "report"]
+Origin = Literal["sample", "recorded", "report", "scenario"]
 Part = Literal["tune", "held_out"]
 
 # Held out until a rule was mended on them: each had been missed, and was looked into for the reason.
@@ -49,6 +51,7 @@ class Case:
     part: Part
     folder: Path
     truth: Truth
+    slow_s: float | None = None  # from when on a request is slow there; None is what the log says
 
     @property
     def logs(self) -> Path | None:
@@ -64,12 +67,25 @@ class Case:
 
 
 def find() -> list[Case]:
-    """All of them, in the order of their ids within each origin."""
-    return [
-        Case(folder.name, origin, part_of(folder.name, origin), folder, _truth(folder))
-        for origin, root in _roots()
-        for folder in sorted(path.parent for path in root.glob("*/truth.json"))
-    ]
+    """All of a real Milvus, in the order of their ids within each origin."""
+    return [one for origin, root in _roots() for one in _within(root, origin)]
+
+
+def find_scenarios() -> list[Case]:
+    """Those of the bundled engine."""
+    return _within(SCENARIOS, "scenario")
+
+
+def _within(root: Path, origin: Origin) -> list[Case]:
+    folders = sorted(path.parent for path in root.glob("*/truth.json"))
+    return [_case(folder, origin) for folder in folders]
+
+
+def _case(folder: Path, origin: Origin) -> Case:
+    said = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    accept = tuple((cause, sub_cause) for cause, sub_cause in said.get("accept", ()))
+    truth = Truth(said["cause"], said["sub_cause"], accept, said.get("decidable", True))
+    return Case(folder.name, origin, part_of(folder.name, origin), folder, truth, said.get("slow_s"))
 
 
 def part_of(case_id: str, origin: Origin) -> Part:
@@ -88,12 +104,6 @@ def _roots() -> Iterator[tuple[Origin, Path]]:
     yield "sample", SAMPLES
     yield "recorded", RECORDED
     yield "report", REPORTS
-
-
-def _truth(folder: Path) -> Truth:
-    said = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    accept = tuple((cause, sub_cause) for cause, sub_cause in said.get("accept", ()))
-    return Truth(said["cause"], said["sub_cause"], accept, said.get("decidable", True))
 
 
 def _there(path: Path) -> Path | None:

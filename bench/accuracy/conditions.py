@@ -22,12 +22,14 @@ class Given:
     logs: Path | None
     metrics: Path | None
     context: Path | None
+    slow_s: float | None = None
 
     def arguments(self) -> list[str]:
         return [
             *([str(self.logs)] if self.logs else []),
             *(["--metrics", str(self.metrics)] if self.metrics else []),
             *(["--context", str(self.context)] if self.context else []),
+            *(["--min-duration", f"{self.slow_s}s"] if self.slow_s else []),
         ]
 
 
@@ -36,7 +38,7 @@ Condition = Callable[[Case, Path], Given | None]
 
 
 def everything(case: Case, scratch: Path) -> Given | None:
-    return Given(case.logs, case.metrics, case.context)
+    return Given(case.logs, case.metrics, case.context, case.slow_s)
 
 
 def logs_only(case: Case, scratch: Path) -> Given | None:

@@ -21,7 +21,7 @@ import baselines
 import reliability
 import tables
 from ask import ask_all
-from cases import HERE, Case, find
+from cases import HERE, Case, find, find_scenarios
 from conditions import CONDITIONS
 from scores import Row, baseline, by_cause, confusion, figures, rows
 
@@ -32,17 +32,21 @@ PLOT = ROOT / "docs" / "reliability.svg"
 
 EVERYTHING = "everything"
 HELD_OUT, TUNED_ON, REPORTS = "recorded, held out", "recorded, tuned on", "public reports"
+ON_THE_ENGINE = "made on the bundled engine"
 
 
 def main() -> int:
     options = _options()
-    cases = [case for case in find() if not options.only or case.id in options.only]
+    cases, made = (
+        [case for case in some if not options.only or case.id in options.only] for some in (find(), find_scenarios())
+    )
     asked = [EVERYTHING] if options.quick else list(CONDITIONS)
     judged = rows(ask_all(cases, asked, options.jobs))
-    for row in judged:
+    on_engine = rows(ask_all(made, [EVERYTHING], options.jobs))
+    for row in (*judged, *on_engine):
         if options.verbose or row.error or (row.condition == EVERYTHING and not row.judged.fair):
             _say(row)
-    results = measure(cases, judged)
+    results = measure(cases, judged) | {"scenarios": measure_scenarios(on_engine)}
     text = readme(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -50,10 +54,12 @@ def main() -> int:
         write(results)
     else:
         print(text)
-    return 1 if any(row.error for row in judged) else 0
+    return 1 if any(row.error for row in (*judged, *on_engine)) else 0
 
 
 def group(case: Case) -> str:
+    if case.origin == "scenario":
+        return ON_THE_ENGINE
     if case.origin == "report":
         return REPORTS
     return HELD_OUT if case.part == "held_out" else TUNED_ON
@@ -85,6 +91,19 @@ def measure(cases: Sequence[Case], judged: Sequence[Row]) -> dict[str, Any]:
             for name, some in _for_confidence(judged).items()
         },
         "answers": [_kept(row) for row in whole],
+    }
+
+
+def measure_scenarios(judged: Sequence[Row]) -> dict[str, Any]:
+    """Apart from all others: who made these faults knew the rules."""
+    parts = {
+        "the catalogue's faults": [row for row in judged if row.case.truth.cause is not None],
+        "their healthy bases": [row for row in judged if row.case.truth.cause is None],
+    }
+    return {
+        "parts": {name: figures(some) for name, some in parts.items()},
+        "confusion": confusion(judged),
+        "answers": [_kept(row) for row in judged],
     }
 
 
@@ -130,6 +149,9 @@ def readme(results: dict[str, Any]) -> str:
         blocks.append(tables.causes(results["by_cause"][HELD_OUT]))
         blocks.append(tables.confusion(results["confusion"][HELD_OUT]))
     blocks.append(tables.reliability(results["reliability"]))
+    if results["scenarios"]["answers"]:
+        of_engine = {f"{ON_THE_ENGINE}: {name}": one for name, one in results["scenarios"]["parts"].items()}
+        blocks.append(tables.parts(of_engine))
     return "\n\n".join(blocks)
 
 
