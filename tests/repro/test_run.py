@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from slowq.errors import UsageError
-from slowq.repro.run import Options, check_room
-from slowq.repro.scenario import Setup
+from slowq.repro.run import Options, check_room, run
+from slowq.repro.scenario import Other, Setup
 
 
 def test_more_rows_than_the_limit_are_refused_with_the_numbers() -> None:
@@ -33,3 +33,26 @@ def test_the_estimate_grows_with_rows_dimensions_and_the_graph() -> None:
     assert plain.bytes_estimated < plain.changed({"index": "HNSW"}).bytes_estimated
     binary = plain.changed({"vector": "BINARY_VECTOR"})
     assert binary.bytes_estimated < plain.bytes_estimated
+
+
+def test_every_set_up_gets_the_recorded_requests_when_they_are_due() -> None:
+    small = Setup(
+        rows=2_000,
+        dim=8,
+        columns=(),
+        segments=1,
+        probes=0,
+        others=(Other("p2", 0.25, nq=3, level="Strong", arrivals=(0.5, 2.5)),),
+        arrivals=(0.0, 1.0, 1.0, 2.0, 3.0, 4.0),
+        busy=0.3,
+    )
+    arms = run("replayed", [("before", small), ("after", small.changed({"top_k": 5}))], Options(2, 0.4), lambda _: None)
+    before, after = arms
+    assert before.replay is not None
+    assert before.replay is after.replay
+    for arm in arms:
+        assert (arm.trouble, len(arm.rounds)) == ("", 2)
+        for one in arm.rounds:
+            due = [("clients", "p2")[which] for _, which in before.replay.due]
+            assert sorted(answer.who for answer in one.answers) == sorted(due)
+            assert not [answer for answer in one.answers if answer.error]
