@@ -76,3 +76,9 @@ def test_it_is_not_this_when_requests_were_slow_before_any_load() -> None:
 
 def test_where_only_slow_searches_are_known_the_rule_cannot_judge() -> None:
     assert needs(ColdCache().check(case(many(4, search(at=-55.0, took=3.0)), beside=[LOADED])))
+
+
+def test_it_is_not_this_when_the_metrics_show_that_later_searches_take_as_long() -> None:
+    seconds = measured({"search_latency": 2.0}, before={"search_latency": 2.0}, window=(0.0, 180.0))
+    because = cleared(ColdCache().check(case(many(4, search(at=-55.0, took=3.0)), beside=[LOADED], metrics=seconds)))
+    assert because == "searches take hardly longer after a load than later"
