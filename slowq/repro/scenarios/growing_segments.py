@@ -10,10 +10,10 @@ SCENARIO = Scenario(
         rows=60_000,
         dim=512,
         columns=(),
-        clients=2,
-        pause_s=0.005,
+        clients=1,
+        pause_s=0.01,
         probes=0,
-        nq=4,
+        nq=10,
         writes_per_s=200,
         config={"dataCoord.segment.maxSize": 4096},  # else so many large rows would be sealed
     ),
