@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SHOWN = 5  # patterns
 _FEW = 30
 _MISFIT = 0.05
+_UNLIKE = 0.2
 
 
 def run(
@@ -117,6 +118,8 @@ def _words(given: Mapping[str, Any]) -> str:
 
 
 def _model(requests: Requests, built: Model) -> dict[str, Any]:
+    from slowq.repro.whatif import percentiles
+
     return {
         "requests": len(requests),
         "of": requests.of,
@@ -124,6 +127,8 @@ def _model(requests: Requests, built: Model) -> dict[str, Any]:
         "servers_because": built.how,
         "waited_share": round(built.waited_share, 4),
         "misfit_share": round(built.misfit_share, 4),
+        "recorded": percentiles(requests.took_s),
+        "replayed": dict(built.replayed),
     }
 
 
@@ -141,6 +146,8 @@ def _as_json(words: str, answer: Answer) -> dict[str, Any]:
 
 
 def _lines(requests: Requests, built: Model, answers: list[tuple[str, Change, Answer]]) -> Iterator[str]:
+    from slowq.repro.whatif import percentiles
+
     sampled = f" of {requests.of:,}, the worst stretch" if requests.of > len(requests) else ""
     yield (
         f"{len(requests):,} requests{sampled}, through a queue that serves {built.servers} at a time "
@@ -150,6 +157,9 @@ def _lines(requests: Requests, built: Model, answers: list[tuple[str, Change, An
         yield f"fewer than {_FEW} requests: take the numbers for a direction"
     if built.misfit_share > _MISFIT:
         yield f"{built.misfit_share:.0%} of them were answered sooner than this queue could: it is not the whole story"
+    p99_s, replayed_s = percentiles(requests.took_s)["p99_s"], built.replayed["p99_s"]
+    if abs(replayed_s / p99_s - 1) > _UNLIKE:
+        yield f"unchanged, it gives a p99 of {_time(replayed_s)} in the place of {_time(p99_s)}: time was lost outside of it"
     for words, _, answer in answers:
         yield ""
         yield f"What if: {words}"

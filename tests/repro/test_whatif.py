@@ -62,6 +62,7 @@ def test_the_work_is_found_again_where_the_number_of_places_is_known(servers: in
     built = model(found, servers)
     assert np.allclose(built.work_s, work)
     assert built.misfit_share == 0
+    assert built.replayed == percentiles(found.took_s)
     assert built.waited_share == pytest.approx(1 - work.sum() / found.took_s.sum())
 
 
@@ -86,17 +87,35 @@ def test_nothing_changed_gives_what_was_recorded() -> None:
     assert answer.before == answer.after == percentiles(found.took_s)
 
 
+def test_what_a_request_that_waited_lost_outside_the_queue_is_not_its_own_work() -> None:
+    """As behind a large request on a machine with as many CPUs as it works on: the small one is slow in other ways too."""
+    found, work = queued(1, rate=0.5)
+    waited = (found.took_s > work + 1e-9) & (found.pattern == 0)
+    lost = Requests(found.at_s, found.took_s + np.where(waited, 0.2, 0.0), found.pattern, found.patterns, found.nq)
+    small = found.pattern == 0
+    alone = percentiles(simulate(found.at_s[small], work[small], 1, np.ones(small.sum(), dtype=np.int64)))
+    gone = ask(lost, model(lost, 1), Change(without=("abb2",)))
+    assert gone.before["p99_s"] > 5 * alone["p99_s"]
+    assert gone.after == pytest.approx(alone, rel=0.05)
+
+
+def test_of_a_pattern_whose_requests_all_waited_the_work_is_what_is_left() -> None:
+    found = requests([0.0, 0.1, 0.2], [1.0, 1.4, 1.8], [1, 0, 0])
+    assert model(found, 1).work_s == pytest.approx([1.0, 0.5, 0.5])
+
+
 def test_each_change_gives_what_a_queue_with_that_change_takes() -> None:
     found, work = queued(1)
     built = model(found, 1)
     ones = np.ones(len(found), dtype=np.int64)
     small = found.pattern == 0
+    parts = np.where(small, 1, 10)
     for change, expected in [
         (Change(without=("abb2",)), simulate(found.at_s[small], work[small], 1, ones[small])),
         (Change(concurrency=3), simulate(found.at_s, work, 3, ones)),
         (Change(nodes=(1, 1)), simulate(found.at_s, work / 2, 1, ones)),
         (Change(nodes=(1, 3)), simulate(found.at_s, work * 0.75, 1, ones)),
-        (Change(cap_nq=50), simulate(found.at_s, work, 1, np.where(small, 1, 10))),
+        (Change(cap_nq=50), simulate(found.at_s, work, 1, parts)),
     ]:
         assert ask(found, built, change).after == pytest.approx(percentiles(expected), abs=2e-4), change
 
