@@ -85,6 +85,7 @@ class Coordinator:
         self.progress: dict[int, float] = {}  # share of the segments that are loaded
         self.compactions: dict[int, Task] = {}
         self.missing: dict[int, list[Missing]] = {}
+        self._dealt: dict[int, dict[int, int]] = {}  # by collection: the number of each sealed segment
         self._loads: dict[int, int] = {}  # the latest load of a collection: only that one says when it is loaded
         self._indexing: dict[tuple[int, int, int], Future[None]] = {}  # (collection, shard, index)
         self._stop = threading.Event()
@@ -214,12 +215,18 @@ class Coordinator:
         if self.progress.get(collection.id, 1.0) < 1.0:
             raise RequestFault(COLLECTION_NOT_LOADED, f"collection not fully loaded[collection={collection.name}]")
 
-    def node_of(self, segment: Segment, replica: int, replicas: int) -> QueryNode:
-        """A replica has every replicas-th node; its segments are dealt out to them by id."""
+    def node_of(self, collection: Collection, segment: Segment, replica: int, replicas: int) -> QueryNode:
+        """A replica has every replicas-th node. The collection's segments are dealt out to them one by one, in the order in
+        which they are first asked for: each has as many, as Milvus' balancer by count makes it."""
         own = [node for node in self.nodes if node.number % replicas == replica] or list(self.nodes)
         if segment.state == "growing":
             return own[segment.shard % len(own)]
-        return own[segment.id % len(own)]
+        dealt = self._dealt.get(collection.id, {})
+        if segment.id not in dealt:
+            with self._lock:
+                dealt = self._dealt.setdefault(collection.id, {})
+                dealt.setdefault(segment.id, len(dealt))
+        return own[dealt[segment.id] % len(own)]
 
     # collections
 
@@ -288,6 +295,7 @@ class Coordinator:
             number = self._names.pop((database, name))
             self._collections.pop(number)
             shards = self.shards.pop(number)
+            self._dealt.pop(number, None)
             self.progress.pop(number, None)
             self._meta.drop_collection(number)
             self.missing.pop(number, None)

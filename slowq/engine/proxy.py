@@ -361,7 +361,7 @@ class Proxy:
             replica = self._turn % collection.replicas
         by_node: dict[int, list[tuple[int, Segment]]] = {}
         for place in places:
-            node = self._coordinator.node_of(segments[place], replica, collection.replicas)
+            node = self._coordinator.node_of(collection, segments[place], replica, collection.replicas)
             by_node.setdefault(node.number, []).append((place, segments[place]))
         return [(self._coordinator.nodes[number], tuple(own)) for number, own in by_node.items()], whole
 

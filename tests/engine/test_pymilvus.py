@@ -294,6 +294,21 @@ def test_what_the_engine_does_not_have_is_said(client: MilvusClient) -> None:
         client.create_role("admin")
 
 
+def test_segments_are_spread_evenly_over_the_query_nodes(tmp_path: Path, vectors: np.ndarray) -> None:
+    with Engine(tmp_path / "data", tick_interval_s=0.02, nodes=2) as engine:
+        server = engine.serve()
+        client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
+        client.create_collection("spread", dimension=DIM)
+        for begin in range(0, 40, 10):
+            client.insert("spread", [{"id": n, "vector": vectors[n]} for n in range(begin, begin + 10)])
+            client.flush("spread")
+        client.search("spread", [vectors[0]], limit=3)
+        loaded = client.list_loaded_segments("spread")
+        client.close()
+        server.stop()
+    assert sorted(one.node_ids[0] for one in loaded) == [1, 1, 2, 2]
+
+
 def test_the_phases_of_every_request_sum_up_to_its_duration(tmp_path: Path, vectors: np.ndarray) -> None:
     """Also where several run at once, and the parts of one beside each other."""
     path = tmp_path / "access.log"

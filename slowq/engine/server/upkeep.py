@@ -103,7 +103,7 @@ class Upkeep(Part):
             for one in shard.view.segments:
                 index = next((each for each in found.indexes if each.field in one.vector_indexes), None)
                 sealed = one.state == "sealed"
-                node = self._coordinator.node_of(one, 0, max(1, found.replicas)).number + 1
+                node = self._coordinator.node_of(found, one, 0, max(1, found.replicas)).number + 1
                 made.infos.append(
                     milvus_pb2.QuerySegmentInfo(
                         segmentID=one.id,
