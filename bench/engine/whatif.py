@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,10 +71,11 @@ class Case:
             kept += own if keep == 1.0 else own[1::2] if keep else []
         return tuple(sorted(kept))
 
-    def change(self, patterns: Sequence[str], large: str) -> Change:
+    def change(self, patterns: Sequence[str], large: str, one_vector_s: float) -> Change:
         rates = {one: self.keep_large if one == large else self.keep_small for one in patterns}
         return Change(
             cap_nq=self.cap_nq,
+            part_s=one_vector_s if self.cap_nq else 0.0,
             nodes=(self.nodes - 1, 1) if self.nodes > 1 else None,
             without=tuple(one for one, rate in rates.items() if not rate),
             rates={one: rate for one, rate in rates.items() if 0 < rate < 1},
@@ -113,6 +115,7 @@ class Server:
 
     target: EngineTarget
     setup: Setup
+    one_vector_s: float  # what a search for one vector takes when nothing else runs
 
     def run(self, clients: Clients, case: Case, due: Due, seconds: float, seen: Seen) -> None:
         log = Path(str(self.target.log()))
@@ -133,10 +136,13 @@ def serving(nodes: int) -> Iterator[Server]:
     try:
         milvus = connect(target.uri)
         prepare(milvus, "whatif", setup, 1)
-        for _ in range(20):
+        took = []
+        for _ in range(40):
+            began = time.perf_counter()
             send(milvus, "whatif", setup, np.zeros((1, setup.dim), np.float32))
+            took.append(time.perf_counter() - began)
         milvus.close()
-        yield Server(target, setup)
+        yield Server(target, setup, float(np.median(took)))
     finally:
         target.close()
 
@@ -155,6 +161,7 @@ def run(rounds: int, seconds: float, small_per_s: float, large_per_s: float, *, 
     clients = Clients()
     try:
         with serving(1) as one, serving(2) as two:
+            part_s = one.one_vector_s
             for number in range(rounds):
                 due = drawn(seconds, small_per_s, large_per_s, number + 1)
                 one.run(clients, CASES[0], due, seconds, record)
@@ -164,17 +171,17 @@ def run(rounds: int, seconds: float, small_per_s: float, large_per_s: float, *, 
                     server.run(clients, case, case.sent(due), seconds, seen[CASES.index(case)])
     finally:
         clients.close()
-    return judged(analyzed(record.log), seen, told=told)
+    return judged(analyzed(record.log), seen, part_s, told=told)
 
 
-def judged(requests: Requests, seen: Sequence[Seen], *, told: bool) -> list[dict[str, Any]]:
+def judged(requests: Requests, seen: Sequence[Seen], part_s: float, *, told: bool) -> list[dict[str, Any]]:
     built = model(requests, 1 if told else None)
     large = requests.patterns[int(np.nanargmax(requests.nq))]
     first = {"name": "the recorded runs", "requests": len(requests), "servers": built.servers}
-    first |= {"waited_share": built.waited_share, "replayed": dict(built.replayed)}
+    first |= {"part_s": part_s, "waited_share": built.waited_share, "replayed": dict(built.replayed)}
     results = [first | percentiles(requests.took_s)]
     for case, one in zip(CASES, seen, strict=True):
-        answer = ask(requests, built, case.change(requests.patterns, large))
+        answer = ask(requests, built, case.change(requests.patterns, large, part_s))
         whole = np.array(one.took_s) if case.cap_nq else analyzed(one.log).took_s
         now = percentiles(whole)
         off = answer.after["p99_s"] / now["p99_s"] - 1
@@ -200,7 +207,7 @@ def main() -> None:
     sys.stdout.write(
         f"load {before:.1f} to {os.getloadavg()[0]:.1f}; recorded: {first['requests']} requests, p99 "
         f"{first['p99_s'] * 1e3:.0f} ms, replayed {first['replayed']['p99_s'] * 1e3:.0f} ms, {first['servers']} at a time, "
-        f"waiting {first['waited_share']:.0%}\n"
+        f"waiting {first['waited_share']:.0%}; one vector alone {first['part_s'] * 1e3:.1f} ms\n"
     )
     for one in others:
         mark = "" if abs(one["p99_off"]) <= TARGET else "  beyond 20 %"

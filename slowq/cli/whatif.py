@@ -30,6 +30,14 @@ def run(
     cap_nq: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Requests with more vectors are cut into several.")
     ] = None,
+    part_cost: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="MS",
+            help="With --cap-nq: what each further part costs, about what a search for one vector takes on an idle server.",
+        ),
+    ] = 0.0,
     nodes: Annotated[str | None, typer.Option(metavar="+N", help="That many query nodes are added.")] = None,
     nodes_now: Annotated[int, typer.Option(min=1, metavar="N", help="How many query nodes there are now.")] = 1,
     without: Annotated[
@@ -71,8 +79,10 @@ def run(
         "concurrency": concurrency,
     }
     given = {name: value for name, value in asked.items() if value}
+    if part_cost and cap_nq is None:
+        raise UsageError("--part-cost is of the parts that --cap-nq makes", hint="--cap-nq 100 --part-cost 5")
     built = model(requests, servers)
-    several = [(_words(given), Change(**given))] if given else questions(requests)
+    several = [(_words(given), Change(**given, part_s=part_cost / 1e3))] if given else questions(requests)
     answers = [(words, change, ask(requests, built, change)) for words, change in several]
     if as_json:
         told = [_as_json(words, answer) for words, _, answer in answers]

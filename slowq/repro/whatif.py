@@ -57,9 +57,11 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is different. Patterns are whole ids; `rates` are factors; `nodes` is (added, there now)."""
+    """What is different. Patterns are whole ids; `rates` are factors; `nodes` is (added, there now). `part_s` is what each
+    further part of a capped request costs beside its share of the work."""
 
     cap_nq: int | None = None
+    part_s: float = 0.0
     nodes: tuple[int, int] | None = None
     without: tuple[str, ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -229,7 +231,9 @@ def ask(requests: Requests, built: Model, change: Change) -> Answer:
         parts = np.where(nq > change.cap_nq, np.ceil(np.nan_to_num(nq, nan=1.0) / change.cap_nq), 1).astype(np.int64)
         if parts.sum() > MOST_PARTS:
             raise UsageError(f"--cap-nq {change.cap_nq} makes {parts.sum():,} requests", hint="cap it higher")
-        assumed.append("the parts of a request are sent one after the other, and its work is spread evenly over them")
+        work = work + (parts - 1) * change.part_s
+        cost = f"each further one costs {change.part_s * 1e3:g} ms" if change.part_s else "none costs anything on top"
+        assumed.append(f"the parts of a request are sent one after the other, its work spread evenly over them; {cost}")
     if change.nodes is not None:
         added, now = change.nodes
         work = work * (now / (now + added))

@@ -77,6 +77,7 @@ def test_the_number_of_places_can_be_told(slowq: Slowq, report: Path) -> None:
         (["--without", "nothing"], "no single pattern 'nothing'"),
         (["--without", "all"], "no request is left"),
         (["--cap-nq", "0"], "cap-nq"),
+        (["--part-cost", "5"], "of the parts that --cap-nq makes"),
         (["--servers", "0"], "servers"),
     ],
 )

@@ -116,6 +116,7 @@ def test_each_change_gives_what_a_queue_with_that_change_takes() -> None:
         (Change(nodes=(1, 1)), simulate(found.at_s, work / 2, 1, ones)),
         (Change(nodes=(1, 3)), simulate(found.at_s, work * 0.75, 1, ones)),
         (Change(cap_nq=50), simulate(found.at_s, work, 1, parts)),
+        (Change(cap_nq=50, part_s=0.01), simulate(found.at_s, work + np.where(small, 0, 0.09), 1, parts)),
     ]:
         assert ask(found, built, change).after == pytest.approx(percentiles(expected), abs=2e-4), change
 
@@ -133,7 +134,8 @@ def test_what_was_assumed_is_said_with_the_change() -> None:
     built = model(found, 1)
     common = ask(found, built, Change()).assumed
     assert len(common) == 3
-    assert "one after the other" in ask(found, built, Change(cap_nq=10)).assumed[3]
+    assert ask(found, built, Change(cap_nq=10)).assumed[3].endswith("; none costs anything on top")
+    assert ask(found, built, Change(cap_nq=10, part_s=0.004)).assumed[3].endswith("; each further one costs 4 ms")
     assert "2 nodes in the place of 1" in ask(found, built, Change(nodes=(1, 1))).assumed[3]
     assert "CPUs have room" in ask(found, built, Change(concurrency=2)).assumed[3]
 
