@@ -1,7 +1,7 @@
 """The receipts of the catalogue that slowq ships, slowq/repro/catalogue.json.
 
 slowq scenarios run --all --json > results.json      or some scenarios by name
-python -m tests.proven_catalogue results.json …      takes the results of these scenarios into the file
+python -m tests.scenario_docs results.json …         takes the results of these scenarios into the file, and into docs/
 
 Only scenarios that are green are in it, so one that is no longer green leaves it.
 """
@@ -9,7 +9,6 @@ Only scenarios that are green are in it, so one that is no longer green leaves i
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,3 @@ def main(files: Iterable[str]) -> None:
     for file in files:
         kept = merged(kept, json.loads(Path(file).read_text(encoding="utf-8")))
     FILE.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

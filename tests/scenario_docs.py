@@ -1,7 +1,8 @@
-"""The table of docs/scenarios.md: what `slowq scenarios run` measured, kept in docs/scenarios.json.
+"""The table of docs/scenarios.md: what `slowq scenarios run` measured, kept in docs/scenarios.json; and in short, of the
+green ones, in slowq/repro/catalogue.json, which is shipped.
 
 slowq scenarios run json_filter large_nq --json > results.json
-python -m tests.scenario_docs results.json …     takes these scenarios' results into both files
+python -m tests.scenario_docs results.json …     takes these scenarios' results into all of them
 python -m tests.scenario_docs                    writes the table again
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests import proven_catalogue
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, KEPT = DOCS / "scenarios.md", DOCS / "scenarios.json"
@@ -82,7 +85,7 @@ def placed(page: str, text: str) -> str:
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
 
 
-def main(files: Iterable[str]) -> None:
+def main(files: Sequence[str]) -> None:
     results = kept()
     for file in files:
         for one in json.loads(Path(file).read_text(encoding="utf-8")):
@@ -91,6 +94,7 @@ def main(files: Iterable[str]) -> None:
             results[one["scenario"]] = short(one)
     KEPT.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), table(results)), encoding="utf-8")
+    proven_catalogue.main(files)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the catalogue's own scenarios measured, for beside a remedy that nobody has proven on their own data yet.
 
-`catalogue.json` holds the remedies of the scenarios that are green: `python -m tests.proven_catalogue` makes it from what
+`catalogue.json` holds the remedies of the scenarios that are green: `python -m tests.scenario_docs` makes it from what
 `slowq scenarios run --all --json` prints. It is small, and read only when a report has a remedy.
 """
 

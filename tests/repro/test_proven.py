@@ -7,12 +7,14 @@ import pytest
 from slowq.repro.proven import FILE, _read, proven
 from slowq.repro.scenarios import catalogue
 from tests.proven_catalogue import merged
+from tests.scenario_docs import kept
 
 
 def test_what_is_shipped_is_of_scenarios_and_remedies_that_there_are() -> None:
     assert FILE.stat().st_size < 20_000
     for name, remedies in _read().items():
         assert remedies.keys() <= {one.key for one in catalogue()[name].remedies}, name
+        assert kept()[name]["green"]
         for one in remedies.values():
             assert one.keys() == {"outcome", "before_p99_s", "after_p99_s", "recall", "slowq", "cpus"}
 
