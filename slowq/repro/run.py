@@ -26,6 +26,7 @@ ROUNDS = 5
 SECONDS = 2.0
 WARM_UP_S = 1.0
 PACE_S = 1.5
+FEWEST_DUE = 10  # requests of a round; where they are slow it lasts longer
 # A server for each arm, the clients and this process must fit beside what runs already.
 MEMORY_SHARE = 0.7
 _ASK_S = 15.0
@@ -135,10 +136,12 @@ def _pace(arms: Sequence[Arm], first: tuple[Target, Prepared], clients: Clients,
     _turn(arms[0], *first, clients, options, PACE_S, options.seed)
     (found,) = arms[0].rounds
     arms[0].rounds.clear()
-    answered = sum(not one.error and one.who != "probes" for one in found.answers)
+    answered = [one for one in found.answers if not one.error and one.who != "probes"]
     if not answered:
         raise ServerError("no request of the incident's mix was answered", hint="slowq reproduce --save, and try fewer")
-    paced = replay(setup, setup.busy * answered / found.seconds, options.seconds)
+    span_s = max(one.sent_s + one.took_s for one in answered) - min(one.sent_s for one in answered)
+    per_s = setup.busy * len(answered) / max(PACE_S, span_s)
+    paced = replay(setup, per_s, max(options.seconds, FEWEST_DUE / per_s))
     for arm in arms:
         arm.replay = paced
 
@@ -198,7 +201,7 @@ def _turn(
         took = time.monotonic() - began
     if any(one.error for one in answers) and not target.alive():
         raise ServerError(f"{target.uri} does not answer any more")
-    arm.rounds.append(Round(max(seconds, min(took, seconds * 2)), tuple(answers)))
+    arm.rounds.append(Round(max(seconds, took if arm.replay else min(took, seconds * 2)), tuple(answers)))
 
 
 def _collect(arm: Arm, target: Target, made: Prepared, options: Options) -> None:
