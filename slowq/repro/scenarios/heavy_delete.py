@@ -5,9 +5,9 @@ from slowq.repro.scenario import Remedy, Scenario, Setup
 SCENARIO = Scenario(
     "heavy_delete",
     "heavy_delete",
-    "90 % of the rows were deleted and not compacted, and the purge goes on with 10,000 keys a second",
+    "91.5 % of the rows were deleted and not compacted, and the purge goes on with 10,000 keys a second",
     Setup(
-        rows=100_000,
+        rows=120_000,
         dim=32,
         columns=(),
         segments=1,
@@ -18,10 +18,11 @@ SCENARIO = Scenario(
         pause_s=0.01,
         probes=0,
         nq=80,
+        top_k=3,
         write_batch=2_000,
         config={"common.buildIndexThreadPoolRatio": 1.0},
     ),
-    {"purged": 0.9, "deletes_per_s": 10_000},
+    {"purged": 0.915, "deletes_per_s": 10_000},
     (
         Remedy(
             "compact",
