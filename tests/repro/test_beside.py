@@ -23,7 +23,7 @@ def before(scenario: Scenario, **more: object) -> Arm:
 
 
 def test_a_purge_leaves_its_rows_out_of_the_exact_answers_and_a_compaction_takes_them_away() -> None:
-    plain = {"index": "FLAT", "index_params": {}, "params": {}, "nq": 1, "write_batch": 100}
+    plain = {"index": "FLAT", "index_params": {}, "params": {}, "nq": 1, "write_batch": 100, "purged": 0.9}
     arm = before(named("heavy_delete"), **plain)
     assert arm.recall == 1.0
     assert arm.context is not None
