@@ -211,7 +211,7 @@ class ColdCache:
     def _observed(self, case: Case) -> Outcome:
         """What log and metrics show of it."""
         work, turns = workload.of(case), _turns(case)
-        if turns is None or not work.count:
+        if turns is None or not work.window_s:
             return Skipped(self.about.needs)
         early = turns.early(work.started_s, self.soon)
         share = work.share(early)
@@ -249,6 +249,10 @@ class ColdCache:
         )
 
 
+# The searches after a load last until so many of them have come: a single one hours later is not the same traffic.
+_MOST = 0.9
+
+
 @dataclass(frozen=True, eq=False)
 class _Turns:
     """The times of searches between one load and the next. `ends_s`: when loads ended, sorted; `first_s`, `until_s`: when
@@ -275,19 +279,21 @@ def _turns(case: Case) -> _Turns | None:
     lines = case.events[
         case.events["what"].isin(["load", "segment_load", "restart"]) & (case.events["state"] != "start")
     ]
+    at = workload.unix_s(lines["at"])
+    ends = np.unique(at[~np.isnan(at)])
     began, ended, weight = _searches(case)
-    if not len(lines) or not len(began):
+    if not len(ends) or not len(began):
         return None
-    ends = np.unique(workload.unix_s(lines["at"]))
     turn = np.searchsorted(ends, began, "right") - 1
-    first, until = np.full(len(ends), np.nan), np.full(len(ends), np.nan)
-    for one in np.unique(turn[turn >= 0]):
-        own = np.flatnonzero(turn == one)
-        own = own[np.argsort(ended[own])]
-        first[one] = began[own].min()
-        come = np.cumsum(weight[own])
-        until[one] = ended[own][np.searchsorted(come, 0.9 * come[-1])]
-    return _Turns(lines, ends, first, until)
+    each = pd.DataFrame({"turn": turn, "began": began, "ended": ended, "weight": weight})[turn >= 0].sort_values(
+        "ended"
+    )
+    groups = each.groupby("turn")
+    come = groups["weight"].cumsum() / groups["weight"].transform("sum")
+    numbers = np.arange(len(ends))
+    first = groups["began"].min().reindex(numbers)
+    until = each[come >= _MOST].groupby("turn")["ended"].min().reindex(numbers)
+    return _Turns(lines, ends, first.to_numpy(dtype="float64"), until.to_numpy(dtype="float64"))
 
 
 def _searches(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -313,4 +319,5 @@ def _fell(case: Case, turns: _Turns, share: float) -> float:
         return float("nan")
     middle_s = case.metrics.times - track.step_s / 2
     early = turns.early(middle_s, share)
-    return track.mean(early) / track.mean(~early & (turns.of(middle_s) >= 0))
+    later_s = track.mean(~early & (turns.of(middle_s) >= 0))
+    return track.mean(early) / later_s if later_s > 0 else float("nan")
