@@ -107,7 +107,7 @@ def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
         _cluster(client, name)
     index(client, name, setup)
     wait_indexed(client, name)
-    client.load_collection(name)
+    client.load_collection(name, timeout=READY_S)
     if setup.growing_rows:
         late = draw(setup, setup.growing_rows, seed, first_id=setup.rows)
         made.rows.append(late)
