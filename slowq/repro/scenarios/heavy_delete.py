@@ -8,7 +8,7 @@ SCENARIO = Scenario(
     "91.5 % of the rows were deleted and not compacted, and the purge goes on with 10,000 keys a second",
     Setup(
         rows=120_000,
-        dim=32,
+        dim=64,
         columns=(),
         segments=1,
         index="HNSW",
@@ -17,7 +17,7 @@ SCENARIO = Scenario(
         clients=1,
         pause_s=0.01,
         probes=0,
-        nq=80,
+        nq=96,
         top_k=3,
         write_batch=2_000,
         config={"common.buildIndexThreadPoolRatio": 1.0},
