@@ -131,6 +131,11 @@ def asked_by(setup: Setup, who: str) -> Setup:
     )
 
 
+def guarantee_timestamp(setup: Setup, sent_s: float) -> int:
+    """What a client whose clock is ahead asks for: a hybrid timestamp, milliseconds above 18 bits of a counter."""
+    return int((sent_s + setup.guarantee_ahead_s) * 1000) << 18
+
+
 class _Coming:
     """The requests that are due, in order, each for the first thread that asks."""
 
@@ -158,20 +163,20 @@ class _Sender:
         dice, setup = np.random.default_rng([self._load.seed, number, 7]), self._load.setup
         shares = [one.share for one in setup.others]
         chances = np.array([max(0.0, 1 - sum(shares)), *shares])
-        own = [self._way(asked) for _, asked in self._asked]
+        own = self._patterns()
         while time.perf_counter() < self._until:
             which = int(dice.choice(len(chances), p=chances / chances.sum())) if shares else 0
-            self._send(which, own[which], dice, time.perf_counter(), setup.pause_s)
+            self._answer(*own[which], dice, time.perf_counter(), setup.pause_s)
 
     def send_when_due(self, coming: _Coming, number: int) -> None:
         """One of the open loop's connections. A request that finds all of them waiting is late, and its latency says so:
         it counts from when it was due."""
         dice = np.random.default_rng([self._load.seed, number, 8])
-        own = [self._way(asked) for _, asked in self._asked]
+        own = self._patterns()
         while (one := coming.next()) is not None:
             due, which = self._began + one[0], one[1]
             time.sleep(max(0.0, due - time.perf_counter()))
-            self._send(which, own[which], dice, due, 0.0)
+            self._answer(*own[which], dice, due, 0.0)
 
     def probe(self, number: int) -> None:
         plain = asked_by(self._load.setup, "probes")
@@ -179,14 +184,14 @@ class _Sender:
         while time.perf_counter() < self._until:
             self._answer("probes", plain, way, dice, time.perf_counter(), PROBE_PAUSE_S)
 
+    def _patterns(self) -> list[tuple[str, Setup, Way]]:
+        """What one connection sends: of each pattern its name, its request and the way it is asked."""
+        return [(who, asked, self._way(asked)) for who, asked in self._asked]
+
     def _way(self, asked: Setup) -> Way:
         """How one connection asks: page by page of an iterator of its own, or each request by itself."""
         collection = self._load.collection
         return Pages(self._client, collection, asked) if asked.page else partial(send, self._client, collection, asked)
-
-    def _send(self, which: int, way: Way, dice: np.random.Generator, since: float, pause_s: float) -> None:
-        who, asked = self._asked[which]
-        self._answer(who, asked, way, dice, since, pause_s)
 
     def _answer(
         self, who: str, asked: Setup, way: Way, dice: np.random.Generator, since: float, pause_s: float
@@ -240,7 +245,7 @@ def send(client: Any, collection: str, setup: Setup, vectors: np.ndarray[Any, An
         return Pages(client, collection, setup)(vectors)
     common: dict[str, Any] = {"timeout": TIMEOUT_S, "consistency_level": setup.level}
     if setup.guarantee_ahead_s:
-        ahead = int((time.time() + setup.guarantee_ahead_s) * 1000) << 18
+        ahead = guarantee_timestamp(setup, time.time())
         common |= {"consistency_level": "Customized", "guarantee_timestamp": ahead}
     if setup.templates:
         common["filter_params"] = dict(setup.templates)

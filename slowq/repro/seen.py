@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from slowq.parsers import values
-from slowq.repro.requests import Answer, asked_by
+from slowq.repro.requests import Answer, asked_by, guarantee_timestamp
 from slowq.repro.scenario import Setup
 from slowq.repro.stats import Round
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PATH = "what the clients measured"
-LOGICAL_BITS = 18  # of a hybrid timestamp, below the milliseconds
 
 
 def requests(setup: Setup, collection: str, rounds: Sequence[Round]) -> pd.DataFrame:
@@ -87,6 +86,6 @@ def _of(answer: Answer, asked: Setup, line: int) -> dict[str, Any]:
     }
     ahead_s = asked.guarantee_ahead_s
     if ahead_s:
-        row["guarantee_timestamp"] = str(int((answer.sent_s + ahead_s) * 1e3) << LOGICAL_BITS)
+        row["guarantee_timestamp"] = str(guarantee_timestamp(asked, answer.sent_s))
         row["guarantee_lag_s"] = -ahead_s
     return row
