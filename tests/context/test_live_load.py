@@ -82,6 +82,24 @@ def test_a_page_that_is_none_says_why(answer: tuple[int, str], said: str) -> Non
         assert said in found.trouble
 
 
+@pytest.mark.parametrize(
+    ("more", "is_ours"),
+    [
+        ("milvus_proxy_req_count 7\n", True),
+        ('milvus_build_info{built="today",version="2.4.5"} 1\n', True),
+        ('milvus_build_info{version="v2.4.5",git_commit="a"} 1\n', True),
+        ('milvus_build_info{version="2.6.10"} 1\nmilvus_proxy_req_count 7\n', False),
+        ("etcd_server_version 3\n", False),
+    ],
+)
+def test_the_page_of_another_program_is_not_taken_for_that_of_the_milvus(more: str, is_ours: bool) -> None:
+    status, text = page(1.0)
+    with serving((status, text + more)) as url:
+        found = Page.of(url, "2.4.5")
+        assert bool(found.load(4.0, 4 * GIB)) == is_ours
+    assert found.trouble is None if is_ours else "not the metrics of this Milvus" in str(found.trouble)
+
+
 @pytest.mark.parametrize("uri", ["querynode:9091", "ftp://querynode", "http://", "http://me:secret@querynode:9091"])
 def test_what_is_no_address_of_a_page_is_refused(uri: str) -> None:
     with pytest.raises(UsageError) as error:

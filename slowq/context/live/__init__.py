@@ -133,8 +133,10 @@ def _yaml(facts: Facts, comments: Sequence[str]) -> str:
 
 
 def _facts(server: Server, address: Address, question: Question, progress: Progress | None) -> Facts:
-    version = server.version()
-    unasked = [] if question.gauges or address.secure or not address.is_loopback else [Page.of(_own_page(address))]
+    version = server.version().removeprefix("v")
+    unasked = []
+    if address.is_loopback and not address.secure and not question.gauges:
+        unasked.append(Page.of(_own_page(address), version))
     system = System.of(server)
     named = question.databases or ((address.database,) if address.database else ())
     databases = named or _databases(server)
@@ -148,9 +150,7 @@ def _facts(server: Server, address: Address, question: Question, progress: Progr
         if gauge.trouble:
             server.troubles.add("what nodes are busy with", gauge.trouble)
     return {
-        "milvus": known(
-            {"version": version.removeprefix("v") or None, "deployment": _deployment(server, system, address)}
-        ),
+        "milvus": known({"version": version or None, "deployment": _deployment(server, system, address)}),
         "hardware": system.hardware(),
         "totals": _totals(databases, found, collections) if seen else {},
         "resource_groups": list(_resource_groups(server)),
@@ -160,7 +160,7 @@ def _facts(server: Server, address: Address, question: Question, progress: Progr
 
 
 def _own_page(address: Address) -> str:
-    """The page of metrics of a Milvus on this machine, which it may have or not."""
+    """Where a Milvus on this machine has its page of metrics, unless somebody else has one there."""
     return f"http://{address.host}:9091"
 
 

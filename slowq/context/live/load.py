@@ -22,6 +22,8 @@ _LAST_S = 300.0  # what a Prometheus is asked for
 _PROCESS = re.compile(
     rb"^(process_cpu_seconds_total|process_resident_memory_bytes)(?:\{[^}\n]*\})? ([0-9.eE+]+)", re.MULTILINE
 )
+_MILVUS = re.compile(rb"^milvus_", re.MULTILINE)
+_BUILD = re.compile(rb'^milvus_build_info\{[^}\n]*?\bversion="v?([^"\n]*)"', re.MULTILINE)  # from 2.3.8 on
 
 
 class Gauge(Protocol):
@@ -39,14 +41,18 @@ _Look = tuple[float, float, float | None]  # when, the CPU seconds until then, a
 
 @dataclass(slots=True)
 class Page:
-    """The /metrics of one node, looked at twice. It gets no credentials, and sends nobody anywhere else."""
+    """The /metrics of one node, looked at twice. It gets no credentials, and sends nobody anywhere else.
+
+    With a `version` it has to be the page of a Milvus, and of that version where it names one.
+    """
 
     uri: str
+    version: str | None = None
     trouble: str | None = None
     _first: _Look | None = None
 
     @classmethod
-    def of(cls, uri: str) -> Page:
+    def of(cls, uri: str, version: str | None = None) -> Page:
         """Raises UsageError for what is no address of a page. The path is /metrics where there is none."""
         try:
             parts = urlsplit(uri)
@@ -57,7 +63,7 @@ class Page:
             raise UsageError(f"{shown(uri)!r} is no address of metrics", hint="give one such as http://querynode:9091")
         if parts.username or parts.password:
             raise UsageError("an address of metrics must not carry a user or a password")
-        page = cls(parts._replace(path=parts.path.rstrip("/") or "/metrics", fragment="").geturl())
+        page = cls(parts._replace(path=parts.path.rstrip("/") or "/metrics", fragment="").geturl(), version)
         page._first = page._look()
         return page
 
@@ -84,11 +90,19 @@ class Page:
         except requests.RequestException as error:
             self.trouble = f"{shown(self.uri)}: {_reason(error)}"
             return None
+        if self.version is not None and not _is_of(content, self.version):
+            self.trouble = f"{shown(self.uri)}: not the metrics of this Milvus"
+            return None
         found = {name: float(value) for name, value in _PROCESS.findall(content)}
         if b"process_cpu_seconds_total" not in found:
             self.trouble = f"{shown(self.uri)}: no metrics of a process"
             return None
         return time.monotonic(), found[b"process_cpu_seconds_total"], found.get(b"process_resident_memory_bytes")
+
+
+def _is_of(page: bytes, version: str) -> bool:
+    build = _BUILD.search(page)
+    return build[1].decode("utf-8", "replace") == version if build else _MILVUS.search(page) is not None
 
 
 @dataclass(slots=True)
