@@ -140,9 +140,10 @@ def _engine(pipe: Connection, folder: str, log: str, config: Mapping[str, Any], 
     except Exception as error:  # noqa: BLE001 - the parent must hear of it
         pipe.send(str(error))
         return
-    pipe.send((server.port, server.metrics_port))
-    while True:
-        try:
+    try:
+        pipe.send((server.port, server.metrics_port))
+        while True:
             engine.pause_ticks(pipe.recv())
-        except EOFError:
-            os._exit(0)  # the parent is gone; the folder holds nothing that is worth a clean end
+    except (EOFError, OSError):  # the parent was killed: nobody else removes the folder, which needs no clean end
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)

@@ -153,8 +153,10 @@ def test_a_scenario_is_proven_on_the_engine_and_leaves_nothing(scenario: Path, t
     assert left(temp) == ([], [])
 
 
-@pytest.mark.parametrize("engines", [1, 2])
-def test_an_interrupt_in_the_middle_leaves_nothing(scenario: Path, tmp_path: Path, engines: int) -> None:
+@pytest.mark.parametrize(("engines", "number"), [(1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGKILL)])
+def test_an_interrupt_in_the_middle_leaves_nothing(
+    scenario: Path, tmp_path: Path, engines: int, number: signal.Signals
+) -> None:
     temp = tmp_path / "temp"
     with running("reproduce", scenario, "--seconds", "30", temp=temp) as started:
         until = time.monotonic() + 60
@@ -162,8 +164,8 @@ def test_an_interrupt_in_the_middle_leaves_nothing(scenario: Path, tmp_path: Pat
             time.sleep(0.02)
         time.sleep(0.3)
         assert len(processes_of(temp)) > 1
-        started.send_signal(signal.SIGINT)
+        started.send_signal(number)
         out, err = started.communicate(timeout=60)
-    assert started.returncode == 130
+    assert started.returncode == (130 if number == signal.SIGINT else -number)
     assert (out, err) == ("", "")
     assert left(temp) == ([], [])
