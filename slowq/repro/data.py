@@ -16,6 +16,8 @@ from slowq.repro.scenario import Column, Setup
 CLUSTERS = 200
 QUERIES = 512
 OTHER_ELEMENTS = 0.3  # of a binary vector, a MinHash signature of 8-bit elements: those that its cluster does not share
+# |v|² - 2 v·q orders rows as (v - q)² does, at a tenth of the cost, but for the last digits: so many more than k are looked at.
+_SPARE = 100
 WORDS = 4999  # a prime, so that a word stands in few of the made-up texts
 
 
@@ -112,13 +114,24 @@ def nearest(setup: Setup, rows: Sequence[Rows], wanted: NDArray[Any], k: int) ->
         if passing is None:
             return None
         vectors, ids = vectors[passing], ids[passing]
+    norms = np.einsum("ij,ij->i", vectors, vectors) if setup.metric == "L2" else None
     answers = []
     for query in wanted:
-        distance = _distances(setup.metric, vectors, query)
-        k_now = min(k, len(ids))
-        best = np.argpartition(distance, k_now - 1)[:k_now] if k_now else np.empty(0, np.int64)
-        answers.append(set(ids[best].tolist()))
+        near, theirs = vectors, ids
+        if norms is not None:
+            among = _least(norms - 2 * (vectors @ query), k + _SPARE)
+            near, theirs = vectors[among], ids[among]
+        best = _least(_distances(setup.metric, near, query), k)
+        answers.append(set(theirs[best].tolist()))
     return answers
+
+
+def _least(distance: NDArray[Any], k: int) -> NDArray[np.int64]:
+    """The places of the k least."""
+    if k >= len(distance):
+        return np.arange(len(distance))
+    found: NDArray[np.int64] = np.argpartition(distance, k - 1)[:k]
+    return found
 
 
 def _passing(setup: Setup, rows: Sequence[Rows]) -> NDArray[np.bool_] | None:

@@ -150,10 +150,14 @@ def _measured(arms: Sequence[Arm], place: Milvus | None, options: Options, say: 
     began = time.monotonic()
     clients = Clients()
     held.callback(clients.close)
-    ready = []
+    targets: list[Target] = []
     for arm in arms:
+        targets.append(EngineTarget(arm.setup) if place is None else MilvusTarget(place))
+        held.callback(targets[-1].close)
+    ready = []
+    for arm, target in zip(arms, targets, strict=True):
         say(f"preparing {arm.name}: {arm.setup.rows:,} rows")
-        ready.append(_prepared(arm, place, options, held))
+        ready.append((target, _prepared(arm, target, place, options, held)))
     for arm, (target, made) in zip(arms, ready, strict=True):
         _turn(arm, target, made, clients, options, WARM_UP_S, options.seed)
         arm.rounds.clear()
@@ -175,16 +179,14 @@ def _measured(arms: Sequence[Arm], place: Milvus | None, options: Options, say: 
         _collect(arm, target, made, options)
 
 
-def _prepared(arm: Arm, place: Milvus | None, options: Options, held: ExitStack) -> tuple[Target, Prepared]:
-    target: Target = EngineTarget(arm.setup) if place is None else MilvusTarget(place)
-    held.callback(target.close)
+def _prepared(arm: Arm, target: Target, place: Milvus | None, options: Options, held: ExitStack) -> Prepared:
     if place is None:
         client = connect(target.uri)
         held.callback(client.close)
     else:
         client = place.client
     with asking(target.uri, f"{arm.name} was prepared"):
-        return target, prepare(client, arm.collection, arm.setup, options.seed)
+        return prepare(client, arm.collection, arm.setup, options.seed)
 
 
 def _turn(

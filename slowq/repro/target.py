@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,7 +32,8 @@ LOG_VERSION = "2.4"
 class Target(Protocol):
     """One server with one set-up's collections."""
 
-    uri: str
+    @property
+    def uri(self) -> str: ...
 
     @property
     def memory_bytes(self) -> int | None:
@@ -54,7 +56,7 @@ class Target(Protocol):
 
 
 class EngineTarget:
-    """An engine in a process and a folder of its own; both are gone after `close`."""
+    """An engine in a process and a folder of its own; both are gone after `close`. It starts while others do."""
 
     def __init__(self, setup: Setup, *, slow_s: float = HEALTHY_S) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="slowq-repro-"))
@@ -75,13 +77,13 @@ class EngineTarget:
         try:
             self._process.start()
             theirs.close()
-            port, metrics = self._answer()
         except BaseException:  # also an interrupt: nobody else knows yet that there is something to end
             self.close()
             raise
-        self.uri, self._metrics_uri = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics}/metrics"
 
-    def _answer(self) -> tuple[int, int]:
+    @cached_property
+    def _ports(self) -> tuple[int, int]:
+        """Of requests and of metrics; waits until the engine is up. Raises ServerError where it does not come up."""
         until = time.monotonic() + START_S
         while not self._pipe.poll(0.1):
             if not self._process.is_alive() or time.monotonic() > until:
@@ -91,6 +93,10 @@ class EngineTarget:
             raise ServerError(f"the engine did not start: {found}")
         port, metrics = found
         return port, metrics
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self._ports[0]}"
 
     def pause_ticks(self, paused: bool) -> None:
         self._pipe.send(paused)
@@ -107,7 +113,7 @@ class EngineTarget:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def watching(self) -> AbstractContextManager[None]:
-        return scrape.watching(self._metrics_uri, self._scraped)
+        return scrape.watching(f"http://127.0.0.1:{self._ports[1]}/metrics", self._scraped)
 
     def alive(self) -> bool:
         return self._process.is_alive()

@@ -92,10 +92,10 @@ def _by_hand(setup: Setup, rows: Rows, query: np.ndarray, k: int, wanted: list[b
 @pytest.mark.parametrize("metric", ["L2", "IP", "COSINE"])
 def test_exact_answers_are_those_of_brute_force(metric: str) -> None:
     setup = replace(SETUP, metric=metric, filter='tag == "red"')
-    rows = draw(setup, 300, seed=5)
+    rows = draw(setup, 3_000, seed=5)
     wanted = queries(setup, 5)[:5]
     passing = [tag == "red" for tag in rows.columns["tag"]]
-    assert nearest(setup, [rows.part(0, 100), rows.part(100, 300)], wanted, 7) == [
+    assert nearest(setup, [rows.part(0, 1_000), rows.part(1_000, 3_000)], wanted, 7) == [
         _by_hand(setup, rows, one, 7, passing) for one in wanted
     ]
 
