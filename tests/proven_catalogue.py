@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from slowq.repro.proven import FILE
+from slowq.repro.run import Options
 
+_ENGINE = Options().shown
 _CLAIMED = ("confirmed", "no effect", "worse")
 
 
@@ -23,6 +25,10 @@ def receipts(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if not result.get("green"):
         return {}
     return {one["remedy"]: _short(one) for one in result["receipts"] if one["outcome"] in _CLAIMED}
+
+
+def is_of_engine(result: Mapping[str, Any]) -> bool:
+    return all(one["target"] == _ENGINE for one in result.get("receipts", ()))
 
 
 def _short(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +44,8 @@ def _short(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(kept: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    found = dict(kept) | {one["scenario"]: receipts(one) for one in results if "skipped" not in one}
+    measured = (one for one in results if "skipped" not in one and is_of_engine(one))
+    found = dict(kept) | {one["scenario"]: receipts(one) for one in measured}
     return {name: found[name] for name in sorted(found) if found[name]}
 
 

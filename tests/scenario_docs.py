@@ -1,5 +1,6 @@
-"""The table of docs/scenarios.md: what `slowq scenarios run` measured, kept in docs/scenarios.json; and in short, of the
-green ones, in slowq/repro/catalogue.json, which is shipped.
+"""The tables of docs/scenarios.md: what `slowq scenarios run` measured on the engine and on a real Milvus, kept in
+docs/scenarios.json and docs/scenarios_milvus.json; and in short, of the engine's green ones, in slowq/repro/catalogue.json,
+which is shipped.
 
 slowq scenarios run json_filter large_nq --json > results.json
 python -m tests.scenario_docs results.json …     takes these scenarios' results into all of them
@@ -11,23 +12,56 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests import proven_catalogue
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE, KEPT = DOCS / "scenarios.md", DOCS / "scenarios.json"
-BEGIN, END = "<!-- measured: written by `python -m tests.scenario_docs` -->", "<!-- end of what was measured -->"
+PAGE = DOCS / "scenarios.md"
 _HEAD = """\
 | scenario | load | base p99 ms | with the fault | times | first finding | remedies | green |
 |---|---|--:|--:|--:|---|---|---|"""
 
 
-def kept() -> dict[str, dict[str, Any]]:
-    """By scenario, in the order of their names."""
-    found: dict[str, dict[str, Any]] = json.loads(KEPT.read_text(encoding="utf-8"))
-    return found
+@dataclass(frozen=True)
+class Table:
+    """One of the page, between its marks, and the file of what it shows."""
+
+    file: Path
+    begin: str
+    end: str
+
+    def kept(self) -> dict[str, dict[str, Any]]:
+        """By scenario, in the order of their names."""
+        found: dict[str, dict[str, Any]] = json.loads(self.file.read_text(encoding="utf-8"))
+        return found
+
+    def placed(self, page: str, text: str) -> str:
+        """The page with this between the marks."""
+        before, _, rest = page.partition(self.begin)
+        _, found, after = rest.partition(self.end)
+        if not found:
+            raise ValueError(f"the page has no {self.begin!r} … {self.end!r}")
+        return f"{before}{self.begin}\n\n{text}\n\n{self.end}{after}"
+
+
+ENGINE = Table(
+    DOCS / "scenarios.json",
+    "<!-- measured: written by `python -m tests.scenario_docs` -->",
+    "<!-- end of what was measured -->",
+)
+MILVUS = Table(
+    DOCS / "scenarios_milvus.json",
+    "<!-- measured on Milvus: written by `python -m tests.scenario_docs` -->",
+    "<!-- end of what was measured on Milvus -->",
+)
+
+
+def table_of(result: Mapping[str, Any]) -> Table:
+    """Where one result of `slowq scenarios run --json` belongs."""
+    return ENGINE if proven_catalogue.is_of_engine(result) else MILVUS
 
 
 def short(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,24 +110,18 @@ def _remedy(one: Mapping[str, Any]) -> str:
     return f"{one['key']}: {one['outcome']}{times}{recall}"
 
 
-def placed(page: str, text: str) -> str:
-    """The page with this between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, found, after = rest.partition(END)
-    if not found:
-        raise ValueError(f"the page has no {BEGIN!r} … {END!r}")
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
-
-
 def main(files: Sequence[str]) -> None:
-    results = kept()
+    results = {one: one.kept() for one in (ENGINE, MILVUS)}
     for file in files:
         for one in json.loads(Path(file).read_text(encoding="utf-8")):
             if "receipts" not in one:
                 sys.exit(f"{file}: {one['scenario']} was not measured: {one.get('trouble') or one.get('skipped')}")
-            results[one["scenario"]] = short(one)
-    KEPT.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(placed(PAGE.read_text(encoding="utf-8"), table(results)), encoding="utf-8")
+            results[table_of(one)][one["scenario"]] = short(one)
+    page = PAGE.read_text(encoding="utf-8")
+    for where, found in results.items():
+        where.file.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", encoding="utf-8")
+        page = where.placed(page, table(found))
+    PAGE.write_text(page, encoding="utf-8")
     proven_catalogue.main(files)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from slowq.repro.scenarios import catalogue
-from tests.scenario_docs import BEGIN, END, PAGE, kept, placed, short, table
+from tests.scenario_docs import ENGINE, MILVUS, PAGE, Table, short, table, table_of
 
 RESULT: dict[str, Any] = {
     "scenario": "large_nq",
@@ -17,23 +17,42 @@ RESULT: dict[str, Any] = {
     "first": "large_nq",
     "green": True,
     "receipts": [
-        {"remedy": "smaller_batches", "outcome": "confirmed", "against_base": 1.337, "after": {"recall": 0.9987}},
-        {"remedy": "more_query_nodes", "outcome": "no effect", "against_base": None, "after": {"recall": None}},
+        {
+            "remedy": "smaller_batches",
+            "outcome": "confirmed",
+            "against_base": 1.337,
+            "after": {"recall": 0.9987},
+            "target": "the bundled engine",
+        },
+        {
+            "remedy": "more_replicas",
+            "outcome": "no effect",
+            "against_base": None,
+            "after": {"recall": None},
+            "target": "the bundled engine",
+        },
     ],
 }
 
 
-def test_the_table_of_the_page_is_what_was_measured() -> None:
+@pytest.mark.parametrize("where", [ENGINE, MILVUS])
+def test_the_table_of_the_page_is_what_was_measured(where: Table) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert page == placed(page, table(kept()))
-    assert set(kept()) <= set(catalogue())
+    assert page == where.placed(page, table(where.kept()))
+    assert set(where.kept()) <= set(catalogue())
+
+
+def test_what_was_measured_on_a_milvus_stands_apart() -> None:
+    there = [one | {"target": "http://milvus:19530"} for one in RESULT["receipts"]]
+    assert table_of(RESULT) is ENGINE
+    assert table_of(RESULT | {"receipts": there}) is MILVUS
 
 
 def test_what_was_measured_is_a_row() -> None:
     (row,) = table({"large_nq": short(RESULT)}).splitlines()[2:]
     assert row == (
         "| large_nq | 2.0 to 2.0 | 12.3 | 500.0 | 40.5 | large_nq | smaller_batches: confirmed, 1.34 times the base, "
-        "recall 1.00; more_query_nodes: no effect | yes |"
+        "recall 1.00; more_replicas: no effect | yes |"
     )
 
 
@@ -56,6 +75,7 @@ def test_every_piece_of_advice_names_remedies_that_there_are() -> None:
 
 
 def test_a_page_without_the_marks_is_refused() -> None:
-    assert placed(f"a\n{BEGIN}\nold\n{END}\nb", "new") == f"a\n{BEGIN}\n\nnew\n\n{END}\nb"
+    begin, end = ENGINE.begin, ENGINE.end
+    assert ENGINE.placed(f"a\n{begin}\nold\n{end}\nb", "new") == f"a\n{begin}\n\nnew\n\n{end}\nb"
     with pytest.raises(ValueError, match="the page has no"):
-        placed("nothing", "new")
+        ENGINE.placed("nothing", "new")

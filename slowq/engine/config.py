@@ -37,6 +37,7 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "indexCoord.segment.minSegmentNumRowsToEnableIndex": 1024,
     "indexNode.scheduler.buildParallel": 1,
     "proxy.maxTaskNum": 1024,
+    "proxy.replicaSelectionPolicy": "look_aside",
     "proxy.slowQuerySpanInSeconds": 1.0,
     "proxy.timeTickInterval": 200,
     "queryNode.enableSegmentPrune": False,
@@ -57,6 +58,7 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "quotaAndLimits.limits.topK": 16384,
 }
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "proxy.replicaSelectionPolicy": ("look_aside", "round_robin"),
     "queryNode.scheduler.scheduleReadPolicy.name": ("fifo", "user-task-polling"),
     "queryNode.segcore.tieredStorage.warmup.vectorIndex": ("sync", "async", "disable"),
 }

@@ -349,21 +349,30 @@ class Proxy:
     def _shares(
         self, collection: Collection, segments: Sequence[Segment], chosen: Filter | None, trace: Trace
     ) -> tuple[list[tuple[QueryNode, tuple[tuple[int, Segment], ...]]], frozenset[int]]:
-        """The segments by query node of one replica, each with its place in the snapshot; and in which all rows pass.
-
-        Replicas take turns."""
+        """The segments by query node of one replica, each with its place in the snapshot; and in which all rows pass."""
         places, whole = list(range(len(segments))), frozenset[int]()
         if self._config.flag("queryNode.enableSegmentPrune"):
             places, whole = prune(segments, chosen)
             trace.count("segments_pruned", len(segments) - len(places))
-        with self._lock:
-            self._turn += 1
-            replica = self._turn % collection.replicas
+        replica = self._replica(collection)
         by_node: dict[int, list[tuple[int, Segment]]] = {}
         for place in places:
             node = self._coordinator.node_of(collection, segments[place], replica, collection.replicas)
             by_node.setdefault(node.number, []).append((place, segments[place]))
         return [(self._coordinator.nodes[number], tuple(own)) for number, own in by_node.items()], whole
+
+    def _replica(self, collection: Collection) -> int:
+        """Whose turn it is, or with `look_aside` the one of them all whose nodes have fewest query vectors to search."""
+        replicas = collection.replicas
+        with self._lock:
+            self._turn += 1
+            turn = self._turn % replicas
+        if replicas == 1 or self._config.text("proxy.replicaSelectionPolicy") == "round_robin":
+            return turn
+        unsolved = [0] * replicas
+        for node in self._coordinator.nodes:
+            unsolved[node.number % replicas] += node.unsolved_nq
+        return min(range(replicas), key=lambda one: (unsolved[one], (one - turn) % replicas))
 
     def _run(self, parts: Sequence[tuple[QueryNode, Task]], reading: Reading, trace: Trace) -> list[object]:
         """Results of all nodes. The trace gets the phases of the node that was waited for, and the work of all."""

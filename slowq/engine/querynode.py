@@ -119,6 +119,7 @@ class QueryNode:
         self._changed = threading.Condition()
         self._closing = False
         self.running = 0
+        self.unsolved_nq = 0  # query vectors that wait or are worked on
         self._threads = [
             threading.Thread(target=self._work, name=f"querynode-{number}-{place}", daemon=True)
             for place in range(self.concurrency)
@@ -134,6 +135,7 @@ class QueryNode:
         task.queued_s = time.perf_counter()
         with self._changed:
             self._waiting.put(task)
+            self.unsolved_nq += task.nq
             self._changed.notify()
         return task
 
@@ -154,12 +156,14 @@ class QueryNode:
                 if self._merging and tasks[0].plan is not None and self._waiting.size:
                     tasks += self._waiting.take_like(tasks[0], self._max_nq, self._max_ratio)
                 self.running += 1
+            nq = sum(one.nq for one in tasks)
             try:
                 self._serve(tasks)
             finally:
                 del tasks  # while it waits, the thread keeps no segment that may be released
                 with self._changed:
                     self.running -= 1
+                    self.unsolved_nq -= nq
 
     def _serve(self, tasks: list[Task]) -> None:
         began = time.perf_counter()

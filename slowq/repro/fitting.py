@@ -16,7 +16,12 @@ from slowq.repro.scenario import Remedy, Scenario, Setup
 from slowq.versions import Version, version_range
 
 # Of the server, which is not ours to change.
-_SERVER = {"nodes": "query nodes", "cpus": "CPUs of the nodes", "config": "keys of its configuration"}
+_SERVER = {
+    "nodes": "query nodes",
+    "replicas": "replicas, which need a query node each",
+    "cpus": "CPUs of the nodes",
+    "config": "keys of its configuration",
+}
 _INDEXES: Mapping[str, Version] = {
     "BITMAP": (2, 4, 8),
     "HNSW_SQ": (2, 5, 0),

@@ -125,6 +125,7 @@ class Setup:
     other_collections: int = 0  # loaded beside it, each with as many partitions by key
     # the server
     nodes: int = 1
+    replicas: int = 1
     cpus: int = 2
     config: Mapping[str, Any] = field(default_factory=dict)
 

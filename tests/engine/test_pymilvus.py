@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 from pymilvus import AnnSearchRequest, DataType, MilvusClient, MilvusException, RRFRanker, WeightedRanker
 
-from slowq.engine import Engine
+from slowq.engine import Engine, configure
+from slowq.engine.querynode import Task
 from slowq.units import go_duration_s
 
 ROWS = 400
@@ -307,6 +309,35 @@ def test_segments_are_spread_evenly_over_the_query_nodes(tmp_path: Path, vectors
         client.close()
         server.stop()
     assert sorted(one.node_ids[0] for one in loaded) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("policy", "asked"), [("look_aside", {1}), ("round_robin", {0, 1})])
+def test_of_two_replicas_the_one_with_less_to_do_is_asked(
+    tmp_path: Path, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, policy: str, asked: set[int]
+) -> None:
+    settings, _ = configure({"proxy.replicaSelectionPolicy": policy})
+    with Engine(tmp_path / "data", settings, tick_interval_s=0.02, nodes=2) as engine:
+        server = engine.serve()
+        client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
+        client.create_collection("twice", dimension=DIM)
+        client.insert("twice", [{"id": n, "vector": vectors[n]} for n in range(10)])
+        client.release_collection("twice")
+        client.load_collection("twice", replica_number=2)
+        found: list[int] = []
+        for node in engine.coordinator.nodes:
+            monkeypatch.setattr(node, "submit", partial(noted, found, node.number, node.submit))
+        engine.coordinator.nodes[0].unsolved_nq += 1_000  # as if a large request was being worked on
+        for one in vectors[:4]:
+            client.search("twice", [one], limit=3)
+        client.close()
+        server.stop()
+    assert set(found) == asked
+    assert [one.unsolved_nq for one in engine.coordinator.nodes] == [1_000, 0]
+
+
+def noted(found: list[int], number: int, submit: Callable[[Task], Task], task: Task) -> Task:
+    found.append(number)
+    return submit(task)
 
 
 def test_the_phases_of_every_request_sum_up_to_its_duration(tmp_path: Path, vectors: np.ndarray) -> None:

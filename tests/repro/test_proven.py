@@ -7,14 +7,14 @@ import pytest
 from slowq.repro.proven import FILE, _read, proven
 from slowq.repro.scenarios import catalogue
 from tests.proven_catalogue import merged
-from tests.scenario_docs import kept
+from tests.scenario_docs import ENGINE
 
 
 def test_what_is_shipped_is_of_scenarios_and_remedies_that_there_are() -> None:
     assert FILE.stat().st_size < 20_000
     for name, remedies in _read().items():
         assert remedies.keys() <= {one.key for one in catalogue()[name].remedies}, name
-        assert kept()[name]["green"]
+        assert ENGINE.kept()[name]["green"]
         for one in remedies.values():
             assert one.keys() == {"outcome", "before_p99_s", "after_p99_s", "recall", "slowq", "cpus"}
 
@@ -37,6 +37,7 @@ def result(name: str, *, green: bool = True, **receipts: str) -> dict[str, Any]:
             "after": {"p99_s": {"mean": 0.02266}, "recall": 0.99951},
             "versions": {"slowq": "0.2.0"},
             "machine": {"cpus": 4},
+            "target": "the bundled engine",
         }
         for key, outcome in receipts.items()
     ]
@@ -70,3 +71,9 @@ def test_a_scenario_that_is_no_longer_green_leaves_the_catalogue(now: dict[str, 
 
 def test_a_scenario_that_was_skipped_keeps_what_it_had() -> None:
     assert merged({"c": {"one": KEPT}}, [{"scenario": "c", "skipped": "engine only"}]) == {"c": {"one": KEPT}}
+
+
+def test_what_was_measured_on_a_milvus_is_not_shipped() -> None:
+    there = result("c", one="worse")
+    there["receipts"][0]["target"] = "http://milvus:19530"
+    assert merged({"c": {"one": KEPT}}, [there]) == {"c": {"one": KEPT}}

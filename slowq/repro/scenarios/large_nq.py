@@ -10,6 +10,6 @@ SCENARIO = Scenario(
     {"nq": 1000, "params": {"nprobe": 32}},
     (
         Remedy("smaller_batches", "the same vectors in requests of 10", {"nq": 10, "pause_s": 0.02}),
-        Remedy("more_query_nodes", "a second query node", {"nodes": 2}),
+        Remedy("more_replicas", "a second query node, with a replica of its own", {"nodes": 2, "replicas": 2}),
     ),
 )
