@@ -110,8 +110,8 @@ def _engine(folder: Path, rows: int, *, prune: bool) -> Iterator[Engine]:
         }
     )
     with Engine(folder, config) as engine:
-        for one in engine.coordinator.collections():
-            _until(lambda one=one: not engine.coordinator.by_id(one.id).loaded or _segments(engine) > 0)
+        for one in engine.coordinator.catalog.collections():
+            _until(lambda one=one: not engine.coordinator.catalog.by_id(one.id).loaded or _segments(engine) > 0)
         yield engine
 
 
@@ -121,17 +121,17 @@ def _fill(engine: Engine, rows: int, rng: np.random.Generator) -> None:
         FieldSpec(101, "key", "INT64", clustering_key=True),
         FieldSpec(102, "vector", "FLOAT_VECTOR", params={"dim": str(DIM)}),
     )
-    made = engine.coordinator.create(
+    made = engine.coordinator.catalog.create(
         "default", "docs", fields, dynamic=False, shards=1, consistency="Eventually", properties={}
     )
     engine.create_index(made, "vector", "vector", {"index_type": "FLAT", "metric_type": "L2"})
-    engine.coordinator.load(engine.coordinator.by_id(made.id), 1)
+    engine.coordinator.loading.load(engine.coordinator.catalog.by_id(made.id), 1)
     for start in range(0, rows, 10_000):
         ids = np.arange(start, min(start + 10_000, rows))
         columns = {"id": pa.array(ids), "key": pa.array(rng.integers(0, KEYS, len(ids)))}
         batch = Rows(ids, np.zeros(len(ids), np.uint64), columns, {"vector": _vectors(rng, len(ids))})
         engine.writer.insert(Insert("default", "docs", "", batch))
-    engine.coordinator.flush(engine.coordinator.by_id(made.id))
+    engine.coordinator.upkeep.flush(engine.coordinator.catalog.by_id(made.id))
     _until(lambda: all(one.state == "sealed" for one in _view(engine)))
 
 
@@ -141,15 +141,15 @@ def _vectors(rng: np.random.Generator, count: int) -> Vectors:
 
 def _compact(engine: Engine) -> float:
     began = time.perf_counter()
-    number = engine.coordinator.compact(engine.coordinator.collection("default", "docs"), CLUSTERING)
-    for plan in engine.coordinator.compactions[number].plans:
+    number = engine.coordinator.upkeep.compact(engine.coordinator.catalog.collection("default", "docs"), CLUSTERING)
+    for plan in engine.coordinator.upkeep.by_hand[number]:
         plan.result()
     return time.perf_counter() - began
 
 
 def _view(engine: Engine) -> list[Segment]:
-    collection = engine.coordinator.collection("default", "docs")
-    return [one for shard in engine.coordinator.shards[collection.id] for one in shard.view.segments]
+    collection = engine.coordinator.catalog.collection("default", "docs")
+    return [one for shard in engine.coordinator.catalog.shards_of(collection) for one in shard.view.segments]
 
 
 def _segments(engine: Engine) -> int:

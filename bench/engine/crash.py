@@ -46,9 +46,9 @@ def meta() -> int:
             small.create(engine)
             for key in (1, 2, 3):
                 small.insert(engine, {key: (0, key), key + 10: (1, key)})
-                engine.coordinator.flush(small.found(engine))
+                engine.coordinator.upkeep.flush(small.found(engine))
             small.delete(engine, [1])
-            engine.coordinator.flush(small.found(engine))
+            engine.coordinator.upkeep.flush(small.found(engine))
             small.settled(engine)
             want = small.answer(engine)
         path = folder / "meta.db"

@@ -44,12 +44,12 @@ def _fill(engine: Engine, name: str, segments: list[int], rng: np.random.Generat
         FieldSpec(100, "id", "INT64", primary=True),
         FieldSpec(101, "vector", "FLOAT_VECTOR", params={"dim": str(DIM)}),
     )
-    made = engine.coordinator.create(
+    made = engine.coordinator.catalog.create(
         "default", name, fields, dynamic=False, shards=1, consistency="Eventually", properties={}
     )
     params = {"index_type": "HNSW", "metric_type": "L2", "M": "8", "efConstruction": "40"}
     engine.create_index(made, "vector", "vector", params)
-    engine.coordinator.load(engine.coordinator.by_id(made.id), 1)
+    engine.coordinator.loading.load(engine.coordinator.catalog.by_id(made.id), 1)
     for place, rows in enumerate(segments):
         ids = np.arange(rows) + place * rows
         vectors = Vectors.of_kind("float", rng.standard_normal((rows, DIM), np.float32))
@@ -58,8 +58,9 @@ def _fill(engine: Engine, name: str, segments: list[int], rng: np.random.Generat
                 "default", name, "", Rows(ids, np.zeros(rows, np.uint64), {"id": pa.array(ids)}, {"vector": vectors})
             )
         )
-        engine.coordinator.flush(engine.coordinator.by_id(made.id))
-    while any(one.state != "sealed" for shard in engine.coordinator.shards[made.id] for one in shard.view.segments):
+        engine.coordinator.upkeep.flush(engine.coordinator.catalog.by_id(made.id))
+    shards = engine.coordinator.catalog.shards_of(made)
+    while any(one.state != "sealed" for shard in shards for one in shard.view.segments):
         time.sleep(0.05)
 
 

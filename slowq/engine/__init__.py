@@ -158,7 +158,7 @@ class Engine:
         """Deletes what the filter finds; by primary keys without looking, as Milvus does."""
         if not text.strip():
             raise invalid("delete expression is empty")
-        collection = self.coordinator.collection(database, name)
+        collection = self.coordinator.catalog.collection(database, name)
         compiled = self.proxy.filter(collection, text, templates)
         assert compiled is not None  # noqa: S101 - it is not empty
         primary = collection.primary
@@ -184,19 +184,19 @@ class Engine:
     def row_count(self, collection: Collection, partition: str = "") -> int:
         """Stored rows, as Milvus counts them: deleted ones too until compaction takes them; plus what is growing."""
         stored = sum(one.rows for one in self.meta.segments(collection.id) if partition in ("", one.partition))
-        shards = self.coordinator.shards_of(collection)
+        shards = self.coordinator.catalog.shards_of(collection)
         return stored + row_count(
             one for shard in shards for one in shard.view.growing if partition in ("", one.partition)
         )
 
     def explain(self, database: str, name: str, text: str) -> list[PredicateWork]:
         """Per segment and predicate: which index served it, rows scanned and passed."""
-        collection = self.coordinator.collection(database, name)
+        collection = self.coordinator.catalog.collection(database, name)
         chosen = self.proxy.filter(collection, text, {})
         if chosen is None:
             return []
         work: list[PredicateWork] = []
-        for shard in self.coordinator.shards_of(collection):
+        for shard in self.coordinator.catalog.shards_of(collection):
             for one in shard.snapshot():
                 columns = {field: one.rows.columns[field] for field in chosen.fields}
                 work += evaluate(chosen, columns, len(one), one.scalar_indexes)[1]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from slowq.engine.clock import physical_s
+from slowq.engine.faults import RequestFault
 from slowq.engine.schema import Collection
 from slowq.engine.segment import row_count
 
@@ -16,21 +18,23 @@ if TYPE_CHECKING:
 
 def measure(engine: Engine) -> None:
     metrics, coordinator = engine.metrics, engine.coordinator
+    collections = coordinator.catalog.collections()
     metrics.set("milvus_build_info", 1, engine.version, "", "slowq-reference-engine")
     metrics.set("milvus_num_node", len(engine.nodes), "querynode")
     metrics.set("milvus_querynode_read_task_concurrency", sum(one.running for one in engine.nodes))
     waiting = sum(one.waiting for one in engine.nodes)
     metrics.set("milvus_querynode_read_task_ready_len", waiting)
     metrics.set("milvus_querynode_read_task_unsolved_len", waiting)
-    metrics.set("milvus_querynode_collection_num", sum(one.loaded for one in coordinator.collections()))
-    metrics.set("milvus_rootcoord_collection_num", len(coordinator.collections()))
-    metrics.set("milvus_rootcoord_partition_num", sum(len(one.partitions) for one in coordinator.collections()))
+    metrics.set("milvus_querynode_collection_num", sum(one.loaded for one in collections))
+    metrics.set("milvus_rootcoord_collection_num", len(collections))
+    metrics.set("milvus_rootcoord_partition_num", sum(len(one.partitions) for one in collections))
     for channel in coordinator.channels:
         late_ms = (time.monotonic() - channel.last_tick_s) * 1e3
         metrics.set("milvus_proxy_tt_lag_ms", late_ms, channel.name)
     states: Counter[str] = Counter()
-    for collection in coordinator.collections():
-        _collection(engine, collection, states)
+    for collection in collections:
+        with suppress(RequestFault):  # dropped meanwhile
+            _collection(engine, collection, states)
     for state in ("Growing", "Flushing", "Flushed"):
         metrics.set("milvus_datacoord_segment_num", states[state], state, "L1", "true", "2")
     building = list(engine.coordinator.data_node.building.values())
@@ -39,13 +43,14 @@ def measure(engine: Engine) -> None:
 
 def _collection(engine: Engine, collection: Collection, states: Counter[str]) -> None:
     metrics, number = engine.metrics, str(collection.id)
+    shards = engine.coordinator.catalog.shards_of(collection)
     stored = engine.meta.segments(collection.id)
     states["Flushed"] += len(stored)
     rows = sum(one.rows for one in stored)
     deltas = 0
     loaded: Counter[str] = Counter()
     segments: Counter[str] = Counter()
-    for shard in engine.coordinator.shards.get(collection.id, ()):
+    for shard in shards:
         view = shard.view
         states["Growing"] += len(view.growing)
         states["Flushing"] += len(view.flushing)
@@ -73,7 +78,7 @@ def _collection(engine: Engine, collection: Collection, states: Counter[str]) ->
         metrics.set("milvus_rootcoord_entity_num", total, collection.database, collection.name, "loaded")
     vector = {one.name for one in collection.vectors}
     for index in collection.indexes:
-        indexed, _, _ = engine.coordinator.index_rows(collection, index)
+        indexed, _, _ = engine.coordinator.indexing.rows(collection, index)
         metrics.set(
             "milvus_rootcoord_indexed_entity_num",
             indexed,

@@ -39,4 +39,4 @@ def create_index(
         raise invalid(str(error)) from error
     values = {param: str(value) for param, value in checked.items()} | mmap
     number = coordinator.oracle.next()
-    coordinator.create_index(collection, IndexSpec(number, name or field, field, kind, metric, values, key))
+    coordinator.indexing.create(collection, IndexSpec(number, name or field, field, kind, metric, values, key))

@@ -36,10 +36,11 @@ def _hashed(keys: Keys) -> Ints:
 
 class Writer:
     def __init__(self, coordinator: Coordinator, metrics: Metrics) -> None:
-        self._coordinator, self._metrics = coordinator, metrics
+        self._catalog, self._channels = coordinator.catalog, coordinator.channels
+        self._oracle, self._metrics = coordinator.oracle, metrics
 
     def insert(self, request: Insert) -> Mutation:
-        collection = self._coordinator.collection(request.database, request.collection)
+        collection = self._catalog.collection(request.database, request.collection)
         rows = self._with_keys(collection, request.rows)
         stamp = self._write(collection, request.partition, rows, None, "Insert")
         self._metrics.add("milvus_proxy_insert_vectors_count", len(rows), collection.database, collection.name)
@@ -47,7 +48,7 @@ class Writer:
 
     def upsert(self, request: Insert) -> Mutation:
         """Rows in the place of those with their primary keys; with auto_id they get new ones, as in Milvus."""
-        collection = self._coordinator.collection(request.database, request.collection)
+        collection = self._catalog.collection(request.database, request.collection)
         given = request.rows
         if not len(given.keys):
             raise invalid("upsert must assign primary key")
@@ -59,7 +60,7 @@ class Writer:
         return Mutation(rows.keys, inserted=len(rows), deleted=len(rows), upserted=len(rows), timestamp=stamp)
 
     def delete(self, collection: Collection, keys: Keys) -> Mutation:
-        stamp = self._write(collection, "", None, keys, "Delete") if len(keys) else self._coordinator.oracle.next()
+        stamp = self._write(collection, "", None, keys, "Delete") if len(keys) else self._oracle.next()
         self._metrics.add("milvus_proxy_delete_vectors_count", len(keys), collection.database, collection.name)
         return Mutation(keys, deleted=len(keys), timestamp=stamp)
 
@@ -68,7 +69,7 @@ class Writer:
         if not primary.auto_id or len(rows.keys):
             return rows
         total = len(next(iter(rows.columns.values()))) if rows.columns else next(iter(rows.vectors.values())).rows
-        keys = np.array([self._coordinator.oracle.next() for _ in range(total)], np.int64)
+        keys = np.array([self._oracle.next() for _ in range(total)], np.int64)
         column = key_array(keys if primary.type == "INT64" else keys.astype(str).astype(object))
         final = keys if primary.type == "INT64" else keys.astype(str).astype(object)
         return Rows(final, np.zeros(total, np.uint64), {primary.name: column, **rows.columns}, rows.vectors)
@@ -83,10 +84,8 @@ class Writer:
         if keys is not None:
             for shard, own in self._by_shard(collection, keys):
                 writes[shard] = replace(writes.get(shard, Write({})), delete=keys[own])
-        shards = self._coordinator.shards_of(collection)
-        waiting = [
-            self._coordinator.channel(shards[number]).write(shards[number], write) for number, write in writes.items()
-        ]
+        shards = self._catalog.shards_of(collection)
+        waiting = [self._channels.of(shards[number]).write(shards[number], write) for number, write in writes.items()]
         stamps = [int(one.result()) for one in waiting]  # type: ignore[call-overload]
         took = (time.perf_counter() - began) * 1e3
         self._metrics.observe("milvus_proxy_mutation_latency", took, kind.lower(), collection.database, collection.name)

@@ -22,6 +22,7 @@ from slowq.engine.answers import columns_at, gathered, hits_of, metric_of, outpu
 from slowq.engine.clock import EVENTUALLY, hybrid, physical_s
 from slowq.engine.config import Config
 from slowq.engine.coordinator import Coordinator
+from slowq.engine.coordinator.loading import partitions_to_search
 from slowq.engine.events import Events
 from slowq.engine.faults import SEGMENT_NOT_LOADED, UNEXPECTED, RequestFault, invalid
 from slowq.engine.hybrid import joined
@@ -47,8 +48,9 @@ class Proxy:
     def __init__(
         self, coordinator: Coordinator, config: Config, metrics: Metrics, events: Events, books: Books
     ) -> None:
-        self._coordinator, self._config, self._metrics, self._events = coordinator, config, metrics, events
-        self._books = books
+        self._catalog, self._loading = coordinator.catalog, coordinator.loading
+        self._placement, self._losses = coordinator.placement, coordinator.losses
+        self._config, self._metrics, self._events, self._books = config, metrics, events, books
         self._oracle = coordinator.oracle
         self._lock = threading.Lock()
         self._turn = 0
@@ -86,7 +88,7 @@ class Proxy:
         with trace.phase("parse"):
             plan = self._plan(collection, request)
             names = output_names(collection, request.output_fields)
-            wanted = self._coordinator.partitions_of(collection, request.partitions)
+            wanted = partitions_to_search(collection, request.partitions)
         segments = self._snapshot(collection, request, plan.filter, wanted, reading, trace)
         width = (request.limit + request.offset) * (request.group_size if plan.group_by else 1)
         shares, whole = self._shares(collection, segments, plan.filter, trace)
@@ -136,7 +138,7 @@ class Proxy:
         """The joined hits with their output fields: Milvus' requery, by primary key."""
         if not names:
             return answer
-        wanted = self._coordinator.partitions_of(collection, partitions)
+        wanted = partitions_to_search(collection, partitions)
         segments = [one for one in self._segments(collection) if wanted is None or one.partition in wanted]
         places, offsets = np.full(len(answer.keys), -1), np.zeros(len(answer.keys), np.int64)
         for place, segment in enumerate(segments):
@@ -169,7 +171,7 @@ class Proxy:
         with trace.phase("parse"):
             chosen = self.filter(collection, request.filter, request.templates)
             names = [] if counting else output_names(collection, request.output_fields, query=True)
-            wanted = self._coordinator.partitions_of(collection, request.partitions)
+            wanted = partitions_to_search(collection, request.partitions)
         segments = self._snapshot(collection, request, chosen, wanted, reading, trace)
         shares, whole = self._shares(collection, segments, chosen, trace)
         parts = [
@@ -190,9 +192,9 @@ class Proxy:
     # the steps of a read
 
     def _collection(self, request: Search | Query, reading: Reading) -> Collection:
-        collection = self._coordinator.collection(request.database, request.collection)
+        collection = self._catalog.collection(request.database, request.collection)
         reading.collection = collection
-        self._coordinator.require_loaded(collection)
+        self._loading.require_loaded(collection)
         return collection
 
     def _plan(self, collection: Collection, request: Search) -> Plan:
@@ -283,7 +285,7 @@ class Proxy:
         """All segments that the request has to look at, after every shard is as new as it asks for."""
         reading.guarantee = self._guarantee(collection, request.freshness)
         with trace.phase("wait_tsafe"):
-            for shard in self._coordinator.shards_of(collection):
+            for shard in self._catalog.shards_of(collection):
                 self._wait(shard, reading)
         self._metrics.observe(
             "milvus_querynode_sq_wait_tsafe_latency", trace.seconds["wait_tsafe"] * 1e3, reading.node_kind
@@ -296,16 +298,16 @@ class Proxy:
             for one in self._segments(collection)
             if (wanted is None or one.partition in wanted) and not (request.ignore_growing and one.state == "growing")
         ]
-        self._coordinator.require_loaded(self._coordinator.by_id(collection.id))  # not released meanwhile
+        self._loading.require_loaded(self._catalog.by_id(collection.id))  # not released meanwhile
         self._require_whole(collection, chosen, wanted)
         return found
 
     def _segments(self, collection: Collection) -> list[Segment]:
-        return [one for shard in self._coordinator.shards_of(collection) for one in shard.snapshot()]
+        return [one for shard in self._catalog.shards_of(collection) for one in shard.snapshot()]
 
     def _require_whole(self, collection: Collection, chosen: Filter | None, wanted: frozenset[str] | None) -> None:
         """Raises RequestFault where the request may need what could not be loaded."""
-        for one in self._coordinator.missing.get(collection.id, ()):
+        for one in self._losses.of(collection.id):
             stored = one.segment
             if stored is not None:
                 if wanted is not None and stored.partition not in wanted:
@@ -357,9 +359,9 @@ class Proxy:
         replica = self._replica(collection)
         by_node: dict[int, list[tuple[int, Segment]]] = {}
         for place in places:
-            node = self._coordinator.node_of(collection, segments[place], replica, collection.replicas)
+            node = self._placement.node_of(collection, segments[place], replica, collection.replicas)
             by_node.setdefault(node.number, []).append((place, segments[place]))
-        return [(self._coordinator.nodes[number], tuple(own)) for number, own in by_node.items()], whole
+        return [(self._placement.nodes[number], tuple(own)) for number, own in by_node.items()], whole
 
     def _replica(self, collection: Collection) -> int:
         """Whose turn it is, or with `look_aside` the one of them all whose nodes have fewest query vectors to search."""

@@ -112,9 +112,9 @@ def main(folder: str, seed: int) -> None:
             pool.submit(write, number).add_done_callback(lambda one: print(one.exception(), flush=True))  # noqa: T201
         while True:
             time.sleep(dice.random() * 0.03)
-            engine.coordinator.flush(small.found(engine))
+            engine.coordinator.upkeep.flush(small.found(engine))
             if dice.random() < 0.5:
-                engine.coordinator.compact(small.found(engine), dice.choice([MIX, LEVEL_ZERO, CLUSTERING]))
+                engine.coordinator.upkeep.compact(small.found(engine), dice.choice([MIX, LEVEL_ZERO, CLUSTERING]))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def opened(path: Path | str, settings: Config | None = None, **more: Any) -> Eng
 
 
 def create(engine: Engine, *, shards: int = 1, load: bool = True, index: str = "FLAT") -> Collection:
-    engine.coordinator.create(
+    engine.coordinator.catalog.create(
         "default", NAME, FIELDS, dynamic=False, shards=shards, consistency="Strong", properties={}
     )
     engine.create_index(found(engine), "v", "v", {"index_type": index, "metric_type": "L2"})
@@ -47,12 +47,12 @@ def create(engine: Engine, *, shards: int = 1, load: bool = True, index: str = "
 
 
 def found(engine: Engine) -> Collection:
-    return engine.coordinator.collection("default", NAME)
+    return engine.coordinator.catalog.collection("default", NAME)
 
 
 def loaded(engine: Engine) -> None:
-    engine.coordinator.load(found(engine), 1)
-    until(lambda: engine.coordinator.progress[found(engine).id] == 1.0)
+    engine.coordinator.loading.load(found(engine), 1)
+    until(lambda: engine.coordinator.loading.progress(found(engine)) == 1.0)
 
 
 def until(true: Any, within_s: float = 20.0) -> None:
@@ -115,11 +115,11 @@ def nearest(engine: Engine, query: list[float], limit: int, text: str = "") -> l
 
 def settled(engine: Engine) -> None:
     """When nothing is on its way: every new segment is indexed and handed off."""
-    shards = engine.coordinator.shards[found(engine).id]
+    shards = engine.coordinator.catalog.shards_of(found(engine))
     until(lambda: not any(one.view.arriving or one.view.flushing for one in shards))
 
 
 def compacted(engine: Engine, kind: str) -> None:
-    number = engine.coordinator.compact(found(engine), kind)
-    for plan in engine.coordinator.compactions[number].plans:
+    number = engine.coordinator.upkeep.compact(found(engine), kind)
+    for plan in engine.coordinator.upkeep.by_hand[number]:
         plan.result(20)

@@ -47,7 +47,7 @@ def test_a_bounded_read_is_never_older_than_its_bound(engine: Engine) -> None:
     time.sleep(0.3)
     with pytest.raises(RequestFault, match="context deadline exceeded"):
         small.answer(engine, freshness=BOUNDED, seconds=0.05)
-    shard = engine.coordinator.shards[small.found(engine).id][0]
+    shard = engine.coordinator.catalog.shards_of(small.found(engine))[0]
     assert shard.tsafe < engine.coordinator.oracle.next() - hybrid(0.2)
 
 
@@ -94,9 +94,9 @@ def test_an_upsert_is_seen_as_a_whole_or_not_at_all(engine: Engine) -> None:
     def act(turn: int) -> None:
         small.upsert(engine, dict.fromkeys(keys, (0, turn)))
         if turn % 5 == 0:
-            engine.coordinator.flush(small.found(engine))
+            engine.coordinator.upkeep.flush(small.found(engine))
         if turn % 15 == 0:
-            engine.coordinator.compact(small.found(engine), MIX)
+            engine.coordinator.upkeep.compact(small.found(engine), MIX)
 
     for _ in meanwhile(engine, 2.0, act):
         seen = small.answer(engine, freshness=EVENTUALLY)
@@ -107,9 +107,9 @@ def test_an_upsert_is_seen_as_a_whole_or_not_at_all(engine: Engine) -> None:
 
 def test_a_deleted_row_is_in_no_later_strong_read(engine: Engine) -> None:
     def act(turn: int) -> None:
-        engine.coordinator.flush(small.found(engine))
+        engine.coordinator.upkeep.flush(small.found(engine))
         if turn % 3 == 0:
-            engine.coordinator.compact(small.found(engine), MIX)
+            engine.coordinator.upkeep.compact(small.found(engine), MIX)
 
     for key, _ in enumerate(meanwhile(engine, 2.0, act), 1):
         small.insert(engine, {key: (0, key)})
@@ -122,12 +122,12 @@ def test_a_deleted_row_is_in_no_later_strong_read(engine: Engine) -> None:
 
 def test_what_was_searched_and_released_is_no_longer_in_memory(engine: Engine) -> None:
     small.insert(engine, {key: (0, key) for key in range(20)})
-    engine.coordinator.flush(small.found(engine))
+    engine.coordinator.upkeep.flush(small.found(engine))
     small.settled(engine)
     assert len(small.nearest(engine, small.vector_of(3, 3), 5)) == 5
-    (shard,) = engine.coordinator.shards_of(small.found(engine))
+    (shard,) = engine.coordinator.catalog.shards_of(small.found(engine))
     index = weakref.ref(shard.view.sealed[0].vector_indexes["v"])
-    engine.coordinator.release(small.found(engine))
+    engine.coordinator.loading.release(small.found(engine))
     small.until(lambda: index() is None)
 
 
@@ -135,8 +135,8 @@ def test_loads_and_releases_beside_flushes_and_compactions_lose_no_row(engine: E
     known: dict[int, tuple[int, int]] = {}
 
     def act(turn: int) -> None:
-        engine.coordinator.flush(small.found(engine))
-        engine.coordinator.compact(small.found(engine), MIX)
+        engine.coordinator.upkeep.flush(small.found(engine))
+        engine.coordinator.upkeep.compact(small.found(engine), MIX)
         time.sleep(0.005)
 
     for key, _ in enumerate(meanwhile(engine, 2.5, act), 1):
@@ -144,7 +144,7 @@ def test_loads_and_releases_beside_flushes_and_compactions_lose_no_row(engine: E
         small.delete(engine, [key - 3])
         known[key] = (0, key)
         known.pop(key - 3, None)
-        engine.coordinator.release(small.found(engine))
+        engine.coordinator.loading.release(small.found(engine))
         small.loaded(engine)
         assert small.answer(engine) == known
     small.settled(engine)
@@ -154,8 +154,8 @@ def test_a_drop_beside_writes_and_tasks_leaves_nothing(engine: Engine, tmp_path:
     collection = small.found(engine)
     for turn in range(20):
         small.insert(engine, {turn: (0, turn)})
-        engine.coordinator.flush(collection)
-    engine.coordinator.compact(collection, MIX)
+        engine.coordinator.upkeep.flush(collection)
+    engine.coordinator.upkeep.compact(collection, MIX)
     failed: list[RequestFault] = []
 
     def write() -> None:
@@ -175,11 +175,11 @@ def test_a_drop_beside_writes_and_tasks_leaves_nothing(engine: Engine, tmp_path:
 
 
 def test_a_write_that_comes_too_late_for_its_partition_is_refused(engine: Engine) -> None:
-    engine.coordinator.release(small.found(engine))
-    engine.coordinator.create_partition(small.found(engine), "part")
-    shard = engine.coordinator.shards[small.found(engine).id][0]
+    engine.coordinator.loading.release(small.found(engine))
+    engine.coordinator.catalog.create_partition(small.found(engine), "part")
+    shard = engine.coordinator.catalog.shards_of(small.found(engine))[0]
     engine.coordinator.drop_partition(small.found(engine), "part")
-    late = engine.coordinator.channel(shard).write(shard, Write({"part": small.rows({1: (0, 1)})}))
+    late = engine.coordinator.channels.of(shard).write(shard, Write({"part": small.rows({1: (0, 1)})}))
     with pytest.raises(RequestFault) as fault:
         late.result(5)
     assert fault.value.code == PARTITION_NOT_FOUND

@@ -27,11 +27,11 @@ def stored(folder: Path, deleted: tuple[int, ...] = ()) -> list[int]:
         small.create(engine)
         for values in (TWO, MORE):
             small.insert(engine, values)
-            engine.coordinator.flush(small.found(engine))
+            engine.coordinator.upkeep.flush(small.found(engine))
         small.settled(engine)
         if deleted:
             small.delete(engine, deleted)
-            engine.coordinator.flush(small.found(engine))
+            engine.coordinator.upkeep.flush(small.found(engine))
         return [one.id for one in engine.meta.segments(small.found(engine).id)]
 
 
@@ -53,7 +53,7 @@ def test_a_damaged_segment_is_named_and_the_others_are_read(tmp_path: Path, name
         assert fault.value.code == SEGMENT_NOT_LOADED
         assert any(str(path) in one for one in engine.warnings)
         small.upsert(engine, {100: (7, 7)})
-        engine.coordinator.flush(small.found(engine))
+        engine.coordinator.upkeep.flush(small.found(engine))
         assert small.answer(engine, "id == 100") == {100: (7, 7)}
 
 
@@ -84,13 +84,13 @@ def test_a_damaged_index_is_built_again(tmp_path: Path) -> None:
     with small.opened(tmp_path) as engine:
         small.create(engine, index="HNSW")
         small.insert(engine, dict.fromkeys(range(20), (0, 1)))
-        engine.coordinator.flush(small.found(engine))
+        engine.coordinator.upkeep.flush(small.found(engine))
         small.settled(engine)
     index = next(tmp_path.glob("objects/*/*/*.index"))
     spoil(index if index.is_file() else next(one for one in index.rglob("*") if one.is_file()), 30)
     with small.opened(tmp_path) as engine:
         assert len(small.answer(engine)) == 20
-        shard = engine.coordinator.shards[small.found(engine).id][0]
+        shard = engine.coordinator.catalog.shards_of(small.found(engine))[0]
         small.until(lambda: all(one.indexed for one in shard.view.sealed))
 
 
@@ -118,7 +118,7 @@ def test_a_meta_store_that_went_back_in_time_is_an_error(tmp_path: Path) -> None
         small.create(engine)
         old = (tmp_path / "meta.db").read_bytes()
         small.insert(engine, TWO)
-        engine.coordinator.flush(small.found(engine))
+        engine.coordinator.upkeep.flush(small.found(engine))
     (tmp_path / "meta.db").write_bytes(old)
     with pytest.raises(StoreError, match="missing, though the meta store needs it"):
         small.opened(tmp_path)
@@ -169,10 +169,10 @@ def test_on_a_full_disk_writes_and_flushes_fail_and_nothing_is_lost(
         with monkeypatch.context() as disk:
             disk.setattr(objects_module, "_write_table", full)
             with pytest.raises(StoreError, match="No space left on device"):
-                engine.coordinator.flush(small.found(engine))
+                engine.coordinator.upkeep.flush(small.found(engine))
         assert small.answer(engine) == {2: (0, 2)}
         assert list(tmp_path.glob("objects/*/*")) == []
-        engine.coordinator.flush(small.found(engine))
+        engine.coordinator.upkeep.flush(small.found(engine))
         assert small.answer(engine) == {2: (0, 2)}
     with small.opened(tmp_path) as engine:
         assert small.answer(engine) == {2: (0, 2)}
@@ -182,7 +182,7 @@ def test_after_a_restart_with_a_clock_that_went_back_deletes_still_come_after_th
     with small.opened(tmp_path, now_s=lambda: 2_000_000_000.0) as engine:
         small.create(engine)
         small.insert(engine, TWO)
-        engine.coordinator.flush(small.found(engine))
+        engine.coordinator.upkeep.flush(small.found(engine))
         small.insert(engine, MORE)
     with small.opened(tmp_path, now_s=lambda: 1_000_000_000.0) as engine:
         assert engine.coordinator.oracle.next() > hybrid(2_000_000_000.0)
@@ -204,7 +204,7 @@ def test_rows_of_a_dropped_partition_do_not_come_back(tmp_path: Path) -> None:
     with small.opened(tmp_path) as engine:
         small.create(engine, load=False)
         for values in (TWO, MORE):
-            engine.coordinator.create_partition(small.found(engine), "part")
+            engine.coordinator.catalog.create_partition(small.found(engine), "part")
             small.insert(engine, values, "part")
             if values is TWO:
                 engine.coordinator.drop_partition(small.found(engine), "part")

@@ -51,7 +51,7 @@ class Unchanging(RuleBasedStateMachine):
 
     @rule(wait=st.booleans())
     def flush(self, wait: bool) -> None:
-        self.engine.coordinator.flush(small.found(self.engine))
+        self.engine.coordinator.upkeep.flush(small.found(self.engine))
         if wait:
             small.settled(self.engine)
 
@@ -60,12 +60,12 @@ class Unchanging(RuleBasedStateMachine):
         if wait:
             small.compacted(self.engine, kind)
         else:
-            self.engine.coordinator.compact(small.found(self.engine), kind)
+            self.engine.coordinator.upkeep.compact(small.found(self.engine), kind)
 
     @precondition(lambda self: self.loaded)
     @rule()
     def release(self) -> None:
-        self.engine.coordinator.release(small.found(self.engine))
+        self.engine.coordinator.loading.release(small.found(self.engine))
         self.loaded = False
 
     @precondition(lambda self: not self.loaded)
@@ -79,7 +79,7 @@ class Unchanging(RuleBasedStateMachine):
         if small.found(self.engine).index_of("group") is None:
             self.engine.create_index(small.found(self.engine), "group", "group", {"index_type": "STL_SORT"})
         else:
-            self.engine.coordinator.drop_index(small.found(self.engine), "group")
+            self.engine.coordinator.indexing.drop(small.found(self.engine), "group")
 
     @rule()
     def restart(self) -> None:

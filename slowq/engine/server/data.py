@@ -48,8 +48,8 @@ class Data(Part):
     def Flush(self, request: Any, context: Context) -> Any:
         made = milvus_pb2.FlushResponse(status=convert.status(), db_name=request.db_name)
         for name in request.collection_names:
-            found = self._coordinator.collection(request.db_name or "default", name)
-            ids = [one for own in self._coordinator.flush(found).values() for one in own]
+            found = self._catalog.collection(request.db_name or "default", name)
+            ids = [one for own in self._coordinator.upkeep.flush(found).values() for one in own]
             made.coll_segIDs[name].data.extend(ids)
             made.flush_coll_segIDs[name].data.extend(ids)
             made.coll_seal_times[name] = int(time.time())
@@ -62,8 +62,8 @@ class Data(Part):
 
     @answers(milvus_pb2.FlushAllResponse)
     def FlushAll(self, request: Any, context: Context) -> Any:
-        for one in self._coordinator.collections(request.db_name or None):
-            self._coordinator.flush(one)
+        for one in self._catalog.collections(request.db_name or None):
+            self._coordinator.upkeep.flush(one)
         return milvus_pb2.FlushAllResponse(status=convert.status(), flush_all_ts=self._coordinator.oracle.next())
 
     @answers(milvus_pb2.GetFlushAllStateResponse)

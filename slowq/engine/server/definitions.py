@@ -18,21 +18,21 @@ class Definitions(Part):
 
     @answers(common_pb2.Status)
     def CreateDatabase(self, request: Any, context: Context) -> Any:
-        self._coordinator.create_database(request.db_name, convert.pairs(request.properties))
+        self._catalog.create_database(request.db_name, convert.pairs(request.properties))
         return convert.status()
 
     @answers(common_pb2.Status)
     def DropDatabase(self, request: Any, context: Context) -> Any:
-        self._coordinator.drop_database(request.db_name)
+        self._catalog.drop_database(request.db_name)
         return convert.status()
 
     @answers(milvus_pb2.ListDatabasesResponse)
     def ListDatabases(self, request: Any, context: Context) -> Any:
-        return milvus_pb2.ListDatabasesResponse(status=convert.status(), db_names=list(self._coordinator.databases()))
+        return milvus_pb2.ListDatabasesResponse(status=convert.status(), db_names=list(self._catalog.databases()))
 
     @answers(milvus_pb2.DescribeDatabaseResponse)
     def DescribeDatabase(self, request: Any, context: Context) -> Any:
-        found = self._coordinator.databases().get(request.db_name)
+        found = self._catalog.databases().get(request.db_name)
         if found is None:
             raise RequestFault(800, f"database not found[database={request.db_name}]")
         return milvus_pb2.DescribeDatabaseResponse(
@@ -47,10 +47,10 @@ class Definitions(Part):
         schema.ParseFromString(request.schema)
         fields = convert.fields_of(schema)
         database = request.db_name or "default"
-        known = [one for one in self._coordinator.collections(database) if one.name == request.collection_name]
+        known = [one for one in self._catalog.collections(database) if one.name == request.collection_name]
         if known and known[0].fields == fields and known[0].dynamic == schema.enable_dynamic_field:
             return convert.status()  # asked twice
-        self._coordinator.create(
+        self._catalog.create(
             database,
             request.collection_name,
             fields,
@@ -71,14 +71,14 @@ class Definitions(Part):
     @answers(common_pb2.Status)
     def RenameCollection(self, request: Any, context: Context) -> Any:
         database = request.db_name or "default"
-        self._coordinator.rename(database, request.oldName, request.newName, request.newDBName or database)
+        self._catalog.rename(database, request.oldName, request.newName, request.newDBName or database)
         return convert.status()
 
     @answers(common_pb2.Status)
     def AlterCollection(self, request: Any, context: Context) -> Any:
         gone = frozenset(request.delete_keys)
         new = convert.pairs(request.properties)
-        self._coordinator.change(
+        self._catalog.change(
             self._collection(request).id,
             lambda now: replace(
                 now, properties={key: value for key, value in {**now.properties, **new}.items() if key not in gone}
@@ -89,7 +89,7 @@ class Definitions(Part):
     @answers(common_pb2.Status)
     def AlterCollectionField(self, request: Any, context: Context) -> Any:
         new = convert.pairs(request.properties)
-        self._coordinator.change(
+        self._catalog.change(
             self._collection(request).id,
             lambda now: replace(
                 now,
@@ -111,9 +111,9 @@ class Definitions(Part):
 
     @answers(milvus_pb2.DescribeCollectionResponse)
     def DescribeCollection(self, request: Any, context: Context) -> Any:
-        found = self._coordinator.by_id(request.collectionID) if request.collectionID else self._collection(request)
-        shards = self._coordinator.shards[found.id]
-        aliases = [alias for (_, alias), number in self._coordinator.aliases().items() if number == found.id]
+        found = self._catalog.by_id(request.collectionID) if request.collectionID else self._collection(request)
+        shards = self._catalog.shards_of(found)
+        aliases = [alias for (_, alias), number in self._catalog.aliases().items() if number == found.id]
         return milvus_pb2.DescribeCollectionResponse(
             status=convert.status(),
             schema=convert.schema_of(found),
@@ -134,7 +134,7 @@ class Definitions(Part):
 
     @answers(milvus_pb2.ShowCollectionsResponse)
     def ShowCollections(self, request: Any, context: Context) -> Any:
-        found = self._coordinator.collections(request.db_name or "default")
+        found = self._catalog.collections(request.db_name or "default")
         if request.type == milvus_pb2.ShowType.InMemory:
             found = [one for one in found if one.loaded]
         return milvus_pb2.ShowCollectionsResponse(
@@ -143,8 +143,8 @@ class Definitions(Part):
             collection_ids=[one.id for one in found],
             created_timestamps=[one.created for one in found],
             created_utc_timestamps=[int(physical_s(one.created) * 1000) for one in found],
-            inMemory_percentages=[int(self._loaded(one) * 100) for one in found],
-            query_service_available=[self._loaded(one) >= 1 for one in found],
+            inMemory_percentages=[int(self._loading.progress(one) * 100) for one in found],
+            query_service_available=[self._loading.progress(one) >= 1 for one in found],
             shards_num=[one.shards for one in found],
         )
 
@@ -159,7 +159,7 @@ class Definitions(Part):
 
     @answers(common_pb2.Status)
     def CreatePartition(self, request: Any, context: Context) -> Any:
-        self._coordinator.create_partition(self._collection(request), request.partition_name)
+        self._catalog.create_partition(self._collection(request), request.partition_name)
         return convert.status()
 
     @answers(common_pb2.Status)
@@ -193,26 +193,26 @@ class Definitions(Part):
 
     @answers(common_pb2.Status)
     def CreateAlias(self, request: Any, context: Context) -> Any:
-        self._coordinator.put_alias(request.db_name or "default", request.alias, request.collection_name, new=True)
+        self._catalog.put_alias(request.db_name or "default", request.alias, request.collection_name, new=True)
         return convert.status()
 
     @answers(common_pb2.Status)
     def AlterAlias(self, request: Any, context: Context) -> Any:
-        self._coordinator.put_alias(request.db_name or "default", request.alias, request.collection_name, new=False)
+        self._catalog.put_alias(request.db_name or "default", request.alias, request.collection_name, new=False)
         return convert.status()
 
     @answers(common_pb2.Status)
     def DropAlias(self, request: Any, context: Context) -> Any:
-        self._coordinator.drop_alias(request.db_name or "default", request.alias)
+        self._catalog.drop_alias(request.db_name or "default", request.alias)
         return convert.status()
 
     @answers(milvus_pb2.DescribeAliasResponse)
     def DescribeAlias(self, request: Any, context: Context) -> Any:
         database = request.db_name or "default"
-        number = self._coordinator.aliases().get((database, request.alias))
+        number = self._catalog.aliases().get((database, request.alias))
         if number is None:
             raise RequestFault(1600, f"alias not found[database={database}][alias={request.alias}]")
-        name = self._coordinator.by_id(number).name
+        name = self._catalog.by_id(number).name
         return milvus_pb2.DescribeAliasResponse(
             status=convert.status(), db_name=database, alias=request.alias, collection=name
         )
@@ -223,7 +223,7 @@ class Definitions(Part):
         wanted = self._collection(request).id if request.collection_name else None
         found = [
             alias
-            for (base, alias), number in self._coordinator.aliases().items()
+            for (base, alias), number in self._catalog.aliases().items()
             if base == database and wanted in (None, number)
         ]
         return milvus_pb2.ListAliasesResponse(

@@ -22,7 +22,7 @@ class Indexing(Part):
 
     @answers(common_pb2.Status)
     def DropIndex(self, request: Any, context: Context) -> Any:
-        self._coordinator.drop_index(self._collection(request), request.index_name or request.field_name)
+        self._coordinator.indexing.drop(self._collection(request), request.index_name or request.field_name)
         return convert.status()
 
     @answers(milvus_pb2.DescribeIndexResponse)
@@ -40,7 +40,7 @@ class Indexing(Part):
         return made
 
     def _described(self, collection: Collection, index: IndexSpec) -> Any:
-        indexed, total, failed = self._coordinator.index_rows(collection, index)
+        indexed, total, failed = self._coordinator.indexing.rows(collection, index)
         states = common_pb2.IndexState
         state = states.Failed if failed else states.Finished if indexed >= total else states.InProgress
         params = {"index_type": index.kind, **index.params}

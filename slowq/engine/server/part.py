@@ -47,9 +47,8 @@ class Part:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._coordinator = engine.coordinator
+        self._catalog = engine.coordinator.catalog
+        self._loading = engine.coordinator.loading
 
     def _collection(self, request: Any) -> Collection:
-        return self._coordinator.collection(request.db_name or "default", request.collection_name)
-
-    def _loaded(self, collection: Collection) -> float:
-        return self._coordinator.progress.get(collection.id, 0.0) if collection.loaded else 0.0
+        return self._catalog.collection(request.db_name or "default", request.collection_name)

@@ -45,31 +45,31 @@ class Upkeep(Part):
     @answers(milvus_pb2.ManualCompactionResponse)
     def ManualCompaction(self, request: Any, context: Context) -> Any:
         named = bool(request.collection_name)
-        found = self._collection(request) if named else self._coordinator.by_id(request.collectionID)
+        found = self._collection(request) if named else self._catalog.by_id(request.collectionID)
         kind = compaction.MIX
         if request.majorCompaction:
             kind = compaction.CLUSTERING
         elif getattr(request, "l0Compaction", False):
             kind = compaction.LEVEL_ZERO
-        number = self._coordinator.compact(found, kind)
-        plans = len(self._coordinator.compactions[number].plans)
+        number = self._coordinator.upkeep.compact(found, kind)
+        plans = len(self._coordinator.upkeep.by_hand[number])
         return milvus_pb2.ManualCompactionResponse(
             status=convert.status(), compactionID=number, compactionPlanCount=plans
         )
 
     @answers(milvus_pb2.GetCompactionStateResponse)
     def GetCompactionState(self, request: Any, context: Context) -> Any:
-        task = self._coordinator.compactions.get(request.compactionID)
-        if task is None:
+        tasks = self._coordinator.upkeep.by_hand.get(request.compactionID)
+        if tasks is None:
             raise invalid(f"compaction {request.compactionID} not found")
-        ended = [one for one in task.plans if one.done()]
+        ended = [one for one in tasks if one.done()]
         failed = sum(one.exception() is not None for one in ended)
-        done = len(ended) == len(task.plans)
+        done = len(ended) == len(tasks)
         states = common_pb2.CompactionState
         return milvus_pb2.GetCompactionStateResponse(
             status=convert.status(),
             state=states.Completed if done else states.Executing,
-            executingPlanNo=len(task.plans) - len(ended),
+            executingPlanNo=len(tasks) - len(ended),
             completedPlanNo=len(ended) - failed,
             failedPlanNo=failed,
         )
@@ -81,7 +81,7 @@ class Upkeep(Part):
 
     @answers(milvus_pb2.GetPersistentSegmentInfoResponse)
     def GetPersistentSegmentInfo(self, request: Any, context: Context) -> Any:
-        found = self._coordinator.collection(request.dbName or "default", request.collectionName)
+        found = self._catalog.collection(request.dbName or "default", request.collectionName)
         made = milvus_pb2.GetPersistentSegmentInfoResponse(status=convert.status())
         for one in self._engine.meta.segments(found.id):
             made.infos.append(
@@ -97,13 +97,13 @@ class Upkeep(Part):
 
     @answers(milvus_pb2.GetQuerySegmentInfoResponse)
     def GetQuerySegmentInfo(self, request: Any, context: Context) -> Any:
-        found = self._coordinator.collection(request.dbName or "default", request.collectionName)
+        found = self._catalog.collection(request.dbName or "default", request.collectionName)
         made = milvus_pb2.GetQuerySegmentInfoResponse(status=convert.status())
-        for shard in self._coordinator.shards[found.id] if found.loaded else ():
+        for shard in self._catalog.shards_of(found) if found.loaded else ():
             for one in shard.view.segments:
                 index = next((each for each in found.indexes if each.field in one.vector_indexes), None)
                 sealed = one.state == "sealed"
-                node = self._coordinator.node_of(found, one, 0, max(1, found.replicas)).number + 1
+                node = self._coordinator.placement.node_of(found, one, 0, max(1, found.replicas)).number + 1
                 made.infos.append(
                     milvus_pb2.QuerySegmentInfo(
                         segmentID=one.id,
@@ -134,6 +134,6 @@ class Upkeep(Part):
     def DescribeResourceGroup(self, request: Any, context: Context) -> Any:
         if request.resource_group != GROUP:
             raise RequestFault(RESOURCE_GROUP_NOT_FOUND, f"resource group not found[rg={request.resource_group}]")
-        nodes = len(self._coordinator.nodes)
+        nodes = len(self._coordinator.placement.nodes)
         group = milvus_pb2.ResourceGroup(name=GROUP, capacity=nodes, num_available_node=nodes)
         return milvus_pb2.DescribeResourceGroupResponse(status=convert.status(), resource_group=group)

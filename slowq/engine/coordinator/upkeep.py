@@ -1,0 +1,116 @@
+"""Flush and compaction, by hand or when they are due. In Milvus it is the data coordinator's.
+
+Which segments to merge is said by `compaction.py`, and done by the data node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+
+from slowq.engine.clock import Oracle
+from slowq.engine.compaction import CLUSTERING, LEVEL_ZERO, Compaction, clustering_plans, mix_plans, seal_bytes
+from slowq.engine.config import Config
+from slowq.engine.coordinator.catalog import Catalog
+from slowq.engine.coordinator.channels import Channels
+from slowq.engine.coordinator.losses import Losses
+from slowq.engine.datanode import DataNode, clustering_field
+from slowq.engine.faults import invalid
+from slowq.engine.meta import Meta, StoredSegment
+from slowq.engine.schema import Collection
+from slowq.engine.shard import Shard
+
+
+class Upkeep:
+    """Tasks of one shard are kept apart by the locks of the shard, which the data node takes."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        channels: Channels,
+        losses: Losses,
+        meta: Meta,
+        oracle: Oracle,
+        config: Config,
+        data_node: DataNode,
+    ) -> None:
+        self._catalog, self._channels, self._losses = catalog, channels, losses
+        self._meta, self._oracle, self._config, self._data_node = meta, oracle, config, data_node
+        self.by_hand: dict[int, Sequence[Future[list[int]]]] = {}  # by the id of a compaction: the tasks that it takes
+
+    # flush
+
+    def flush(self, collection: Collection) -> dict[int, list[int]]:
+        """Per shard the ids of the segments that it made."""
+        return {shard.number: self.flush_shard(shard) for shard in self._catalog.shards_of(collection)}
+
+    def flush_shard(self, shard: Shard) -> list[int]:
+        now = partial(self._catalog.by_id, shard.collection.id)
+        return self._data_node.flush(now, shard, self._channels.of(shard))
+
+    def seal(self, collection: Collection) -> None:
+        """Flushes the shards in which a growing segment is large enough."""
+        for shard in self._catalog.shards_of(collection):
+            largest = max((one.rows.nbytes for one in shard.view.growing), default=0)
+            if largest >= seal_bytes(self._config) and not shard.flush_lock.locked():
+                self._data_node.run(self._data_node.flushing, self.flush_shard, shard)
+
+    # compaction
+
+    def compact(self, collection: Collection, kind: str) -> int:
+        """Begins a compaction by hand; its id."""
+        number = self._oracle.next()
+        shards = self._catalog.shards_of(collection)
+        if kind == LEVEL_ZERO:
+            self.by_hand[number] = [self._merge_deltas(shard) for shard in shards]
+            return number
+        if kind == CLUSTERING:
+            if clustering_field(collection, self._config) is None:
+                raise invalid("the collection has no clustering key")
+            plans = clustering_plans(self._meta.segments(collection.id), self._config, forced=True)
+        else:
+            plans = mix_plans(self._stored_now(collection), self._config, forced=True)
+        self.by_hand[number] = [self._carry_out(shards[plan.shard], plan) for plan in plans]
+        return number
+
+    def compact_due(self, collection: Collection, kind: str) -> None:
+        """Begins the compactions of a kind that the configuration asks for."""
+        shards = self._catalog.shards_of(collection)
+        if kind == LEVEL_ZERO:
+            enough = self._config.number("dataCoord.compaction.levelzero.forceTrigger.deltalogMinNum")
+            for shard in shards:
+                if len(self._meta.deltas(collection.id, shard.number)) >= enough:
+                    self._merge_deltas(shard)
+            return
+        if kind == CLUSTERING:
+            automatic = self._config.flag("dataCoord.compaction.clustering.autoEnable")
+            if not automatic or clustering_field(collection, self._config) is None:
+                return
+            plans = clustering_plans(self._meta.segments(collection.id), self._config)
+        else:
+            plans = mix_plans(self._stored_now(collection), self._config)
+        for plan in plans:
+            self._carry_out(shards[plan.shard], plan)
+
+    def _carry_out(self, shard: Shard, plan: Compaction) -> Future[list[int]]:
+        node = self._data_node
+        return node.run(node.compacting, node.compact, partial(self._catalog.by_id, shard.collection.id), shard, plan)
+
+    def _merge_deltas(self, shard: Shard) -> Future[list[int]]:
+        return self._data_node.run(self._data_node.compacting, self._deltas_merged, shard)
+
+    def _deltas_merged(self, shard: Shard) -> list[int]:
+        number = shard.collection.id
+        if any(one.segment is None for one in self._losses.of(number)):
+            return []  # of deletes that cannot be read, the file has to stay
+        return self._data_node.merge_deltas(self._catalog.by_id(number), shard)
+
+    def _stored_now(self, collection: Collection) -> list[StoredSegment]:
+        """The stored segments, with the deletes that only memory knows."""
+        shards = self._catalog.shards_of(collection)
+        counts = {one.id: one.deleted.count for shard in shards for one in shard.view.sealed}
+        return [
+            replace(one, deleted=max(one.deleted, counts.get(one.id, 0))) for one in self._meta.segments(collection.id)
+        ]

@@ -1,0 +1,81 @@
+"""What the parts of the coordinator promise: where segments go, which load counts, what changes nothing."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+
+from slowq.engine import Engine
+from tests.engine import small
+
+
+def nodes_of(engine: Engine, replica: int, replicas: int) -> list[int]:
+    """The node of each segment, for a read on that replica."""
+    collection = small.found(engine)
+    segments = [one for shard in engine.coordinator.catalog.shards_of(collection) for one in shard.view.sealed]
+    placement = engine.coordinator.placement
+    return [placement.node_of(collection, one, replica, replicas).number for one in segments]
+
+
+def flushed(engine: Engine, segments: int) -> None:
+    for number in range(segments):
+        small.insert(engine, {number: (0, 1)})
+        engine.coordinator.upkeep.flush(small.found(engine))
+    small.settled(engine)
+
+
+def test_each_node_of_a_replica_has_as_many_segments_and_keeps_them(tmp_path: Path) -> None:
+    with small.opened(tmp_path, nodes=4) as engine:
+        small.create(engine)
+        flushed(engine, 6)
+        assert Counter(nodes_of(engine, 0, 2)) == {0: 3, 2: 3}
+        assert Counter(nodes_of(engine, 1, 2)) == {1: 3, 3: 3}
+        assert nodes_of(engine, 0, 2) == nodes_of(engine, 0, 2)
+
+
+def test_where_a_restart_has_left_fewer_nodes_than_replicas_all_of_them_serve(tmp_path: Path) -> None:
+    with small.opened(tmp_path, nodes=2) as engine:
+        small.create(engine, load=False)
+        engine.coordinator.loading.load(small.found(engine), 2)
+        flushed(engine, 2)
+    with small.opened(tmp_path, nodes=1) as engine:
+        assert nodes_of(engine, 1, 2) == [0, 0]
+        assert [small.answer(engine) for _ in range(2)] == [{0: (0, 1), 1: (0, 1)}] * 2
+
+
+def test_of_two_loads_only_the_later_one_says_that_the_collection_is_there(tmp_path: Path) -> None:
+    log = io.StringIO()
+    with small.opened(tmp_path, log=log) as engine:
+        small.create(engine, load=False)
+        (shard,) = engine.coordinator.catalog.shards_of(small.found(engine))
+        loading = engine.coordinator.loading
+        with shard.flush_lock:  # neither can end
+            loading.load(small.found(engine), 1)
+            loading.release(small.found(engine))
+            loading.load(small.found(engine), 1)
+            assert loading.progress(small.found(engine)) == 0.0
+        small.until(lambda: loading.progress(small.found(engine)) == 1.0)
+    assert log.getvalue().count("load collection done") == 1
+
+
+def test_a_partition_or_an_index_that_is_there_already_changes_nothing(tmp_path: Path) -> None:
+    with small.opened(tmp_path) as engine:
+        small.create(engine)
+        engine.coordinator.catalog.create_partition(small.found(engine), "part")
+        known = small.found(engine)
+        engine.coordinator.catalog.create_partition(known, "part")
+        engine.create_index(known, "v", "v", {"index_type": "FLAT", "metric_type": "L2"})
+        assert small.found(engine) == known
+
+
+def test_a_dropped_collection_is_not_back_after_a_restart_and_its_name_is_free(tmp_path: Path) -> None:
+    with small.opened(tmp_path) as engine:
+        small.create(engine)
+        flushed(engine, 2)
+        engine.coordinator.drop("default", small.NAME)
+        assert engine.coordinator.catalog.collections() == []
+    with small.opened(tmp_path) as engine:
+        assert engine.coordinator.catalog.collections() == []
+        small.create(engine)
+        assert small.answer(engine) == {}
