@@ -17,6 +17,7 @@ from pymilvus import AnnSearchRequest, DataType, MilvusClient, MilvusException, 
 from slowq.engine import Engine, configure
 from slowq.engine.querynode import Task
 from slowq.units import go_duration_s
+from tests.engine import small
 
 ROWS = 400
 DIM = 8
@@ -304,6 +305,8 @@ def test_segments_are_spread_evenly_over_the_query_nodes(tmp_path: Path, vectors
         for begin in range(0, 40, 10):
             client.insert("spread", [{"id": n, "vector": vectors[n]} for n in range(begin, begin + 10)])
             client.flush("spread")
+        (shard,) = engine.coordinator.catalog.shards_of(engine.coordinator.catalog.collection("default", "spread"))
+        small.until(lambda: len(shard.view.sealed) == 4)
         client.search("spread", [vectors[0]], limit=3)
         loaded = client.list_loaded_segments("spread")
         client.close()
