@@ -159,7 +159,7 @@ class Engine:
         if not text.strip():
             raise invalid("delete expression is empty")
         collection = self.coordinator.catalog.collection(database, name)
-        compiled = self.proxy.filter(collection, text, templates)
+        compiled = self.proxy.planner.filter(collection, text, templates)
         assert compiled is not None  # noqa: S101 - it is not empty
         primary = collection.primary
         named = keys_named(compiled.tree, primary.name, textual=primary.type == "VARCHAR")
@@ -192,7 +192,7 @@ class Engine:
     def explain(self, database: str, name: str, text: str) -> list[PredicateWork]:
         """Per segment and predicate: which index served it, rows scanned and passed."""
         collection = self.coordinator.catalog.collection(database, name)
-        chosen = self.proxy.filter(collection, text, {})
+        chosen = self.proxy.planner.filter(collection, text, {})
         if chosen is None:
             return []
         work: list[PredicateWork] = []

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from slowq.engine.config import Config
 from slowq.engine.meta import StoredSegment
+from slowq.engine.schema import Collection
 
 MIX = "MixCompaction"
 LEVEL_ZERO = "Level0DeleteCompaction"
@@ -91,6 +92,14 @@ def _bins(segments: Sequence[StoredSegment], room: int) -> list[list[StoredSegme
         else:
             bins.append((one.nbytes, [one]))
     return [members for _, members in bins]
+
+
+def clustering_field(collection: Collection, config: Config) -> str | None:
+    """The field by which clustering compaction sorts, and segments are pruned."""
+    key = collection.clustering_key
+    if key is None and config.flag("common.usePartitionKeyAsClusteringKey"):
+        key = collection.partition_key
+    return None if key is None else key.name
 
 
 def clustering_plans(segments: Sequence[StoredSegment], config: Config, *, forced: bool = False) -> list[Compaction]:

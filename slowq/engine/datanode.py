@@ -1,4 +1,4 @@
-"""The data node: stores what grew, builds indexes, compacts. Each is a real task that takes CPU and disk from searches.
+"""The data node: stores what grew, opens what is stored, compacts. Each is a real task that takes CPU and disk from searches.
 
 A task never changes what a search sees but by `Shard.hand_off`, after the meta store has it: until then the old
 segments serve. New segments are handed off when their indexes are built. What goes wrong in a task is logged.
@@ -15,25 +15,22 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from slowq.engine.channel import Channel
 from slowq.engine.clock import Oracle
-from slowq.engine.compaction import CLUSTERING, LEVEL_ZERO, Compaction, cut_by_key
+from slowq.engine.compaction import CLUSTERING, LEVEL_ZERO, Compaction, clustering_field, cut_by_key
 from slowq.engine.config import Config
 from slowq.engine.events import Events
 from slowq.engine.faults import COLLECTION_NOT_FOUND, RequestFault, invalid
+from slowq.engine.indexnode import IndexNode
 from slowq.engine.meta import Meta, StoredDelta, StoredSegment
 from slowq.engine.metrics import Metrics
 from slowq.engine.objects import Objects, Undo
 from slowq.engine.pools import at_once
 from slowq.engine.rows import Rows, concat, key_array, key_range
-from slowq.engine.scalar import ScalarField, ScalarIndex
-from slowq.engine.scalar import build_index as build_scalar
-from slowq.engine.scalar import open_index as open_scalar
-from slowq.engine.schema import DYNAMIC, Collection, IndexSpec
+from slowq.engine.schema import Collection
 from slowq.engine.segment import Deleted, KeyLookup, Segment
-from slowq.engine.shard import Channel, Rolled, Shard
-from slowq.engine.vector import DamagedError, VectorIndex
-from slowq.engine.vector import build as build_vector
-from slowq.engine.vector import open_index as open_vector
+from slowq.engine.shard import Rolled, Shard
+from slowq.engine.vector import DamagedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,12 +46,13 @@ class DataNode:
         self._meta, self._objects, self._oracle = meta, objects, oracle
         self._config, self._metrics, self._events = config, metrics, events
         most = at_once(config, cpus)
-        self._build_threads = most.build_threads
         self.indexing = ThreadPoolExecutor(most.builds, "indexnode")
         self.compacting = ThreadPoolExecutor(most.compactions, "compaction")
         self.flushing = ThreadPoolExecutor(2, "flush")
         self.loading = ThreadPoolExecutor(most.loads, "load")
-        self.building: dict[tuple[int, int], str] = {}  # (segment, index) → "unissued", "in-progress" or why it failed
+        self.index_node = IndexNode(
+            meta, objects, config, metrics, events, most.build_threads, lambda task: self.run(self.flushing, task)
+        )
 
     def close(self) -> None:
         for pool in (self.flushing, self.loading, self.compacting, self.indexing):
@@ -158,66 +156,8 @@ class DataNode:
 
     def _with_all_indexes(self, collection: Callable[[], Collection], segment: Segment) -> Segment:
         for index in collection().indexes:
-            segment = self.build(collection(), segment, index)
+            segment = self.index_node.build(collection(), segment, index)
         return segment
-
-    def build(self, collection: Collection, segment: Segment, index: IndexSpec) -> Segment:
-        """The segment with that index: built, stored, opened. A small one gets none and is searched exactly."""
-        key = (segment.id, index.id)
-        spec = collection.named(index.field)
-        vector = spec is not None and spec.is_vector
-        floor = self._config.number("indexCoord.segment.minSegmentNumRowsToEnableIndex")
-        if vector and len(segment) < floor:
-            self._meta.put_indexed(segment.id, index.id, 0.0)
-            return segment
-        self.building[key] = "in-progress"
-        began = time.perf_counter()
-        try:
-            if vector:
-                done = segment.with_vector_index(index.key, self._build_vector(collection, segment, index))
-            else:
-                done = segment.with_scalar_index(index.key, self._build_scalar(collection, segment, index))
-        except Exception as error:  # noqa: BLE001 - the index stays in the state "failed", with the reason
-            self.building[key] = f"failed: {error}"
-            self._events.build_failed(collection, segment.id, index.name, str(error))
-            return segment
-        took = time.perf_counter() - began
-        self._meta.put_indexed(segment.id, index.id, took)
-        self.building.pop(key, None)
-        self._metrics.observe("milvus_indexnode_build_index_latency", took)
-        self._events.index_built(collection, segment.id, index.name, len(segment), took)
-        return done
-
-    def _build_vector(self, collection: Collection, segment: Segment, index: IndexSpec) -> VectorIndex:
-        rows = segment.rows.vectors[index.field]
-        built = build_vector(index.kind, index.metric, dict(index.params), rows, threads=self._build_threads)
-        self._objects.write_index(collection.id, segment.id, index, built)
-        return self._open_vector(collection, segment.id, index)
-
-    def _build_scalar(self, collection: Collection, segment: Segment, index: IndexSpec) -> ScalarIndex:
-        column = segment.rows.columns[index.field if index.field in segment.rows.columns else DYNAMIC]
-        built = build_scalar(index.kind, column, scalar_field(collection, index.field), dict(index.params))
-        self._objects.write_index(collection.id, segment.id, index, built)
-        return built
-
-    def _open_vector(self, collection: Collection, segment: int, index: IndexSpec) -> VectorIndex:
-        word = index.params.get("mmap.enabled", collection.properties.get("mmap.enabled"))
-        mapped = self._config.flag("queryNode.mmap.vectorIndex") if word is None else str(word).lower() == "true"
-        began = time.perf_counter()
-        opened = open_vector(self._objects.index_path(collection.id, segment, index), mmap=mapped)
-        if mapped or index.kind == "DISKANN":
-            self._warm(opened)
-        self._metrics.observe("milvus_querynode_load_index_latency", (time.perf_counter() - began) * 1e3)
-        return opened
-
-    def _warm(self, index: VectorIndex) -> None:
-        how = self._config.text("queryNode.segcore.tieredStorage.warmup.vectorIndex")
-        if how == "disable":
-            index.cool()
-        elif how == "sync":
-            index.warm()
-        else:
-            self.run(self.flushing, index.warm)
 
     # load
 
@@ -233,7 +173,7 @@ class DataNode:
             if (stored.id, index.id) not in done or not path.exists():
                 continue
             try:
-                segment = self._with_stored(collection, segment, index)
+                segment = self.index_node.with_stored(collection, segment, index)
             except (DamagedError, ValueError, OSError) as error:
                 self._meta.forget_indexed(stored.id, index.id)
                 self._events.build_failed(collection, stored.id, index.name, str(error))
@@ -247,13 +187,6 @@ class DataNode:
         if stored.deleted:
             segment.deleted.add(self._objects.read_deleted(collection.id, stored.id, stored.rows))
         return segment
-
-    def _with_stored(self, collection: Collection, segment: Segment, index: IndexSpec) -> Segment:
-        spec = collection.named(index.field)
-        if spec is not None and spec.is_vector:
-            return segment.with_vector_index(index.key, self._open_vector(collection, segment.id, index))
-        path = self._objects.index_path(collection.id, segment.id, index)
-        return segment.with_scalar_index(index.key, open_scalar(path))
 
     # compaction
 
@@ -382,21 +315,6 @@ def segment_of(collection: Collection, stored: StoredSegment, rows: Rows) -> Seg
         ranges=ranges,
         level=stored.level,
     )
-
-
-def scalar_field(collection: Collection, name: str) -> ScalarField:
-    spec = collection.named(name)
-    if spec is None:  # a dynamic field: an index of a path into $meta
-        return ScalarField(DYNAMIC, "JSON", None, True)
-    return ScalarField(spec.name, spec.type, spec.element_type, spec.nullable)
-
-
-def clustering_field(collection: Collection, config: Config) -> str | None:
-    """The field by which clustering compaction sorts, and segments are pruned."""
-    key = collection.clustering_key
-    if key is None and config.flag("common.usePartitionKeyAsClusteringKey"):
-        key = collection.partition_key
-    return None if key is None else key.name
 
 
 def _partition(segment: Segment) -> str:

@@ -37,7 +37,7 @@ def measure(engine: Engine) -> None:
             _collection(engine, collection, states)
     for state in ("Growing", "Flushing", "Flushed"):
         metrics.set("milvus_datacoord_segment_num", states[state], state, "L1", "true", "2")
-    building = list(engine.coordinator.data_node.building.values())
+    building = list(engine.coordinator.data_node.index_node.building.values())
     metrics.set("milvus_datacoord_task_count", building.count("in-progress"), "JobTypeIndexJob", "JobStateInProgress")
 
 

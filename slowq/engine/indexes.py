@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slowq.engine.coordinator import Coordinator
-from slowq.engine.datanode import scalar_field
 from slowq.engine.faults import invalid
+from slowq.engine.indexnode import scalar_field
 from slowq.engine.scalar import FilterError, check_index, index_key
 from slowq.engine.schema import VECTOR_KINDS, Collection, IndexSpec
 from slowq.engine.vector import BadIndexParam, check_build

@@ -17,7 +17,7 @@ from slowq.engine.rows import Rows, key_array
 from slowq.engine.schema import DEFAULT_PARTITION, Collection
 from slowq.engine.search import Ints
 from slowq.engine.segment import Keys
-from slowq.engine.shard import Write
+from slowq.engine.writes import Write
 
 
 def partition_of(collection: Collection, value: object) -> str:

@@ -1,6 +1,6 @@
-"""The proxy: checks a request, says how new its answer must be, sends its parts to the query nodes, joins what comes back.
+"""The proxy: says how new the answer to a request must be, sends its parts to the query nodes, joins what comes back.
 
-    request ─► limits ─► filter ─► guarantee timestamp ─► tSafe of each shard ─► snapshot, pruned
+    request ─► planner (limits, filter) ─► guarantee timestamp ─► tSafe of each shard ─► snapshot, pruned
             ─► query nodes ─► reduce ─► output fields
 
 The phases of `Trace` follow each other without a gap on that path.
@@ -8,13 +8,11 @@ The phases of `Trace` follow each other without a gap on that path.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
-from functools import lru_cache
 
 import numpy as np
 
@@ -28,18 +26,16 @@ from slowq.engine.faults import SEGMENT_NOT_LOADED, UNEXPECTED, RequestFault, in
 from slowq.engine.hybrid import joined
 from slowq.engine.metrics import Metrics
 from slowq.engine.mutation import partition_of
+from slowq.engine.planner import Planner
 from slowq.engine.querynode import QueryNode, Task
 from slowq.engine.reading import Books, Reading
 from slowq.engine.requests import Caller, Freshness, HybridSearch, Query, QueryAnswer, Search, SearchAnswer
-from slowq.engine.scalar import Filter, FilterError, ScalarField, may_match
-from slowq.engine.scalar import compile as compile_filter
-from slowq.engine.schema import VECTOR_KINDS, Collection
-from slowq.engine.search import Found, Plan, prune, unique_first, values_required
+from slowq.engine.scalar import Filter, may_match
+from slowq.engine.schema import Collection
+from slowq.engine.search import Found, prune, unique_first, values_required
 from slowq.engine.segment import Segment
 from slowq.engine.shard import Shard
 from slowq.engine.trace import Trace
-from slowq.engine.vector import BadIndexParam, better, check_search
-from slowq.filters import FilterSyntaxError
 
 COUNT = "count(*)"
 
@@ -52,9 +48,9 @@ class Proxy:
         self._placement, self._losses = coordinator.placement, coordinator.losses
         self._config, self._metrics, self._events, self._books = config, metrics, events, books
         self._oracle = coordinator.oracle
+        self.planner = Planner(config, metrics)
         self._lock = threading.Lock()
         self._turn = 0
-        self._filters = lru_cache(maxsize=1024)(_compiled)
         self._parts = ThreadPoolExecutor(32, "hybrid")
 
     def close(self) -> None:
@@ -86,7 +82,7 @@ class Proxy:
     def _searched(self, request: Search, reading: Reading, trace: Trace) -> SearchAnswer:
         collection = self._collection(request, reading)
         with trace.phase("parse"):
-            plan = self._plan(collection, request)
+            plan = self.planner.plan(collection, request)
             names = output_names(collection, request.output_fields)
             wanted = partitions_to_search(collection, request.partitions)
         segments = self._snapshot(collection, request, plan.filter, wanted, reading, trace)
@@ -167,9 +163,9 @@ class Proxy:
         if not request.filter.strip() and request.limit is None and not counting:
             raise invalid("empty expression should be used with limit")
         if request.limit is not None:
-            self._check_window(request.limit, request.offset)
+            self.planner.check_window(request.limit, request.offset)
         with trace.phase("parse"):
-            chosen = self.filter(collection, request.filter, request.templates)
+            chosen = self.planner.filter(collection, request.filter, request.templates)
             names = [] if counting else output_names(collection, request.output_fields, query=True)
             wanted = partitions_to_search(collection, request.partitions)
         segments = self._snapshot(collection, request, chosen, wanted, reading, trace)
@@ -196,82 +192,6 @@ class Proxy:
         reading.collection = collection
         self._loading.require_loaded(collection)
         return collection
-
-    def _plan(self, collection: Collection, request: Search) -> Plan:
-        spec = collection.named(request.field)
-        if spec is None or not spec.is_vector:
-            raise invalid(f"failed to get field schema by name: fieldName({request.field}) not found")
-        self._check_window(request.limit, request.offset)
-        nq = request.queries.rows
-        most = int(self._config.number("quotaAndLimits.limits.nq"))
-        if not 1 <= nq <= most:
-            raise invalid(f"nq [{nq}] is invalid, it should be in range [1, {most}]")
-        if request.queries.kind != VECTOR_KINDS[spec.type]:
-            raise invalid(
-                f"vector type must be the same, field {spec.name} - type {spec.type}, search info type {request.queries.kind}"
-            )
-        if spec.type != "SPARSE_FLOAT_VECTOR" and request.queries.dim != spec.dim:
-            raise invalid(
-                f"vector dimension mismatch, expected vector size(byte) {spec.dim}, actual {request.queries.dim}"
-            )
-        metric = metric_of(collection, request)
-        index = collection.index_of(request.field)
-        if index is not None:
-            if request.metric and request.metric.upper() != index.metric:
-                raise invalid(f"metric type not match: expected={index.metric}, actual={request.metric.upper()}")
-            try:
-                check_search(index.kind, index.metric, request.params, request.limit + request.offset)
-            except BadIndexParam as error:
-                raise invalid(str(error)) from error
-        _check_range(request, metric)
-        group = self._group(collection, request)
-        chosen = self.filter(collection, request.filter, request.templates)
-        return Plan(
-            request.field,
-            metric,
-            tuple(sorted(request.params.items())),
-            chosen,
-            request.filter + _template_key(request.templates),
-            request.radius,
-            request.range_filter,
-            group,
-            request.group_size,
-        )
-
-    def _group(self, collection: Collection, request: Search) -> str | None:
-        if not request.group_by:
-            return None
-        spec = collection.named(request.group_by)
-        if spec is None or spec.is_vector or spec.type in ("JSON", "ARRAY", "FLOAT", "DOUBLE"):
-            raise invalid(f"groupBy field not found in schema or not supported: {request.group_by}")
-        if request.radius is not None:
-            raise invalid("Not allowed to do range-search when doing search-group-by")
-        most = int(self._config.number("quotaAndLimits.limits.maxGroupSize"))
-        if not 1 <= request.group_size <= most:
-            raise invalid(f"input group size:{request.group_size} exceeds configured max group size:{most}")
-        return request.group_by
-
-    def _check_window(self, limit: int, offset: int) -> None:
-        most = int(self._config.number("quotaAndLimits.limits.topK"))
-        window = int(self._config.number("quotaAndLimits.limits.maxQueryResultWindow"))
-        if not 1 <= limit <= most:
-            raise invalid(f"topk [{limit}] is invalid, it should be in range [1, {most}]")
-        if offset < 0 or offset + limit > window:
-            raise invalid(f"(offset+limit) [{offset + limit}] is invalid, it should be in range [1, {window}]")
-
-    def filter(self, collection: Collection, text: str, templates: Mapping[str, object]) -> Filter | None:
-        """The filter, compiled; None where there is none."""
-        if not text.strip():
-            return None
-        began = time.perf_counter()
-        try:
-            found = self._filters(text, _Keyed(collection), _template_key(templates))
-        except (FilterError, FilterSyntaxError) as error:
-            raise invalid(f"failed to create query plan: cannot parse expression: {text}, error: {error}") from error
-        self._metrics.observe(
-            "milvus_proxy_parse_expr_latency", (time.perf_counter() - began) * 1e3, "Search", "success"
-        )
-        return found
 
     def _snapshot(
         self,
@@ -391,38 +311,3 @@ class Proxy:
             (trace.include if task is last else trace.include_counts)(task.trace)
         reading.told(time.perf_counter() - began, len(tasks))
         return results
-
-
-def _check_range(request: Search, metric: str) -> None:
-    """The radius is the far end of a range search, the filter its near end."""
-    if request.radius is None or request.range_filter is None:
-        return
-    larger = better(metric) == "large"
-    near, far = (request.range_filter, request.radius) if larger else (request.radius, request.range_filter)
-    if near <= far:
-        how = "larger" if larger else "less"
-        raise invalid(f"range_filter({request.range_filter}) must be {how} than radius({request.radius})")
-
-
-class _Keyed:
-    """A collection as a key of a cache: by its id and the moment of its last change."""
-
-    def __init__(self, collection: Collection) -> None:
-        self.collection = collection
-        self._key = (collection.id, collection.updated)
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and self._key == other._key
-
-
-def _compiled(text: str, keyed: _Keyed, templates: str) -> Filter:
-    collection = keyed.collection
-    fields = {one.name: ScalarField(one.name, one.type, one.element_type, one.nullable) for one in collection.scalars}
-    return compile_filter(text, fields, dynamic=collection.dynamic, templates=json.loads(templates or "{}"))
-
-
-def _template_key(templates: Mapping[str, object]) -> str:
-    return json.dumps(templates, sort_keys=True) if templates else ""

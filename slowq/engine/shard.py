@@ -1,33 +1,28 @@
-"""A shard: the stream of its writes, its growing segments, and how far a reader may trust it (tSafe).
+"""A shard: its log, its segments, and how far a reader may trust it (tSafe).
 
-Writes are taken in order by one thread of a channel (`Channel`), many at a time: stamped, logged, synced once, applied.
-Between them the time tick comes, each `proxy.timeTickInterval`: it says that nothing older is still to come, and moves
-tSafe. A Strong read waits for it; nothing else moves it.
+The thread of its channel (`channel.py`) gives it the writes in order, and between them the time tick, which says that
+nothing older is still to come, and moves tSafe. A Strong read waits for it; nothing else moves it.
 """
 
 from __future__ import annotations
 
-import queue
 import shutil
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from slowq.engine import wal
 from slowq.engine.clock import Oracle
-from slowq.engine.faults import COLLECTION_NOT_FOUND, NOT_READY, PARTITION_NOT_FOUND, RequestFault
-from slowq.engine.rows import Rows, from_bytes, key_array, keys_of, to_bytes
+from slowq.engine.faults import COLLECTION_NOT_FOUND, PARTITION_NOT_FOUND, RequestFault
 from slowq.engine.schema import Collection, IndexSpec
 from slowq.engine.segment import Keys, Segment, growing, grown
+from slowq.engine.writes import Write, decoded, encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +45,6 @@ class View:
     @property
     def segments(self) -> tuple[Segment, ...]:
         return (*self.sealed, *self.flushing, *self.growing)
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Rows by partition, and keys to delete before them: an insert has no keys, a delete no rows, an upsert both."""
-
-    rows: dict[str, Rows]
-    delete: Keys | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +90,7 @@ class Shard:
         """Reads the log again. From then on the oracle is above all that it holds."""
         for entry in wal.replay(self._folder, self._first_log, warn) if self._folder.exists() else ():
             self._oracle.pass_by(entry.timestamp)
-            write = _decoded(self.collection, entry)
+            write = decoded(self.collection, entry)
             known = {name: rows for name, rows in write.rows.items() if name in self.collection.partitions}
             self._apply(replace(write, rows=known), entry.timestamp)
         self.tsafe = self._oracle.next()
@@ -122,7 +109,7 @@ class Shard:
         """Logs and applies writes, in order, with one sync; the timestamp of each."""
         stamps = [self._oracle.next() for _ in writes]
         self._opened().write(
-            [wal.Entry(stamp, wal.WRITE, _encoded(write)) for write, stamp in zip(writes, stamps, strict=True)]
+            [wal.Entry(stamp, wal.WRITE, encoded(write)) for write, stamp in zip(writes, stamps, strict=True)]
         )
         for write, stamp in zip(writes, stamps, strict=True):
             self._apply(write, stamp)
@@ -321,175 +308,3 @@ class Shard:
     def remove_log(self) -> None:
         """The collection is gone, and its log with it."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-_PART = struct.Struct("<HI")  # length of the partition's name, length of what follows it
-
-
-def _encoded(write: Write) -> bytes:
-    """One entry, so that an upsert is there as a whole or not at all: the deleted keys (maybe none), then each partition."""
-    keys = b"" if write.delete is None else _key_bytes(write.delete)
-    parts = [(b"", keys), *((name.encode(), to_bytes(rows)) for name, rows in write.rows.items())]
-    return b"".join(_PART.pack(len(name), len(data)) + name + data for name, data in parts)
-
-
-def _decoded(collection: Collection, entry: wal.Entry) -> Write:
-    parts, at = [], 0
-    while at < len(entry.payload):
-        name_size, size = _PART.unpack_from(entry.payload, at)
-        begin = at + _PART.size + name_size
-        parts.append((entry.payload[begin - name_size : begin].decode(), entry.payload[begin : begin + size]))
-        at = begin + size
-    keys = parts[0][1]
-    rows = {name: from_bytes(collection, data, entry.timestamp) for name, data in parts[1:]}
-    if not keys:
-        return Write(rows)
-    with pa.ipc.open_stream(pa.py_buffer(keys)) as stream:
-        return Write(rows, keys_of(stream.read_next_batch().column(0)))
-
-
-def _key_bytes(keys: Keys) -> bytes:
-    sink = pa.BufferOutputStream()
-    batch = pa.RecordBatch.from_arrays([key_array(keys)], ["key"])
-    with pa.ipc.new_stream(sink, batch.schema) as stream:
-        stream.write_batch(batch)
-    return bytes(sink.getvalue())
-
-
-@dataclass(slots=True)
-class _Job:
-    """A write, or something that has to stand between the writes of a shard."""
-
-    shard: Shard
-    write: Write | None
-    alone: Callable[[], object] | None
-    done: Future[object]
-
-
-class Channel:
-    """One thread that commits the writes of its shards and gives them the time tick.
-
-    A tick that is late because writes are many is late for its readers: that is what a stalled time tick is. `paused`
-    holds the tick back on purpose.
-    """
-
-    def __init__(self, name: str, interval_s: float, late: Callable[[float], None]) -> None:
-        self.name = name
-        self.paused = threading.Event()
-        self.last_tick_s = time.monotonic()
-        self._interval_s = interval_s
-        self._late = late  # told the seconds between two ticks that are far apart
-        self._shards: tuple[Shard, ...] = ()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def add(self, shard: Shard) -> None:
-        with self._lock:
-            self._shards = (*self._shards, shard)
-
-    def write(self, shard: Shard, write: Write) -> Future[object]:
-        """A future of the write's timestamp; it is durable and seen by searches when the future has a result."""
-        return self._put(shard, write, None)
-
-    def roll(self, shard: Shard) -> Future[object]:
-        return self._put(shard, None, shard.roll)
-
-    def retire(self, shard: Shard) -> Future[object]:
-        """Ends the shard behind the writes that wait already."""
-        with self._lock:
-            self._shards = tuple(one for one in self._shards if one is not shard)
-        return self._put(shard, None, shard.retire)
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            self._jobs.put(None)
-        self._thread.join()
-        for shard in self._shards:
-            shard.retire()
-
-    def _put(self, shard: Shard, write: Write | None, alone: Callable[[], object] | None) -> Future[object]:
-        job = _Job(shard, write, alone, Future())
-        with self._lock:  # nothing is put behind the end
-            if self._closed:
-                raise RequestFault(NOT_READY, "the engine is closing")
-            self._jobs.put(job)
-        return job.done
-
-    def _run(self) -> None:
-        due = time.monotonic()
-        while True:
-            jobs, closing = self._taken(due - time.monotonic())
-            for shard, own in _by_shard(jobs):
-                _work(shard, own)
-            if closing:
-                return
-            if time.monotonic() >= due:
-                if not self.paused.is_set():
-                    for shard in self._shards:
-                        shard.tick()
-                    now = time.monotonic()
-                    if now - self.last_tick_s > 2 * self._interval_s and self._shards:
-                        self._late(now - self.last_tick_s)
-                    self.last_tick_s = now
-                due = time.monotonic() + self._interval_s
-
-    def _taken(self, timeout_s: float) -> tuple[list[_Job], bool]:
-        jobs: list[_Job] = []
-        try:
-            job = self._jobs.get(timeout=max(timeout_s, 0)) if timeout_s > 0 else self._jobs.get_nowait()
-            while job is not None:
-                jobs.append(job)
-                job = self._jobs.get_nowait()
-        except queue.Empty:
-            return jobs, False
-        return jobs, True
-
-
-def _by_shard(jobs: Sequence[_Job]) -> list[tuple[Shard, list[_Job]]]:
-    """Runs of writes of a shard, in order; what is no write stands alone."""
-    runs: list[tuple[Shard, list[_Job]]] = []
-    latest: dict[int, list[_Job]] = {}
-    for job in jobs:
-        run = None if job.alone else latest.get(id(job.shard))
-        if run is not None:
-            run.append(job)
-            continue
-        runs.append((job.shard, [job]))
-        if job.alone:
-            latest.pop(id(job.shard), None)
-        else:
-            latest[id(job.shard)] = runs[-1][1]
-    return runs
-
-
-def _work(shard: Shard, jobs: list[_Job]) -> None:
-    """Whatever goes wrong belongs to who waits for the job: the thread goes on."""
-    if jobs[0].alone is not None:
-        _finish(jobs, jobs[0].alone)
-        return
-    good = []
-    for job in jobs:
-        try:
-            if job.write is not None:
-                shard.check(job.write)
-                good.append(job)
-        except RequestFault as error:
-            job.done.set_exception(error)
-    if good:
-        _finish(good, lambda: shard.commit([job.write for job in good if job.write is not None]))
-
-
-def _finish(jobs: Sequence[_Job], act: Callable[[], object]) -> None:
-    try:
-        found = act()
-    except Exception as error:  # noqa: BLE001 - it is raised again where the result is asked for
-        for job in jobs:
-            job.done.set_exception(error)
-        return
-    results = found if isinstance(found, list) else [found]
-    for job, result in zip(jobs, results, strict=True):
-        job.done.set_result(result)

@@ -15,7 +15,7 @@ from slowq.engine.clock import hybrid
 from slowq.engine.compaction import MIX
 from slowq.engine.faults import COLLECTION_NOT_FOUND, PARTITION_NOT_FOUND, RequestFault
 from slowq.engine.requests import Freshness
-from slowq.engine.shard import Write
+from slowq.engine.writes import Write
 from tests.engine import small
 
 BOUNDED = Freshness("Bounded", uses_default=False)

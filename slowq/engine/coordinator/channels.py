@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from slowq.engine.channel import Channel
 from slowq.engine.clock import Oracle
 from slowq.engine.coordinator.losses import Losses
 from slowq.engine.events import Events
@@ -13,7 +14,7 @@ from slowq.engine.faults import StoreError
 from slowq.engine.meta import Meta
 from slowq.engine.objects import Objects
 from slowq.engine.schema import Collection
-from slowq.engine.shard import Channel, Delta, Shard
+from slowq.engine.shard import Delta, Shard
 
 CHANNELS = 4  # 16 in Milvus (rootCoord.dmlChannelNum), where they are topics and not threads
 

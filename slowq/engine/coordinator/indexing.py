@@ -70,14 +70,14 @@ class Indexing:
         indexed = sum(one.rows for one in segments if (one.id, index.id) in done)
         failed = [
             state
-            for (_, spec), state in list(self._data_node.building.items())
+            for (_, spec), state in list(self._data_node.index_node.building.items())
             if spec == index.id and state.startswith("failed")
         ]
         return indexed, sum(one.rows for one in segments), failed[0] if failed else ""
 
     def build_missing(self, collection: Collection) -> None:
         """Builds what a restart, or a task that ran beside the declaration of an index, has left out."""
-        done, failed = self._meta.indexed(), set(self._data_node.building)
+        done, failed = self._meta.indexed(), set(self._data_node.index_node.building)
         for stored in self._meta.segments(collection.id):
             for index in collection.indexes:
                 place = (stored.id, index.id)
@@ -108,7 +108,7 @@ class Indexing:
                     continue  # its indexes are built before it is handed off
                 segment = self._data_node.current(collection, shard, stored)
                 self._events.index_begun(collection, stored.id, stored.id)
-                built = self._data_node.build(collection, segment, index)
+                built = self._data_node.index_node.build(collection, segment, index)
                 if built is not segment:
                     shard.renew(built, [index])
 

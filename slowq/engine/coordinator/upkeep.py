@@ -11,12 +11,20 @@ from dataclasses import replace
 from functools import partial
 
 from slowq.engine.clock import Oracle
-from slowq.engine.compaction import CLUSTERING, LEVEL_ZERO, Compaction, clustering_plans, mix_plans, seal_bytes
+from slowq.engine.compaction import (
+    CLUSTERING,
+    LEVEL_ZERO,
+    Compaction,
+    clustering_field,
+    clustering_plans,
+    mix_plans,
+    seal_bytes,
+)
 from slowq.engine.config import Config
 from slowq.engine.coordinator.catalog import Catalog
 from slowq.engine.coordinator.channels import Channels
 from slowq.engine.coordinator.losses import Losses
-from slowq.engine.datanode import DataNode, clustering_field
+from slowq.engine.datanode import DataNode
 from slowq.engine.faults import invalid
 from slowq.engine.meta import Meta, StoredSegment
 from slowq.engine.schema import Collection
