@@ -8,7 +8,6 @@ The phases of `Trace` follow each other without a gap on that path.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,8 +48,6 @@ class Proxy:
         self._config, self._metrics, self._events, self._books = config, metrics, events, books
         self._oracle = coordinator.oracle
         self.planner = Planner(config, metrics)
-        self._lock = threading.Lock()
-        self._turn = 0
         self._parts = ThreadPoolExecutor(32, "hybrid")
 
     def close(self) -> None:
@@ -276,25 +273,12 @@ class Proxy:
         if self._config.flag("queryNode.enableSegmentPrune"):
             places, whole = prune(segments, chosen)
             trace.count("segments_pruned", len(segments) - len(places))
-        replica = self._replica(collection)
+        replica = self._placement.next_replica(collection.replicas)
         by_node: dict[int, list[tuple[int, Segment]]] = {}
         for place in places:
             node = self._placement.node_of(collection, segments[place], replica, collection.replicas)
             by_node.setdefault(node.number, []).append((place, segments[place]))
         return [(self._placement.nodes[number], tuple(own)) for number, own in by_node.items()], whole
-
-    def _replica(self, collection: Collection) -> int:
-        """Whose turn it is, or with `look_aside` the one of them all whose nodes have fewest query vectors to search."""
-        replicas = collection.replicas
-        with self._lock:
-            self._turn += 1
-            turn = self._turn % replicas
-        if replicas == 1 or self._config.text("proxy.replicaSelectionPolicy") == "round_robin":
-            return turn
-        unsolved = [0] * replicas
-        for node in self._coordinator.nodes:
-            unsolved[node.number % replicas] += node.unsolved_nq
-        return min(range(replicas), key=lambda one: (unsolved[one], (one - turn) % replicas))
 
     def _run(self, parts: Sequence[tuple[QueryNode, Task]], reading: Reading, trace: Trace) -> list[object]:
         """Results of all nodes. The trace gets the phases of the node that was waited for, and the work of all."""

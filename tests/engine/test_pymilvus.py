@@ -327,15 +327,15 @@ def test_of_two_replicas_the_one_with_less_to_do_is_asked(
         client.release_collection("twice")
         client.load_collection("twice", replica_number=2)
         found: list[int] = []
-        for node in engine.coordinator.nodes:
+        for node in engine.coordinator.placement.nodes:
             monkeypatch.setattr(node, "submit", partial(noted, found, node.number, node.submit))
-        engine.coordinator.nodes[0].unsolved_nq += 1_000  # as if a large request was being worked on
+        engine.coordinator.placement.nodes[0].unsolved_nq += 1_000  # as if a large request was being worked on
         for one in vectors[:4]:
             client.search("twice", [one], limit=3)
         client.close()
         server.stop()
     assert set(found) == asked
-    assert [one.unsolved_nq for one in engine.coordinator.nodes] == [1_000, 0]
+    assert [one.unsolved_nq for one in engine.coordinator.placement.nodes] == [1_000, 0]
 
 
 def noted(found: list[int], number: int, submit: Callable[[Task], Task], task: Task) -> Task:

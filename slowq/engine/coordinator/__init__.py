@@ -65,7 +65,7 @@ class Coordinator:
         self.losses = Losses(meta, oracle, events)
         self.channels = Channels(root, meta, objects, oracle, self.losses, events, tick_interval_s)
         self.catalog = Catalog(meta, oracle, self.channels)
-        self.placement = Placement(nodes)
+        self.placement = Placement(nodes, config)
         self.loading = Loading(self.catalog, self.losses, meta, oracle, events, self.data_node, len(nodes))
         self.indexing = Indexing(self.catalog, meta, objects, events, self.data_node, self._stop)
         self.upkeep = Upkeep(self.catalog, self.channels, self.losses, meta, oracle, config, self.data_node)
