@@ -1,6 +1,6 @@
 """Flush and compaction, by hand or when they are due. In Milvus it is the data coordinator's.
 
-Which segments to merge is said by `compaction.py`, and done by the data node.
+Which segments to seal is said by `sealing.py`, which to merge by `compaction.py`; the data node does it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
+from slowq.engine import sealing
 from slowq.engine.clock import Oracle
 from slowq.engine.compaction import (
     CLUSTERING,
@@ -18,7 +19,6 @@ from slowq.engine.compaction import (
     clustering_field,
     clustering_plans,
     mix_plans,
-    seal_bytes,
 )
 from slowq.engine.config import Config
 from slowq.engine.coordinator.catalog import Catalog
@@ -59,10 +59,10 @@ class Upkeep:
         return self._data_node.flush(now, shard, self._channels.of(shard))
 
     def seal(self, collection: Collection) -> None:
-        """Flushes the shards in which a growing segment is large enough."""
+        """Flushes the shards in which a growing segment is large enough, or old."""
         for shard in self._catalog.shards_of(collection):
-            largest = max((one.rows.nbytes for one in shard.view.growing), default=0)
-            if largest >= seal_bytes(self._config) and not shard.flush_lock.locked():
+            ripe = sealing.due(shard.view.growing, self._config, self._oracle.now_s())
+            if ripe and not shard.flush_lock.locked():
                 self._data_node.run(self._data_node.flushing, self.flush_shard, shard)
 
     # compaction
