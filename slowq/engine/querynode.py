@@ -235,7 +235,7 @@ class QueryNode:
             self._metrics.observe("internal_core_search_latency", spent["scalar_filter"] * 1e3, "scalar_latency")
         if task.plan is not None:
             self._metrics.observe("internal_core_search_latency", spent["vector_search"] * 1e3, "vector_latency")
-            if task.plan.field in segment.vector_indexes:
+            if task.plan.field in segment.vector_indexes or task.plan.field in segment.interim:
                 self._metrics.observe("search_latency", spent["vector_search"] * 1e3, "knowhere")
 
 

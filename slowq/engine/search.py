@@ -7,7 +7,7 @@ request, the offset in it. Empty places have offset -1 and the worst score.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -145,6 +145,7 @@ def search_segment(segment: Segment, place: int, plan: Plan, queries: Vectors, k
     trace.count("segments", 1)
     if segment.state == "growing":
         trace.count("segments_growing", 1)
+        trace.count("segments_interim", int(plan.field in segment.interim))
     mask = passing(segment, plan.filter, trace)
     if mask is not None and not mask.any():
         return None
@@ -159,8 +160,9 @@ def search_segment(segment: Segment, place: int, plan: Plan, queries: Vectors, k
 def _nearest(
     segment: Segment, plan: Plan, queries: Vectors, k: int, mask: Bools | None, trace: Trace
 ) -> tuple[Floats, Ints]:
-    index = segment.vector_indexes.get(plan.field)
-    params = dict(plan.params)
+    interim = segment.interim.get(plan.field)
+    index = segment.vector_indexes.get(plan.field) if interim is None else interim.index
+    params: Mapping[str, object] = dict(plan.params) if interim is None else interim.params
     if plan.radius is None:
         if index is None:
             hits, work = brute_force(plan.metric, segment.rows.vectors[plan.field], queries, k, mask)

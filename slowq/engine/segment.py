@@ -1,13 +1,13 @@
 """A segment: rows that never change, the deletes that were applied to them, and the indexes that were built of them.
 
 Growing data is made of segments too: each batch of writes is a small one, and neighbours are merged by doubling, so that
-there are never more than a few (`grown`).
+there are never more than a few (`grown`). One that is large enough for an interim index is closed to others.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -59,6 +59,14 @@ class KeyLookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Interim:
+    """An index of growing rows, and the parameters with which it is searched, whatever the request says."""
+
+    index: VectorIndex
+    params: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """`key` names the primary key; `ranges` has the least and the greatest value of fields by which it can be pruned."""
 
@@ -74,6 +82,7 @@ class Segment:
     scalar_indexes: Mapping[str, ScalarIndex] = field(default_factory=dict)  # by field or JSON path
     ranges: Mapping[str, tuple[object, object]] = field(default_factory=dict)
     level: str = "L1"
+    interim: Mapping[str, Interim] = field(default_factory=dict)  # by field, while it is growing
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,6 +100,7 @@ class Segment:
     @property
     def nbytes(self) -> int:
         vector = sum(one.size_bytes for one in self.vector_indexes.values())
+        vector += sum(one.index.size_bytes for one in self.interim.values())
         return self.rows.nbytes + vector + sum(one.size_bytes for one in self.scalar_indexes.values())
 
     def delete(self, keys: Keys, timestamps: NDArray[np.uint64]) -> int:
@@ -107,6 +117,7 @@ class Segment:
             self,
             vector_indexes={**self.vector_indexes, **other.vector_indexes},
             scalar_indexes={**self.scalar_indexes, **other.scalar_indexes},
+            interim={**self.interim, **other.interim},
         )
 
     def with_vector_index(self, field: str, index: VectorIndex) -> Segment:
@@ -115,11 +126,18 @@ class Segment:
     def with_scalar_index(self, key: str, index: ScalarIndex) -> Segment:
         return replace(self, scalar_indexes={**self.scalar_indexes, key: index})
 
+    def with_interim(self, field: str, index: Interim) -> Segment:
+        return replace(self, interim={**self.interim, field: index})
+
+    def without_interim(self) -> Segment:
+        return replace(self, interim={}) if self.interim else self
+
     def without_index(self, key: str) -> Segment:
         return replace(
             self,
             vector_indexes={name: one for name, one in self.vector_indexes.items() if name != key},
             scalar_indexes={name: one for name, one in self.scalar_indexes.items() if name != key},
+            interim={name: one for name, one in self.interim.items() if name != key},
         )
 
     def frozen(self) -> Segment:
@@ -135,14 +153,17 @@ def growing(number: int, partition: str, shard: int, key: str, rows: Rows) -> Se
     return Segment(number, partition, shard, "growing", key, rows, KeyLookup(rows.keys), Deleted(len(rows)))
 
 
-def grown(segments: tuple[Segment, ...], new: Segment) -> tuple[Segment, ...]:
-    """The growing segments with `new` among them: the last ones of its partition are merged while they are no larger.
+def grown(
+    segments: tuple[Segment, ...], new: Segment, closed: Callable[[Rows], bool] = lambda rows: False
+) -> tuple[Segment, ...]:
+    """The growing segments with `new` among them: the last ones of its partition are merged while they are no larger, and
+    not `closed`.
 
     Every row is copied at most log2(rows) times; deleted rows fall away.
     """
     others = [one for one in segments if one.partition != new.partition]
     own = [one for one in segments if one.partition == new.partition]
-    while own and len(own[-1]) <= len(new):
+    while own and len(own[-1]) <= len(new) and not closed(own[-1].rows):
         new = _merged(own.pop(), new)
     return (*others, *own, new)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from slowq.engine import wal
 from slowq.engine.clock import Oracle
 from slowq.engine.faults import COLLECTION_NOT_FOUND, PARTITION_NOT_FOUND, RequestFault
+from slowq.engine.interim import InterimIndexes
 from slowq.engine.schema import Collection, IndexSpec
 from slowq.engine.segment import Keys, Segment, growing, grown
 from slowq.engine.writes import Write, decoded, encoded
@@ -65,7 +67,15 @@ class Shard:
     who loads, drops or merges delete files holds both. `lock` is for moments: whoever changes `view` or `deltas` holds it.
     """
 
-    def __init__(self, collection: Collection, number: int, folder: Path, oracle: Oracle, first_log: int) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        number: int,
+        folder: Path,
+        oracle: Oracle,
+        first_log: int,
+        interim: InterimIndexes,
+    ) -> None:
         self.number = number
         self.collection = collection
         self.name = f"by-dev-rootcoord-dml_{number % 16}_{collection.id}v{number}"
@@ -82,6 +92,7 @@ class Shard:
         self._folder = folder
         self._log: wal.Log | None = None
         self._first_log = first_log
+        self._interim = interim
         self._retired = False
         self._seen: tuple[Segment, ...] | None = None  # the snapshot of the last reader, while nothing has changed
         self._frozen: dict[int, tuple[Segment, Segment]] = {}
@@ -153,8 +164,9 @@ class Shard:
                 new = growing(
                     self._oracle.next(), partition, self.number, self.collection.primary.name, rows.stamped(stamp)
                 )
-                now_growing = grown(now_growing, new)
+                now_growing = grown(now_growing, new, partial(self._interim.closes, self.collection))
             self.view = replace(self.view, growing=now_growing)
+        self._interim.look(self)
 
     def _opened(self) -> wal.Log:
         if self._log is None:
@@ -275,11 +287,16 @@ class Shard:
             self.deltas = [one for one in self.deltas if id(one) not in gone]
 
     def clear(self) -> None:
-        """Lets go of the stored segments that the collection does not serve any more: a release."""
+        """Lets go of the stored segments that the collection does not serve any more, and of interim indexes: a release."""
+
+        def bare(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+            return tuple(one if serves(one.partition) else one.without_interim() for one in segments)
+
         with self._changing():
             serves = self.collection.serves
-            self.view = replace(
-                self.view,
+            self.view = View(
+                bare(self.view.growing),
+                bare(self.view.flushing),
                 sealed=tuple(one for one in self.view.sealed if serves(one.partition)),
                 arriving=tuple(one for one in self.view.arriving if serves(one.partition)),
             )
@@ -291,11 +308,16 @@ class Shard:
 
     def renew(self, built: Segment, indexes: Sequence[IndexSpec]) -> None:
         """A segment has these indexes more, if it and they are still there."""
-        if all(one in self.collection.indexes for one in indexes):
-            self._each(lambda one: one.with_indexes_of(built) if one.id == built.id else one)
+
+        def renewed(one: Segment) -> Segment:
+            served = one.id == built.id and self.collection.serves(one.partition)
+            there = served and all(index in self.collection.indexes for index in indexes)
+            return one.with_indexes_of(built) if there else one
+
+        self._each(renewed)
 
     def forget_index(self, key: str) -> None:
-        self._each(lambda one: one.without_index(key) if one.state == "sealed" else one)
+        self._each(lambda one: one.without_index(key))
 
     def _each(self, how: Callable[[Segment], Segment | None]) -> None:
         with self._changing():

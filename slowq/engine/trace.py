@@ -28,6 +28,7 @@ PHASES = (
 COUNTS = (
     "segments",
     "segments_growing",
+    "segments_interim",  # of the growing ones those that were searched by their interim index
     "segments_pruned",
     "rows_filtered",
     "rows_passed",

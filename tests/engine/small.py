@@ -36,11 +36,11 @@ def opened(path: Path | str, settings: Config | None = None, **more: Any) -> Eng
     return Engine(path, settings or config(), cpus=1, tick_interval_s=0.005, **more)
 
 
-def create(engine: Engine, *, shards: int = 1, load: bool = True, index: str = "FLAT") -> Collection:
+def create(engine: Engine, *, shards: int = 1, load: bool = True, index: str = "FLAT", **params: str) -> Collection:
     engine.coordinator.catalog.create(
         "default", NAME, FIELDS, dynamic=False, shards=shards, consistency="Strong", properties={}
     )
-    engine.create_index(found(engine), "v", "v", {"index_type": index, "metric_type": "L2"})
+    engine.create_index(found(engine), "v", "v", {"index_type": index, "metric_type": "L2", **params})
     if load:
         loaded(engine)
     return found(engine)
@@ -77,7 +77,11 @@ def rows(values: Mapping[int, tuple[int, int]] | Iterable[tuple[int, tuple[int, 
 
 
 def insert(engine: Engine, values: Mapping[int, tuple[int, int]], partition: str = "") -> Mutation:
-    return engine.writer.insert(Insert("default", NAME, partition, rows(values)))
+    return insert_rows(engine, rows(values), partition)
+
+
+def insert_rows(engine: Engine, made: Rows, partition: str = "") -> Mutation:
+    return engine.writer.insert(Insert("default", NAME, partition, made))
 
 
 def upsert(engine: Engine, values: Mapping[int, tuple[int, int]]) -> Mutation:
@@ -117,6 +121,17 @@ def settled(engine: Engine) -> None:
     """When nothing is on its way: every new segment is indexed and handed off."""
     shards = engine.coordinator.catalog.shards_of(found(engine))
     until(lambda: not any(one.view.arriving or one.view.flushing for one in shards))
+
+
+def interim_built(engine: Engine) -> None:
+    """When every growing segment that is large enough has its interim index."""
+    collection, interim = found(engine), engine.coordinator.interim
+    shards = engine.coordinator.catalog.shards_of(collection)
+    until(
+        lambda: all(
+            one.interim or not interim.closes(collection, one.rows) for shard in shards for one in shard.view.growing
+        )
+    )
 
 
 def compacted(engine: Engine, kind: str) -> None:

@@ -34,6 +34,7 @@ from slowq.engine.coordinator.placement import Placement
 from slowq.engine.coordinator.upkeep import Upkeep
 from slowq.engine.datanode import DataNode
 from slowq.engine.events import Events
+from slowq.engine.interim import InterimIndexes
 from slowq.engine.meta import Meta
 from slowq.engine.metrics import Metrics
 from slowq.engine.objects import Objects
@@ -63,11 +64,12 @@ class Coordinator:
         self._stop = threading.Event()
         self.data_node = DataNode(meta, objects, oracle, config, metrics, events, cpus)
         self.losses = Losses(meta, oracle, events)
-        self.channels = Channels(root, meta, objects, oracle, self.losses, events, tick_interval_s)
+        self.interim = InterimIndexes(config, cpus, events.task_failed)
+        self.channels = Channels(root, meta, objects, oracle, self.losses, events, tick_interval_s, self.interim)
         self.catalog = Catalog(meta, oracle, self.channels)
         self.placement = Placement(nodes, config)
         self.loading = Loading(self.catalog, self.losses, meta, oracle, events, self.data_node, len(nodes))
-        self.indexing = Indexing(self.catalog, meta, objects, events, self.data_node, self._stop)
+        self.indexing = Indexing(self.catalog, meta, objects, events, self.data_node, self.interim, self._stop)
         self.upkeep = Upkeep(self.catalog, self.channels, self.losses, meta, oracle, config, self.data_node)
         self._inspector = Inspector(self.catalog, self.indexing, self.upkeep, config, events, self._stop)
         try:
@@ -107,6 +109,7 @@ class Coordinator:
     def _end(self) -> None:
         self.data_node.close()
         self.channels.close()
+        self.interim.close()
 
     def drop(self, database: str, name: str) -> None:
         """Whatever runs on the collection: nobody finds it any more, then its writes and tasks come to their end, then its

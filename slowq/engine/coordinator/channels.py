@@ -11,6 +11,7 @@ from slowq.engine.clock import Oracle
 from slowq.engine.coordinator.losses import Losses
 from slowq.engine.events import Events
 from slowq.engine.faults import StoreError
+from slowq.engine.interim import InterimIndexes
 from slowq.engine.meta import Meta
 from slowq.engine.objects import Objects
 from slowq.engine.schema import Collection
@@ -31,10 +32,11 @@ class Channels:
         losses: Losses,
         events: Events,
         tick_interval_s: float,
+        interim: InterimIndexes,
     ) -> None:
         self._logs = root / "wal"
         self._meta, self._objects, self._oracle = meta, objects, oracle
-        self._losses, self._events = losses, events
+        self._losses, self._events, self._interim = losses, events, interim
         self._all = [Channel(f"channel-{number}", tick_interval_s, self._tick_late) for number in range(CHANNELS)]
 
     def _tick_late(self, span_s: float) -> None:
@@ -52,7 +54,8 @@ class Channels:
 
     def _opened(self, collection: Collection, number: int) -> Shard:
         first = self._meta.checkpoint(collection.id, number)
-        shard = Shard(collection, number, self._logs / f"{collection.id}-{number}", self._oracle, first)
+        folder = self._logs / f"{collection.id}-{number}"
+        shard = Shard(collection, number, folder, self._oracle, first, self._interim)
         for delta in self._meta.deltas(collection.id, number):
             try:
                 shard.deltas.append(Delta(*self._objects.read_deltas(delta)))

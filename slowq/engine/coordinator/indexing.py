@@ -10,6 +10,7 @@ from slowq.engine.coordinator.catalog import Catalog
 from slowq.engine.datanode import DataNode
 from slowq.engine.events import Events
 from slowq.engine.faults import invalid
+from slowq.engine.interim import InterimIndexes
 from slowq.engine.meta import Meta
 from slowq.engine.objects import Objects
 from slowq.engine.schema import Collection, IndexSpec
@@ -28,10 +29,11 @@ class Indexing:
         objects: Objects,
         events: Events,
         data_node: DataNode,
+        interim: InterimIndexes,
         stop: threading.Event,
     ) -> None:
         self._catalog, self._meta, self._objects = catalog, meta, objects
-        self._events, self._data_node, self._stop = events, data_node, stop
+        self._events, self._data_node, self._interim, self._stop = events, data_node, interim, stop
         self._lock = threading.Lock()
         self._running: dict[tuple[int, int, int], Future[None]] = {}  # (collection, shard, index)
 
@@ -77,6 +79,8 @@ class Indexing:
 
     def build_missing(self, collection: Collection) -> None:
         """Builds what a restart, or a task that ran beside the declaration of an index, has left out."""
+        for shard in self._catalog.shards_of(collection):
+            self._interim.look(shard)
         done, failed = self._meta.indexed(), set(self._data_node.index_node.building)
         for stored in self._meta.segments(collection.id):
             for index in collection.indexes:

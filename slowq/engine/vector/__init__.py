@@ -7,7 +7,7 @@ a mask.
 It knows nothing of the rest of the engine, and nothing else imports faiss.
 """
 
-from slowq.engine.vector.build import build, open_index
+from slowq.engine.vector.build import build, open_index, refill
 from slowq.engine.vector.exact import brute_force, brute_force_range
 from slowq.engine.vector.files import DamagedError, read_array, write_array
 from slowq.engine.vector.index import VectorIndex
@@ -31,5 +31,6 @@ __all__ = [
     "check_search",
     "open_index",
     "read_array",
+    "refill",
     "write_array",
 ]

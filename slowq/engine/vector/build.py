@@ -50,6 +50,16 @@ def build(kind: str, metric: str, params: Mapping[str, object], vectors: Vectors
     return _class(about).build(about, vectors)
 
 
+def refill(trained: VectorIndex, vectors: Vectors, *, threads: int = 1) -> VectorIndex:
+    """An IVF_FLAT of these rows around the centroids of another: no more than putting each row into a list. Raises
+    `ValueError` for a NaN or an infinity."""
+    if not isinstance(trained, IvfIndex):
+        raise TypeError(f"an index of the kind {trained.kind} has no lists to be filled")
+    _refuse_no_numbers(vectors)
+    faiss.omp_set_num_threads(threads)  # of the calling thread alone
+    return trained.refilled(vectors)
+
+
 def open_index(path: Path, *, mmap: bool = False) -> VectorIndex:
     """The index that was saved there, in memory or mapped. Raises `DamagedError`, which names the file: by the CRC of each
     file that is read; of a file that is mapped only the length is checked."""

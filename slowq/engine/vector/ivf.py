@@ -6,6 +6,7 @@ one.
 """
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -46,6 +47,16 @@ class IvfIndex(Index):
         index.add(rows)
         refine = cls._refine_type(about)
         return cls(about, index, None if refine is None else Refiner.build(about, refine, rows))
+
+    def refilled(self, vectors: Vectors) -> "IvfIndex":
+        """An IVF_FLAT with lists around the same centroids, and other rows in them: nothing is trained."""
+        about = replace(self._about, kind="IVF_FLAT", rows=vectors.rows)
+        centroids = faiss.clone_index(
+            faiss.downcast_index(self._faiss.quantizer)
+        )  # which may be gone before these lists
+        index = faiss.IndexIVFFlat(centroids, about.dim, self._faiss.nlist, faiss_metric(about.metric))
+        index.add(prepared(about.metric, vectors.floats()))
+        return IvfIndex(about, index)
 
     @classmethod
     def _empty(cls, about: About, centroids: faiss.Index) -> faiss.IndexIVF:
