@@ -42,7 +42,7 @@ class Writer:
     def insert(self, request: Insert) -> Mutation:
         collection = self._catalog.collection(request.database, request.collection)
         rows = self._with_keys(collection, request.rows)
-        stamp = self._write(collection, request.partition, rows, None, "Insert")
+        stamp = self._write(collection, request.partition, rows, None, "insert")
         self._metrics.add("milvus_proxy_insert_vectors_count", len(rows), collection.database, collection.name)
         return Mutation(rows.keys, inserted=len(rows), timestamp=stamp)
 
@@ -56,11 +56,11 @@ class Writer:
         last = np.sort(len(rows) - 1 - np.unique(given.keys[::-1], return_index=True)[1])
         if len(last) < len(rows):  # a key twice: the later row wins
             rows = rows.take(last)
-        stamp = self._write(collection, request.partition, rows, np.unique(given.keys), "Upsert")
+        stamp = self._write(collection, request.partition, rows, np.unique(given.keys), "upsert")
         return Mutation(rows.keys, inserted=len(rows), deleted=len(rows), upserted=len(rows), timestamp=stamp)
 
     def delete(self, collection: Collection, keys: Keys) -> Mutation:
-        stamp = self._write(collection, "", None, keys, "Delete") if len(keys) else self._oracle.next()
+        stamp = self._write(collection, "", None, keys, "delete") if len(keys) else self._oracle.next()
         self._metrics.add("milvus_proxy_delete_vectors_count", len(keys), collection.database, collection.name)
         return Mutation(keys, deleted=len(keys), timestamp=stamp)
 
@@ -88,12 +88,11 @@ class Writer:
         waiting = [self._channels.of(shards[number]).write(shards[number], write) for number, write in writes.items()]
         stamps = [int(one.result()) for one in waiting]  # type: ignore[call-overload]
         took = (time.perf_counter() - began) * 1e3
-        self._metrics.observe("milvus_proxy_mutation_latency", took, kind.lower(), collection.database, collection.name)
+        self._metrics.observe("milvus_proxy_mutation_latency", took, kind, collection.database, collection.name)
         self._metrics.observe("milvus_msgstream_request_latency", took, "produce")
         self._metrics.observe(
             "milvus_querynode_process_insert_or_delete_latency", took, "delete" if rows is None else "insert"
         )
-        self._metrics.add("milvus_proxy_req_count", 1, kind, "success", collection.database, collection.name)
         return max(stamps, default=0)
 
     def _routed(self, collection: Collection, partition: str, rows: Rows | None) -> Iterable[tuple[int, str, Rows]]:

@@ -85,7 +85,6 @@ class Reading:
         if self.caller.queued_since is not None:
             self.trace.seconds["proxy_queue"] = self._began - self.caller.queued_since
             self._began = self.caller.queued_since
-        self._count("total")
         self._books.enter()
         return self
 
@@ -96,7 +95,6 @@ class Reading:
         took = time.perf_counter() - self._began
         self.trace.close(took)
         read = self._read(took, error)
-        self._count("fail" if error is not None else "success")
         if error is None:
             self._measure(took)
         else:
@@ -113,9 +111,6 @@ class Reading:
     @property
     def _nq(self) -> int:
         return sum(one.queries.rows for one in self._parts if isinstance(one, Search)) or 1
-
-    def _count(self, status: str) -> None:
-        self._books.metrics.add("milvus_proxy_req_count", 1, _FUNCTIONS[self.kind], status, *self._labels)
 
     def _measure(self, took_s: float) -> None:
         metrics, labels = self._books.metrics, self._labels

@@ -297,6 +297,42 @@ def test_what_the_engine_does_not_have_is_said(client: MilvusClient) -> None:
         client.create_role("admin")
 
 
+def counted(engine: Engine, function: str) -> dict[tuple[str, ...], float]:
+    """How often a call was counted: by its end, database and collection."""
+    (family,) = [one for one in engine.metrics.registry.collect() if one.name == "milvus_proxy_req_count"]
+    return {
+        tuple(one.labels[name] for name in ("status", "db_name", "collection_name")): one.value
+        for one in family.samples
+        if one.labels["function_name"] == function
+    }
+
+
+def test_every_call_is_counted_once_by_its_name_and_its_end(tmp_path: Path, vectors: np.ndarray) -> None:
+    with Engine(tmp_path, tick_interval_s=0.02) as engine:
+        server = engine.serve()
+        client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
+        client.create_collection("shop", dimension=DIM)
+        client.list_collections()
+        client.list_collections()
+        client.insert("shop", [{"id": n, "vector": vectors[n]} for n in range(10)])
+        client.delete("shop", filter="id % 2 == 0")  # asks for the keys first, which is no call
+        client.search("shop", [vectors[0]], limit=3)
+        with pytest.raises(MilvusException, match="can't find collection"):
+            client.release_collection("none")
+        with pytest.raises(Exception, match="does not have CreateRole"):
+            client.create_role("admin")
+        client.close()
+        server.stop()
+        own = ("default", "shop")
+        assert counted(engine, "ShowCollections") == {("total", "default", ""): 2, ("success", "default", ""): 2}
+        for function in ("CreateCollection", "CreateIndex", "LoadCollection", "Insert", "Delete", "Search"):
+            assert counted(engine, function) == {("total", *own): 1, ("success", *own): 1}, function
+        assert counted(engine, "Query") == {}
+        none = ("default", "none")
+        assert counted(engine, "ReleaseCollection") == {("total", *none): 1, ("fail", *none): 1}
+        assert counted(engine, "CreateRole") == {("total", "", ""): 1, ("rejected", "", ""): 1}
+
+
 def test_segments_are_spread_evenly_over_the_query_nodes(tmp_path: Path, vectors: np.ndarray) -> None:
     with Engine(tmp_path / "data", tick_interval_s=0.02, nodes=2) as engine:
         server = engine.serve()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import grpc
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
+from slowq.engine.server.counting import Counting
 from slowq.engine.server.service import Service
 from slowq.errors import ServerError
 
@@ -27,6 +28,7 @@ class Server:
         self._pool = ThreadPoolExecutor(_THREADS, "grpc")
         self._grpc = grpc.server(
             self._pool,
+            interceptors=[Counting(engine.metrics)],
             options=[
                 ("grpc.max_receive_message_length", _MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MESSAGE_BYTES),
