@@ -84,7 +84,7 @@ class Engine:
             undo.callback(self.meta.close)
             self._objects = Objects(self._root / "objects")
             cpus = cpus or os.cpu_count() or 1
-            self._nodes = [QueryNode(number, cpus, self.config, self.metrics) for number in range(nodes)]
+            self._nodes = [QueryNode(number, cpus, self.config, self.metrics, self._events) for number in range(nodes)]
             for node in self._nodes:
                 undo.callback(node.close)
             self.coordinator = self._coordinator(Oracle(now_s), interval_s, cpus)

@@ -88,6 +88,18 @@ class Read:
     level: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Delegator:
+    """What leads the searches of a shard, as its lines name it, and the request that it serves."""
+
+    trace_id: str
+    collection: int
+    channel: str
+
+    def fields(self) -> dict[str, object]:
+        return {"traceID": self.trace_id, "collectionID": self.collection, "channel": self.channel}
+
+
 class Events:
     """Writes lines; every method is one message. A line is written whole, whoever else writes."""
 
@@ -101,8 +113,7 @@ class Events:
     def write(self, level: str, caller: str, message: str, **fields: object) -> None:
         if self._out is None:
             return
-        at = datetime.fromtimestamp(self._now_s(), UTC).strftime("%Y/%m/%d %H:%M:%S.%f")[:-3]
-        parts = [f"[{at} +00:00] [{level}] [{caller}] [{_text(message)}]"]
+        parts = [f"[{_moment(self._now_s())}] [{level}] [{caller}] [{_text(message)}]"]
         parts += [f"[{_text(key)}={_text(str(value))}]" for key, value in fields.items()]
         with self._lock:
             self._out.write(" ".join(parts) + "\n")
@@ -133,15 +144,34 @@ class Events:
         fields |= {"collection": read.collection, "error": read.failed}
         self.write("WARN", "proxy/impl.go:2600", f"{name} failed to WaitToFinish", **fields)
 
-    def not_in_time(self, kind: str, channel: str, trace_id: str) -> None:
+    def lag_too_large(self, where: Delegator, guarantee_s: float, safe_s: float, most_s: float) -> None:
         self.write(
             "WARN",
-            "delegator/delegator.go:310",
-            f"delegator {kind} failed to wait tsafe",
-            traceID=trace_id,
-            channel=channel,
+            "delegator/delegator.go:757",
+            "guarantee and serviceable ts larger than MaxLag",
+            **where.fields(),
+            guaranteeTime=_moment(guarantee_s),
+            serviceableTime=_moment(safe_s),
+            lag=go_duration(guarantee_s - safe_s),
+            maxTsLag=go_duration(most_s),
+        )
+
+    def no_tsafe(self, where: Delegator, kind: str, error: str) -> None:
+        message = f"delegator {kind} failed to wait tsafe"
+        self.write("WARN", "delegator/delegator.go:310", message, **where.fields(), error=error)
+
+    def canceled(self, before: str) -> None:
+        """A task of the read queue whose time was over: before "enqueue" or "executing"."""
+        self.write(
+            "WARN",
+            "tasks/concurrent_safe_scheduler.go:213",
+            f"task canceled before {before}",
             error="context deadline exceeded",
         )
+
+    def delegator_failed(self, where: Delegator, kind: str, error: str) -> None:
+        message = f"failed to {kind} on delegator"
+        self.write("WARN", "querynodev2/handlers.go:227", message, **where.fields(), scope="All", error=error)
 
     def without_index(self, segments: Sequence[int], trace_id: str) -> None:
         self.write(
@@ -303,6 +333,10 @@ class Events:
             chanNum=channels,
             span=int(span_s * 1e3),
         )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y/%m/%d %H:%M:%S.%f")[:-3] + " +00:00"
 
 
 def go_duration(seconds: float) -> str:

@@ -47,6 +47,10 @@ class RequestFault(Exception):  # noqa: N818 - "fault" says whose it is
         return self.code in RETRIABLE
 
 
+def too_late() -> RequestFault:
+    return RequestFault(UNEXPECTED, "context deadline exceeded")
+
+
 def invalid(message: str) -> RequestFault:
     return RequestFault(PARAMETER, f"invalid parameter: {message}")
 

@@ -20,8 +20,8 @@ from slowq.engine.clock import EVENTUALLY, hybrid, physical_s
 from slowq.engine.config import Config
 from slowq.engine.coordinator import Coordinator
 from slowq.engine.coordinator.loading import partitions_to_search
-from slowq.engine.events import Events
-from slowq.engine.faults import SEGMENT_NOT_LOADED, UNEXPECTED, RequestFault, invalid
+from slowq.engine.events import Delegator, Events, go_duration
+from slowq.engine.faults import SEGMENT_NOT_LOADED, UNEXPECTED, RequestFault, invalid, too_late
 from slowq.engine.hybrid import joined
 from slowq.engine.metrics import Metrics
 from slowq.engine.mutation import partition_of
@@ -33,7 +33,7 @@ from slowq.engine.scalar import Filter, may_match
 from slowq.engine.schema import Collection
 from slowq.engine.search import Found, prune, unique_first, values_required
 from slowq.engine.segment import Segment
-from slowq.engine.shard import Shard
+from slowq.engine.shard import Shard, channel_name
 from slowq.engine.trace import Trace
 
 COUNT = "count(*)"
@@ -98,6 +98,7 @@ class Proxy:
                     width,
                     reading.caller.user,
                     whole,
+                    reading.caller.deadline_s,
                 ),
             )
             for node, own in shares
@@ -167,8 +168,20 @@ class Proxy:
             wanted = partitions_to_search(collection, request.partitions)
         segments = self._snapshot(collection, request, chosen, wanted, reading, trace)
         shares, whole = self._shares(collection, segments, chosen, trace)
+        caller = reading.caller
         parts = [
-            (node, Task(collection.id, collection.database, own, chosen, user=reading.caller.user, whole=whole))
+            (
+                node,
+                Task(
+                    collection.id,
+                    collection.database,
+                    own,
+                    chosen,
+                    user=caller.user,
+                    whole=whole,
+                    deadline_s=caller.deadline_s,
+                ),
+            )
             for node, own in shares
         ]
         results = self._run(parts, reading, trace)
@@ -235,12 +248,20 @@ class Proxy:
 
     def _wait(self, shard: Shard, reading: Reading) -> None:
         guarantee, caller = reading.guarantee, reading.caller
-        lag = physical_s(guarantee) - physical_s(shard.tsafe) if guarantee > EVENTUALLY else 0.0
-        if lag > self._config.number("queryNode.scheduler.maxTimestampLag"):
-            raise RequestFault(UNEXPECTED, f"Timestamp lag too large, lag({lag:.0f}s)")
-        if not shard.wait_tsafe(guarantee, caller.deadline_s):
-            self._events.not_in_time(reading.node_kind, shard.name, caller.trace_id)
-            raise RequestFault(UNEXPECTED, "context deadline exceeded")
+        where = Delegator(caller.trace_id, shard.collection.id, shard.name)
+        most_s = self._config.number("queryNode.scheduler.maxTimestampLag")
+        wanted_s, safe_s = physical_s(guarantee), physical_s(shard.tsafe)
+        if guarantee > EVENTUALLY and wanted_s - safe_s > most_s:
+            self._events.lag_too_large(where, wanted_s, safe_s, most_s)
+            lag = f"lag({go_duration(wanted_s - safe_s)}) max({go_duration(most_s)})"
+            fault = RequestFault(UNEXPECTED, f"Timestamp lag too large {lag}")
+        elif shard.wait_tsafe(guarantee, caller.deadline_s):
+            return
+        else:
+            fault = too_late()
+        self._events.no_tsafe(where, reading.node_kind, fault.message)
+        self._events.delegator_failed(where, reading.node_kind, fault.message)
+        raise fault
 
     def _guarantee(self, collection: Collection, asked: Freshness) -> int:
         """`parseGuaranteeTsFromConsistency` and `parseGuaranteeTs` of Milvus' `proxy/util.go`."""
@@ -283,15 +304,24 @@ class Proxy:
     def _run(self, parts: Sequence[tuple[QueryNode, Task]], reading: Reading, trace: Trace) -> list[object]:
         """Results of all nodes. The trace gets the phases of the node that was waited for, and the work of all."""
         began = time.perf_counter()
-        tasks = [node.submit(task) for node, task in parts]
-        results = []
-        for task in tasks:
-            try:
-                results.append(task.done.result(max(0.0, reading.caller.deadline_s - time.monotonic())))
-            except Late as error:
-                raise RequestFault(UNEXPECTED, "context deadline exceeded") from error
+        try:
+            tasks = [node.submit(task) for node, task in parts]
+            results = [_result(task) for task in tasks]
+        except RequestFault as fault:
+            first = parts[0][1]
+            channel = channel_name(first.collection, first.segments[0][1].shard)
+            where = Delegator(reading.caller.trace_id, first.collection, channel)
+            self._events.delegator_failed(where, reading.node_kind, fault.message)
+            raise
         last = max(tasks, key=lambda one: one.ended_s, default=None)
         for task in tasks:
             (trace.include if task is last else trace.include_counts)(task.trace)
         reading.told(time.perf_counter() - began, len(tasks))
         return results
+
+
+def _result(task: Task) -> object:
+    try:
+        return task.done.result(max(0.0, task.deadline_s - time.monotonic()))
+    except Late as error:
+        raise too_late() from error

@@ -1,11 +1,12 @@
 """A query node: a queue of searches and queries with bounded concurrency, and the threads that work on them.
 
 Concurrency is CPUs x `queryNode.scheduler.maxReadConcurrentRatio`. Waiting searches with the same plan over the same
-segments are served as one (`queryNode.grouping.*`). A full queue refuses.
+segments are served as one (`queryNode.grouping.*`). A full queue refuses, and what nobody waits for any more is not begun.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -14,7 +15,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from slowq.engine.config import Config
-from slowq.engine.faults import REQUEST_LIMIT, RequestFault
+from slowq.engine.events import Events
+from slowq.engine.faults import REQUEST_LIMIT, RequestFault, too_late
 from slowq.engine.metrics import Metrics
 from slowq.engine.scalar import Filter
 from slowq.engine.search import Found, Ints, Plan, merge, nothing, retrieve, search_segment
@@ -41,6 +43,7 @@ class Task:
     k: int = 0
     user: str = ""
     whole: frozenset[int] = frozenset()
+    deadline_s: float = math.inf  # on the monotonic clock
     trace: Trace = field(default_factory=Trace)
     done: Future[object] = field(default_factory=Future)
     queued_s: float = 0.0
@@ -64,20 +67,26 @@ def _same(one: tuple[int, Segment], other: tuple[int, Segment]) -> bool:
     return one[0] == other[0] and one[1] is other[1]
 
 
+_ALL = "queryNode.scheduler.unsolvedQueueSize"
+_A_USER = "queryNode.scheduler.scheduleReadPolicy.maxPendingTaskPerUser"
+
+
 class _Waiting:
     """The queue. `fifo`, or `user-task-polling`: the users take turns."""
 
     def __init__(self, config: Config) -> None:
         self._polling = config.text("queryNode.scheduler.scheduleReadPolicy.name") == "user-task-polling"
-        self._a_user = int(config.number("queryNode.scheduler.scheduleReadPolicy.maxPendingTaskPerUser"))
-        self._limit = int(config.number("queryNode.scheduler.unsolvedQueueSize"))
+        self._a_user = int(config.number(_A_USER))
+        self._limit = int(config.number(_ALL))
         self._by_user: dict[str, deque[Task]] = {}
         self.size = 0
 
     def put(self, task: Task) -> None:
         own = self._by_user.setdefault(task.user if self._polling else "", deque())
-        if self.size >= self._limit or (self._polling and len(own) >= self._a_user):
-            raise RequestFault(REQUEST_LIMIT, "too many concurrent requests, queue is full")
+        if self.size >= self._limit:
+            raise _full(_ALL, self._limit)
+        if self._polling and len(own) >= self._a_user:
+            raise _full(_A_USER, self._a_user)
         own.append(task)
         self.size += 1
 
@@ -107,14 +116,19 @@ class _Waiting:
         return taken
 
 
+def _full(key: str, limit: int) -> RequestFault:
+    words = "too many concurrent requests, queue is full"
+    return RequestFault(REQUEST_LIMIT, f"limit by {key}: {words}[limit={limit}]")
+
+
 class QueryNode:
-    def __init__(self, number: int, cpus: int, config: Config, metrics: Metrics) -> None:
+    def __init__(self, number: int, cpus: int, config: Config, metrics: Metrics, events: Events) -> None:
         self.number = number
         self.concurrency = max(1, int(cpus * config.number("queryNode.scheduler.maxReadConcurrentRatio")))
         self._merging = config.flag("queryNode.grouping.enabled")
         self._max_nq = int(config.number("queryNode.grouping.maxNQ"))
         self._max_ratio = config.number("queryNode.grouping.topKMergeRatio")
-        self._metrics = metrics
+        self._metrics, self._events = metrics, events
         self._waiting = _Waiting(config)
         self._changed = threading.Condition()
         self._closing = False
@@ -132,6 +146,10 @@ class QueryNode:
         return self._waiting.size
 
     def submit(self, task: Task) -> Task:
+        """Raises RequestFault where the queue is full, or nobody waits for the task any more."""
+        if task.deadline_s <= time.monotonic():
+            self._events.canceled("enqueue")
+            raise too_late()
         task.queued_s = time.perf_counter()
         with self._changed:
             self._waiting.put(task)
@@ -158,12 +176,23 @@ class QueryNode:
                 self.running += 1
             nq = sum(one.nq for one in tasks)
             try:
-                self._serve(tasks)
+                tasks = self._in_time(tasks)
+                if tasks:
+                    self._serve(tasks)
             finally:
                 del tasks  # while it waits, the thread keeps no segment that may be released
                 with self._changed:
                     self.running -= 1
                     self.unsolved_nq -= nq
+
+    def _in_time(self, tasks: list[Task]) -> list[Task]:
+        """Those that somebody still waits for."""
+        now_s = time.monotonic()
+        for task in tasks:
+            if task.deadline_s <= now_s:
+                self._events.canceled("executing")
+                task.done.set_exception(too_late())
+        return [task for task in tasks if task.deadline_s > now_s]
 
     def _serve(self, tasks: list[Task]) -> None:
         began = time.perf_counter()

@@ -62,6 +62,11 @@ def _ids(segments: Sequence[Segment]) -> frozenset[int]:
     return frozenset(one.id for one in segments)
 
 
+def channel_name(collection: int, shard: int) -> str:
+    """The virtual channel of a shard, as Milvus names it."""
+    return f"by-dev-rootcoord-dml_{shard % 16}_{collection}v{shard}"
+
+
 class Shard:
     """Two locks order the tasks that store: `flush_lock` (flushes; taken first) and `compact_lock` (compactions, index builds);
     who loads, drops or merges delete files holds both. `lock` is for moments: whoever changes `view` or `deltas` holds it.
@@ -78,7 +83,7 @@ class Shard:
     ) -> None:
         self.number = number
         self.collection = collection
-        self.name = f"by-dev-rootcoord-dml_{number % 16}_{collection.id}v{number}"
+        self.name = channel_name(collection.id, number)
         self.view = View()
         self.deltas: list[Delta] = []  # deletes that may not be in the delete files of all sealed segments yet
         self.fresh: list[Delta] = []  # those of them that are only in the log
