@@ -2,13 +2,13 @@
 
 from slowq.repro.scenario import Remedy, Scenario, Setup
 
-_IVF = {"index": "IVF_FLAT", "index_params": {"nlist": 128}, "params": {"nprobe": 4}}
+_IVF = {"index": "IVF_FLAT", "index_params": {"nlist": 256}, "params": {"nprobe": 4}}
 
 SCENARIO = Scenario(
     "brute_force",
     "brute_force",
     "a FLAT index over 100,000 rows, searched with 8 vectors at a time",
-    Setup(rows=100_000, dim=128, columns=(), nq=8, clients=6, index_params={"nlist": 128}, params={"nprobe": 4}),
+    Setup(rows=100_000, dim=128, columns=(), nq=8, clients=6, index_params={"nlist": 256}, params={"nprobe": 4}),
     {"index": "FLAT", "index_params": {}, "params": {}},
     (
         Remedy("ivf", "IVF_FLAT", _IVF),

@@ -8,7 +8,7 @@ SCENARIO = Scenario(
     "91.5 % of the rows were deleted and not compacted, and the purge goes on with 10,000 keys a second",
     Setup(
         rows=120_000,
-        dim=64,
+        dim=128,
         columns=(),
         segments=1,
         index="HNSW",

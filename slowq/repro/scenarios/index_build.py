@@ -1,4 +1,4 @@
-"""Building an index takes the CPU that searches need."""
+"""Building an index takes the CPU that searches need, and those that come do not wait until it is done."""
 
 from slowq.repro.scenario import Remedy, Scenario, Setup
 
@@ -7,8 +7,9 @@ SCENARIO = Scenario(
     "index_build",
     "four HNSW of another collection are built at once, all the time, each by as many threads as there are cores",
     Setup(
-        clients=1,
-        pause_s=0.01,
+        clients=2,
+        arrivals=tuple(map(float, range(100))),  # one after the other, evenly
+        busy=0.4,
         probes=0,
         rows=100_000,
         nq=20,

@@ -21,7 +21,7 @@ SCENARIO = Scenario(
     ),
     {"other_collections": 50, "partitions": 200},
     (
-        Remedy("partition_key", "the tenants share 8 partitions", {"other_collections": 0, "partitions": 8}),
+        Remedy("partition_key", "the tenants share 4 partitions", {"other_collections": 0, "partitions": 4}),
         Remedy(
             "release_unused",
             "the other collections dropped; the partitions of the one that is searched stay",
