@@ -173,15 +173,6 @@ class Events:
         message = f"failed to {kind} on delegator"
         self.write("WARN", "querynodev2/handlers.go:227", message, **where.fields(), scope="All", error=error)
 
-    def without_index(self, segments: Sequence[int], trace_id: str) -> None:
-        self.write(
-            "DEBUG",
-            "querynodev2/search.go:96",
-            "search growing/sealed segments without indexes",
-            traceID=trace_id,
-            segmentIDs=_list([str(one) for one in segments]),
-        )
-
     # what runs beside them
 
     def started(self, number: int) -> None:
