@@ -79,14 +79,15 @@ class Indexing:
 
     def build_missing(self, collection: Collection) -> None:
         """Builds what a restart, or a task that ran beside the declaration of an index, has left out."""
-        for shard in self._catalog.shards_of(collection):
+        shards = self._catalog.shards_of(collection)
+        for shard in shards:
             self._interim.look(shard)
         done, failed = self._meta.indexed(), set(self._data_node.index_node.building)
         for stored in self._meta.segments(collection.id):
             for index in collection.indexes:
                 place = (stored.id, index.id)
                 if place not in done and place not in failed:
-                    self._begin(collection, self._catalog.shards_of(collection)[stored.shard], index)
+                    self._begin(collection, shards[stored.shard], index)
 
     def _begin(self, collection: Collection, shard: Shard, index: IndexSpec) -> None:
         place = (collection.id, shard.number, index.id)

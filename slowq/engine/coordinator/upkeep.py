@@ -15,7 +15,6 @@ from slowq.engine.clock import Oracle
 from slowq.engine.compaction import (
     CLUSTERING,
     LEVEL_ZERO,
-    Compaction,
     clustering_field,
     clustering_plans,
     mix_plans,
@@ -70,25 +69,19 @@ class Upkeep:
     def compact(self, collection: Collection, kind: str) -> int:
         """Begins a compaction by hand; its id."""
         number = self._oracle.next()
-        shards = self._catalog.shards_of(collection)
         if kind == LEVEL_ZERO:
-            self.by_hand[number] = [self._merge_deltas(shard) for shard in shards]
+            self.by_hand[number] = [self._merge_deltas(shard) for shard in self._catalog.shards_of(collection)]
             return number
-        if kind == CLUSTERING:
-            if clustering_field(collection, self._config) is None:
-                raise invalid("the collection has no clustering key")
-            plans = clustering_plans(self._meta.segments(collection.id), self._config, forced=True)
-        else:
-            plans = mix_plans(self._stored_now(collection), self._config, forced=True)
-        self.by_hand[number] = [self._carry_out(shards[plan.shard], plan) for plan in plans]
+        if kind == CLUSTERING and clustering_field(collection, self._config) is None:
+            raise invalid("the collection has no clustering key")
+        self.by_hand[number] = self._carry_out(collection, kind, forced=True)
         return number
 
     def compact_due(self, collection: Collection, kind: str) -> None:
         """Begins the compactions of a kind that the configuration asks for."""
-        shards = self._catalog.shards_of(collection)
         if kind == LEVEL_ZERO:
             enough = self._config.number("dataCoord.compaction.levelzero.forceTrigger.deltalogMinNum")
-            for shard in shards:
+            for shard in self._catalog.shards_of(collection):
                 if len(self._meta.deltas(collection.id, shard.number)) >= enough:
                     self._merge_deltas(shard)
             return
@@ -96,15 +89,17 @@ class Upkeep:
             automatic = self._config.flag("dataCoord.compaction.clustering.autoEnable")
             if not automatic or clustering_field(collection, self._config) is None:
                 return
-            plans = clustering_plans(self._meta.segments(collection.id), self._config)
-        else:
-            plans = mix_plans(self._stored_now(collection), self._config)
-        for plan in plans:
-            self._carry_out(shards[plan.shard], plan)
+        self._carry_out(collection, kind, forced=False)
 
-    def _carry_out(self, shard: Shard, plan: Compaction) -> Future[list[int]]:
-        node = self._data_node
-        return node.run(node.compacting, node.compact, partial(self._catalog.by_id, shard.collection.id), shard, plan)
+    def _carry_out(self, collection: Collection, kind: str, *, forced: bool) -> list[Future[list[int]]]:
+        """Begins what merging or clustering has to do; forced, also what is not due."""
+        if kind == CLUSTERING:
+            plans = clustering_plans(self._meta.segments(collection.id), self._config, forced=forced)
+        else:
+            plans = mix_plans(self._stored_now(collection), self._config, forced=forced)
+        node, shards = self._data_node, self._catalog.shards_of(collection)
+        now = partial(self._catalog.by_id, collection.id)
+        return [node.run(node.compacting, node.compact, now, shards[plan.shard], plan) for plan in plans]
 
     def _merge_deltas(self, shard: Shard) -> Future[list[int]]:
         return self._data_node.run(self._data_node.compacting, self._deltas_merged, shard)
