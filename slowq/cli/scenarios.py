@@ -48,7 +48,7 @@ def run(
     yes: targets.Yes = False,
     beside_traffic: targets.BesideTraffic = False,
     rounds: Rounds = 5,
-    seconds: Seconds = 1.5,
+    seconds: Seconds = 1.3,
     seed: Seed = 1,
     keep: Annotated[
         str | None,

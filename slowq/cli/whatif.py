@@ -35,7 +35,7 @@ def run(
         typer.Option(
             min=0,
             metavar="MS",
-            help="With --cap-nq: what each further part costs, about what a search for one vector takes on an idle server.",
+            help="With --cap-nq: what each further part costs beside its share of the work.",
         ),
     ] = 0.0,
     nodes: Annotated[str | None, typer.Option(metavar="+N", help="That many query nodes are added.")] = None,
