@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,8 +26,9 @@ from slowq.repro.target import EngineTarget, Target
 
 ROUNDS = 5
 SECONDS = 2.0
-WARM_UP_S = 1.0
+WARM_UP_S = 0.7
 PACE_S = 1.5
+PREPARED_AT_ONCE = 2
 FEWEST_DUE = 10  # requests of a round; where they are slow it lasts longer
 # A server for each arm, the clients and this process must fit beside what runs already.
 MEMORY_SHARE = 0.7
@@ -154,10 +157,7 @@ def _measured(arms: Sequence[Arm], place: Milvus | None, options: Options, say: 
     for arm in arms:
         targets.append(EngineTarget(arm.setup) if place is None else MilvusTarget(place))
         held.callback(targets[-1].close)
-    ready = []
-    for arm, target in zip(arms, targets, strict=True):
-        say(f"preparing {arm.name}: {arm.setup.rows:,} rows")
-        ready.append((target, _prepared(arm, target, place, options, held)))
+    ready = _all_prepared(arms, targets, place, options, say, held)
     for arm, (target, made) in zip(arms, ready, strict=True):
         _turn(arm, target, made, clients, options, WARM_UP_S, options.seed)
         arm.rounds.clear()
@@ -177,6 +177,45 @@ def _measured(arms: Sequence[Arm], place: Milvus | None, options: Options, say: 
             break
     for arm, (target, made) in zip(arms, ready, strict=True):
         _collect(arm, target, made, options)
+
+
+def _all_prepared(
+    arms: Sequence[Arm],
+    targets: Sequence[Target],
+    place: Milvus | None,
+    options: Options,
+    say: Say,
+    held: ExitStack,
+) -> list[tuple[Target, Prepared]]:
+    """Engines two at a time: while one stores and indexes its rows, those of the next are sent. The threads are daemons, as
+    an interrupt waits for none of them: their engines are ended."""
+    waiting = deque(zip(range(len(arms)), arms, targets, strict=True))
+    made: dict[int, Prepared] = {}
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        while not failed:
+            try:
+                number, arm, target = waiting.popleft()
+            except IndexError:  # the last one is made
+                return
+            say(f"preparing {arm.name}: {arm.setup.rows:,} rows")
+            try:
+                made[number] = _prepared(arm, target, place, options, held)
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                failed.append(error)
+
+    if place is not None:
+        work()
+    else:
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(PREPARED_AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if failed:
+        raise failed[0]
+    return [(target, made[number]) for number, target in enumerate(targets)]
 
 
 def _prepared(arm: Arm, target: Target, place: Milvus | None, options: Options, held: ExitStack) -> Prepared:

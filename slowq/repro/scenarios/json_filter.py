@@ -6,7 +6,7 @@ SCENARIO = Scenario(
     "json_filter",
     "json_filter",
     "a predicate on a path of a JSON field that has no path index",
-    Setup(clients=4, probes=1, rows=300_000, dim=32),
+    Setup(clients=4, probes=1, rows=150_000, dim=32),
     {"filter": 'meta["kind"] == 3'},
     (
         Remedy(
