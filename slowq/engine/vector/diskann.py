@@ -7,7 +7,6 @@ and `search_cache_budget_gb_ratio` is checked and has no effect. An index that w
 its rows in memory, and reads nothing.
 """
 
-import math
 import mmap
 import os
 import weakref
@@ -23,7 +22,16 @@ import numpy.typing as npt
 from slowq.engine.vector.coding import SQ_TYPES, compared, quick
 from slowq.engine.vector.exact import prepared
 from slowq.engine.vector.files import DamagedError, MappedFile, array_place, forget, read_array, write_array
-from slowq.engine.vector.hnsw import Counter, better_exact, graph_bytes, graph_on_codes, rows_per_step, scan_codes, walk
+from slowq.engine.vector.hnsw import (
+    Counter,
+    better_exact,
+    graph_bytes,
+    graph_on_codes,
+    rows_per_step,
+    scan_codes,
+    walk,
+    widened,
+)
 from slowq.engine.vector.index import About, Index, faiss_metric, read_faiss, write_faiss
 from slowq.engine.vector.masks import Chosen, survivors
 from slowq.engine.vector.params import Values, number, whole
@@ -67,7 +75,7 @@ class DiskannIndex(Index):
         x = prepared(self.metric, queries.floats())
         left = survivors(chosen, self.rows)
         count = min(max(whole(params, "search_list"), k), left)
-        width = count if chosen is None else math.ceil(count / chosen.share)
+        width = widened(count, count, chosen)
         if better_exact(count, k if chosen is None else width, chosen, self.rows, rows_per_step(self._storage)):
             hits, work = scan_codes(self._storage, self.metric, x, count, chosen), Work(distances=left * len(x))
         else:

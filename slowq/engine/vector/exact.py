@@ -18,7 +18,10 @@ from slowq.engine.vector.sparse import Saturation, lengths, positive, scan, stac
 from slowq.engine.vector.vectors import Floats, Vectors
 
 QUERIES_AT_ONCE = 16
-GATHER_BELOW = 0.1  # measured: up to this share copying the chosen rows is faster than testing a bit for each row
+# Measured, up to these shares of the rows: reading the chosen ones by their number is faster than testing a bit for each; and
+# copying them out once, if so many queries share the copy.
+_BY_NUMBER_BELOW = 0.5
+_COPY_BELOW, _COPY_QUERIES = 0.1, 4
 _BLOCK_ROWS = 8192  # converted at a time, so that they stay in the processor's cache
 
 
@@ -111,13 +114,24 @@ def _blocks(vectors: Vectors) -> Iterator[tuple[int, Floats]]:
 def nearest(metric: str, rows: Floats, x: Floats, k: int, chosen: Chosen | None) -> Hits:
     """Of rows and queries that are `prepared`; k is at most the number of rows."""
     faiss.omp_set_num_threads(1)
-    if chosen is not None and chosen.share <= GATHER_BELOW:
+    if chosen is not None and chosen.share <= _COPY_BELOW and len(x) >= _COPY_QUERIES:
         return _translated(nearest(metric, rows[chosen.offsets], x, min(k, chosen.count), None), chosen)
     scores = np.empty((len(x), k), dtype=np.float32)
     offsets = np.empty((len(x), k), dtype=np.int64)
+    if chosen is not None and chosen.share <= _BY_NUMBER_BELOW:
+        _scan_by_number(metric, rows, x, scores, offsets, chosen)
+        return cleaned(metric, offsets, scores)
     for start in range(0, len(x), QUERIES_AT_ONCE):
         _scan(metric, rows, x[start : start + QUERIES_AT_ONCE], scores[start:], offsets[start:], chosen)
     return cleaned(metric, offsets, scores)
+
+
+def _scan_by_number(metric: str, rows: Floats, x: Floats, scores: Floats, offsets: np.ndarray, chosen: Chosen) -> None:
+    sizes = (rows.shape[1], len(x), len(rows), chosen.count, scores.shape[1])
+    pointers = tuple(faiss.swig_ptr(array) for array in (x, rows, chosen.offsets))
+    compare = faiss.knn_L2sqr_by_idx if better(metric) == "small" else faiss.knn_inner_products_by_idx
+    same_for_all_queries = 0
+    compare(*pointers, *sizes, faiss.swig_ptr(scores), faiss.swig_ptr(offsets), same_for_all_queries)
 
 
 def _scan(metric: str, rows: Floats, x: Floats, scores: Floats, offsets: np.ndarray, chosen: Chosen | None) -> None:

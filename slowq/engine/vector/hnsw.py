@@ -2,8 +2,8 @@
 
 Milvus turns to comparing all rows where a filter leaves 7 % of them or less, where k is half of what is left or more, and
 where the walk finds less than k. Between that and no filter at all, a walk that merely hides what the mask hides loses recall
-(0.92 at half of the rows, 0.67 at a tenth), so `ef` grows as the share of rows shrinks, as long as that is cheaper than
-comparing them all.
+(0.92 at half of the rows, 0.67 at a tenth), so `ef` grows as the share of rows shrinks (`widened`), as long as that is cheaper
+than comparing them all.
 """
 
 import math
@@ -26,7 +26,7 @@ from slowq.engine.vector.vectors import Floats, Vectors
 _FILE = "graph.faiss"
 _EXACT_SHARE = 0.07
 _EXACT_K = 0.5
-_ROWS_PER_STEP = 24  # measured: rows that a scan compares in the time that one candidate costs the walk
+_ROWS_PER_STEP = 24  # measured, of dimensions beyond number; see `rows_per_step`
 _CODES_PER_STEP = 2  # of a product quantizer, which must be decoded
 _DECODED_AT_ONCE = 8192
 _ADDED_AT_ONCE = 4096  # between two calls Ctrl-C is heard
@@ -76,7 +76,7 @@ class HnswIndex(Index):
         return hits, work + more
 
     def _candidates(self, x: Floats, k: int, ef: int, chosen: Chosen | None) -> tuple[Hits, Work]:
-        width = ef if chosen is None else math.ceil(ef / chosen.share)
+        width = widened(k, ef, chosen)
         if better_exact(k, k if chosen is None else width, chosen, self.rows, rows_per_step(self._storage)):
             return self._exact(x, k, chosen)
         hits, work = walk(self._faiss, self.metric, x, k, width, chosen, self._counter)
@@ -148,8 +148,28 @@ def better_exact(k: int, width: int, chosen: Chosen | None, rows: int, rows_per_
     return left <= _EXACT_SHARE * rows or k >= _EXACT_K * left or left <= rows_per_step * width
 
 
+def widened(k: int, ef: int, chosen: Chosen | None) -> int:
+    """How many candidates to keep for the recall that `ef` has without a mask.
+
+    The k-th row that passes is about the (k / share)-th nearest of all, and what `ef` keeps beyond k must outgrow the chance by
+    which more or fewer pass, a square root. Measured with 8 to 768 dimensions, k of 10 and 50, and a half to a tenth of the rows:
+    never less recall than without a mask where the mask is of chance. Where whole clusters pass or do not, up to 0.08 less at
+    an `ef` of 32, and up to 0.04 at 64.
+    """
+    return ef if chosen is None else math.ceil(k / chosen.share + (ef - k) / math.sqrt(chosen.share))
+
+
 def rows_per_step(storage: faiss.Index) -> int:
-    return _CODES_PER_STEP if isinstance(storage, faiss.IndexPQ) else _ROWS_PER_STEP
+    """Rows that comparing all gets through in the time that one candidate costs the walk.
+
+    Measured: 171 of 8 dimensions, 146 of 32, 60 to 93 of 128 (not all of the rows fit the processor's cache, or all), 24 to 35
+    of 768.
+    """
+    if isinstance(storage, faiss.IndexPQ):
+        return _CODES_PER_STEP
+    if isinstance(storage, faiss.IndexScalarQuantizer):
+        return _ROWS_PER_STEP
+    return _ROWS_PER_STEP + 7000 // (int(storage.d) + 32)
 
 
 def add_to_graph(index: faiss.IndexHNSW, about: About, vectors: Vectors, candidates: int) -> None:

@@ -62,7 +62,7 @@ IDS = [f"{metric}-{vectors.__name__}" for metric, vectors, _ in FORMULAS]
 
 
 @pytest.mark.parametrize(("metric", "made", "formula"), FORMULAS, ids=IDS)
-@pytest.mark.parametrize("share", [None, 0.5, 0.02])
+@pytest.mark.parametrize("share", [None, 0.8, 0.3, 0.02])
 def test_scores_are_those_of_the_formula_best_first(metric, made, formula, share) -> None:  # type: ignore[no-untyped-def]
     vectors = made()
     rows = dense_rows(vectors) if vectors.kind == "sparse" else np.asarray(vectors.data)
@@ -76,6 +76,20 @@ def test_scores_are_those_of_the_formula_best_first(metric, made, formula, share
         assert np.allclose(scores, all_scores[offsets], rtol=1e-4, atol=1e-4)
         assert mask is None or mask[offsets].all()
     assert work.exact
+
+
+@pytest.mark.parametrize("metric", ["L2", "IP"])
+@pytest.mark.parametrize("share", [0.8, 0.4, 0.05])
+def test_a_query_has_the_same_answer_alone_and_among_many_whatever_share_of_the_rows_passes(
+    metric: str, share: float
+) -> None:
+    """Rows are picked by their number, copied out or tested one by one, as is faster."""
+    mask, queries = random_mask(share), floats().take(range(20))
+    together, _ = brute_force(metric, floats(), queries, 10, mask)
+    for place in range(20):
+        alone, _ = brute_force(metric, floats(), queries.take([place]), 10, mask)
+        assert alone.offsets[0].tolist() == together.offsets[place].tolist()
+        assert alone.scores[0].tolist() == together.scores[place].tolist()
 
 
 def test_fewer_rows_than_k_leave_the_rest_empty() -> None:
