@@ -96,22 +96,23 @@ def hits_of(
     )
 
 
-def gathered(
-    collection: Collection, segments: Sequence[Segment], results: Sequence[object]
-) -> tuple[NDArray[np.generic], Ints, Ints]:
-    """Keys, places and offsets of all rows that a query found; of several rows with one key the newest comes first."""
-    hits = sorted((hit for one in results for hit in one), key=lambda hit: -hit[0])  # type: ignore[attr-defined]
+def gathered(segments: Sequence[Segment], results: Sequence[object]) -> tuple[Ints, Ints]:
+    """Places and offsets of the rows that a query found, in the order of their keys; of several with one key the newest."""
+    hits = sorted((hit for one in results for hit in one), key=lambda hit: hit[0])  # type: ignore[attr-defined]
     if not hits:
-        dtype = np.int64 if collection.primary.type == "INT64" else object
-        return np.empty(0, dtype), np.empty(0, np.int64), np.empty(0, np.int64)
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     keys = np.concatenate([segments[place].rows.keys[offsets] for place, offsets in hits])
     places = np.concatenate([np.full(len(offsets), place) for place, offsets in hits])
     offsets = np.concatenate([offsets for _, offsets in hits])
-    if len(np.unique(keys)) < len(keys):
+    if (keys[1:] > keys[:-1]).all():  # as keys that count up come
+        return places, offsets
+    order = np.argsort(keys, kind="stable")
+    again = keys[order[1:]] == keys[order[:-1]]
+    if again.any():
         stamps = np.concatenate([segments[place].rows.timestamps[own] for place, own in hits])
-        newest = np.argsort(~stamps, kind="stable")
-        return keys[newest], places[newest], offsets[newest]
-    return keys, places, offsets
+        newest = np.lexsort((-places, ~stamps))
+        order = newest[np.argsort(keys[newest], kind="stable")][np.append(True, ~again)]
+    return places[order], offsets[order]
 
 
 def columns_at(

@@ -31,7 +31,7 @@ from slowq.engine.reading import Books, Reading
 from slowq.engine.requests import Caller, Freshness, HybridSearch, Query, QueryAnswer, Search, SearchAnswer
 from slowq.engine.scalar import Filter, may_match
 from slowq.engine.schema import Collection
-from slowq.engine.search import Found, prune, unique_first, values_required
+from slowq.engine.search import Found, prune, values_required
 from slowq.engine.segment import Segment
 from slowq.engine.shard import Shard, channel_name
 from slowq.engine.trace import Trace
@@ -186,13 +186,12 @@ class Proxy:
         ]
         results = self._run(parts, reading, trace)
         with trace.phase("proxy_reduce"):
-            keys, places, offsets = gathered(collection, segments, results)
-            first = unique_first(keys)
+            places, offsets = gathered(segments, results)
             if counting:
-                return QueryAnswer(collection.name, collection.primary.name, {}, len(first), self._oracle.next())
-            first = first[request.offset : None if request.limit is None else request.offset + request.limit]
+                return QueryAnswer(collection.name, collection.primary.name, {}, len(places), self._oracle.next())
+            asked = slice(request.offset, None if request.limit is None else request.offset + request.limit)
         with trace.phase("output_fields"):
-            columns = columns_at(collection, names, segments, places[first], offsets[first])
+            columns = columns_at(collection, names, segments, places[asked], offsets[asked])
             return QueryAnswer(collection.name, collection.primary.name, columns, None, self._oracle.next())
 
     # the steps of a read

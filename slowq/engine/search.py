@@ -265,12 +265,6 @@ def retrieve(segment: Segment, filter: Filter | None, trace: Trace) -> Ints:  # 
     return np.arange(len(segment)) if mask is None else np.flatnonzero(mask)
 
 
-def unique_first(keys: NDArray[np.generic]) -> Ints:
-    """Places of the first of each key, in the order of the keys."""
-    first: Ints = np.unique(keys, return_index=True)[1]
-    return first
-
-
 def values_required(tree: Expression, name: str) -> frozenset[object] | None:
     """Values of a field, one of which a passing row must have; None where the filter does not say. Never recurses."""
     waiting, found = [tree], None
