@@ -7,7 +7,7 @@ Numbers, booleans, strings and arrays are computed column by column (`typed`); J
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from slowq.engine.scalar import arrays, columns, json_predicates, json_rows, typ
 from slowq.engine.scalar.columns import Values
 from slowq.engine.scalar.fields import META, FilterError, ScalarField
 from slowq.engine.scalar.like import pattern_of
-from slowq.engine.scalar.truth import Mask, Positions, Truth, of_nullable
+from slowq.engine.scalar.truth import Array, Mask, Positions, Truth, of_nullable
 from slowq.filters.ast import (
     Arithmetic,
     Call,
@@ -148,10 +148,10 @@ class Predicates:
         if subject.root == META and column.null_count:
             column = pc.fill_null(column, b"{}")
         null = columns.nulls(column)
-        if _json_truth(node, []) is None:
+        holds = _json_truth(node)
+        if holds is None:
             return None
-        batches = json_rows.batches(column if null is None else column.drop_null(), subject.keys)
-        found = np.concatenate([np.zeros(0, dtype=np.bool_), *(_json_truth(node, values) for values in batches)])
+        found = json_rows.truths(column if null is None else column.drop_null(), subject.keys, holds)
         if null is None:
             return Truth(found)
         yes = np.zeros(len(null), dtype=np.bool_)
@@ -182,24 +182,23 @@ class Predicates:
         return [{} if row is None else row for row in rows] if name == META else rows
 
 
-def _json_truth(node: Expression, values: list[Any]) -> Mask | None:
+def _json_truth(node: Expression) -> Callable[[Array | list[Any]], Mask] | None:
+    """What the predicate says of the values at its path; None where they do not decide it."""
     match node:
         case Comparison(op=op, left=JsonPath(), right=Literal(value=value)):
-            return json_predicates.compared(op, values, value)
-        case Range(low=Literal() as low, high=Literal() as high):
-            mirrored = {"<": ">", "<=": ">="}[node.low_op]
-            return json_predicates.compared(mirrored, values, low.value) & json_predicates.compared(
-                node.high_op, values, high.value
+            return lambda values: json_predicates.compared(op, values, value)
+        case Range(low=Literal(value=low), low_op=low_op, high_op=high_op, high=Literal(value=high)):
+            mirrored = {"<": ">", "<=": ">="}[low_op]
+            return lambda values: (
+                json_predicates.compared(mirrored, values, low) & json_predicates.compared(high_op, values, high)
             )
         case In(values=ListLiteral(values=wanted), negated=negated):
-            found = json_predicates.among(values, wanted)
-            return ~found if negated else found
+            return lambda values: json_predicates.among(values, wanted) ^ negated
         case Like(pattern=Literal(value=pattern)):
-            return json_predicates.like(values, str(pattern))
+            return lambda values: json_predicates.like(values, str(pattern))
         case IsNull(negated=negated):
-            there = json_predicates.there(values)
-            return there if negated else ~there
+            return lambda values: json_predicates.there(values) ^ (not negated)
         case Exists():
-            return json_predicates.there(values)
+            return json_predicates.there
         case _:
             return None
