@@ -32,13 +32,13 @@ docs: $(VENV)/.dev ## rewrite docs/rules/ from the rules themselves
 	$(BIN)/python -m tests.scenario_docs
 
 bench: $(VENV)/.dev ## speed and memory beside grep, ripgrep, pgBadger and pt-query-digest
-	$(BIN)/python bench/speed.py
+	$(BIN)/python -m bench.speed
 
 accuracy: $(VENV)/.dev ## how often the verdicts are right, on recorded incidents and public reports
-	$(BIN)/python bench/accuracy/run.py
+	$(BIN)/python -m bench.accuracy.run
 
 fuzz: $(VENV)/.dev ## ten minutes of random input through parsers and expressions
-	$(BIN)/python bench/fuzz.py --seconds 600
+	$(BIN)/python -m bench.fuzz --seconds 600
 
 $(VENV)/.runtime: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

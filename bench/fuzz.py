@@ -1,7 +1,7 @@
 """Random input through the parsers: mutated logs of every version, wrapper and fault, and mutated expressions.
 
-    python bench/fuzz.py --seconds 600
-    python bench/fuzz.py --seconds 60 --seed 7          the same inputs again
+    python -m bench.fuzz --seconds 600
+    python -m bench.fuzz --seconds 60 --seed 7          the same inputs again
 
 A rewritten filter must select the same rows as the one it was made from.
 
@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from slowq.errors import InputError
 from slowq.facts import Case, Context
@@ -29,11 +30,10 @@ from slowq.filters.schema import Schema
 from slowq.filters.write import write
 from slowq.gather import Only, _case
 from slowq.parsers import slow, zap
+from slowq.parsers.cutting import TRACE_WIDTH
 from slowq.parsers.read import File
 from slowq.parsers.scan import Batch, Scanner
 from slowq.report import requests as export
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.filters.rows import SCHEMA, Filters
 from tests.filters.rows import row as random_row
 
@@ -326,14 +326,13 @@ def rows_of(rows: slow.Rows) -> list[tuple[object, ...]]:
         (line, at, rows.forms[form], rows.filters[text] if text >= 0 else None, guarantee, nq, took, per_nq, trace)
         for line, at, form, text, guarantee, nq, took, per_nq, trace in columns
     )
-    return sorted(
-        (tuple(None if isinstance(v, float) and math.isnan(v) else v for v in row) for row in known), key=lambda r: r[0]
-    )
+    in_order = sorted(known, key=lambda row: row[0])
+    return [tuple(None if isinstance(v, float) and math.isnan(v) else v for v in row) for row in in_order]
 
 
 def traces_of(rows: slow.Rows) -> list[bytes]:
     """The trace id of each row."""
-    width = slow.TRACE_WIDTH
+    width = TRACE_WIDTH
     return [
         rows.odd_traces.get(row, bytes(rows.trace[row * width : (row + 1) * width]).rstrip(b"\0"))
         for row in range(len(rows.line))
@@ -442,7 +441,7 @@ def _check_fast_way(lines: list[bytes]) -> str | None:
     return None
 
 
-def _difference(got: tuple[list, list], wanted: tuple[list, list]) -> str:
+def _difference(got: tuple[list[Any], list[Any]], wanted: tuple[list[Any], list[Any]]) -> str:
     return "\n".join(
         f"  {what}: {[one for one in mine if one not in theirs]}\n  not {[one for one in theirs if one not in mine]}"
         for what, mine, theirs in zip(("rows", "refused"), got, wanted, strict=True)

@@ -1,8 +1,8 @@
 # ruff: noqa: E501 (log lines are longer than code lines)
 """Writes Milvus logs of any size for benchmarks and tests: seeded, realistic in shape and mix, a few 100 MB/s.
 
-    python bench/generate.py --size 1GiB --slow-share 0.01 --output big.log
-    python bench/generate.py --slow-share 1 --slow-lines 500000 --distinct-filters all | slowq analyze -
+    python -m bench.generate --size 1GiB --slow-share 0.01 --output big.log
+    python -m bench.generate --slow-share 1 --slow-lines 500000 --distinct-filters all | slowq analyze -
 
 The lines that are not slow follow a real 2.3 standalone: the same messages in about the same proportions, in groups that
 share trace, segment, build and plan ids as they do in reality; mean length about 280 bytes, as measured there. The slow
@@ -194,7 +194,8 @@ class SlowLines:
         seconds = np.where(odd < 0.004, seconds * rng.uniform(30, 300, count), seconds)
         seconds = np.where(odd < 0.0001, seconds * 40, seconds)
         nanoseconds = (seconds * 1e9).astype(np.int64)
-        return np.where(odd > 0.998, np.maximum(nanoseconds // 10**8, 1) * 10**8, nanoseconds).tolist()
+        rounded: list[int] = np.where(odd > 0.998, np.maximum(nanoseconds // 10**8, 1) * 10**8, nanoseconds).tolist()
+        return rounded
 
 
 class Filter:
@@ -838,7 +839,7 @@ def _parse_distinct(text: str) -> int:
     return ALL_DISTINCT if text == "all" else int(text)
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Write a Milvus log, or a log of the same size for one of the peers.")
     parser.add_argument("--size", type=parse_size, help="like 1GiB")
     parser.add_argument("--slow-share", type=float, default=0.01, help="share of the lines that are slow, 0 to 1")
@@ -850,7 +851,7 @@ def _arguments() -> argparse.Namespace:
     peers = parser.add_mutually_exclusive_group()
     peers.add_argument("--pgbadger", action="store_true", help="write a PostgreSQL log on stderr's form instead")
     peers.add_argument("--mysql-slow", action="store_true", help="write a MySQL slow query log instead")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     if arguments.size is None and arguments.slow_lines is None:
         parser.error("give --size, --slow-lines or both")
     if (arguments.pgbadger or arguments.mysql_slow) and arguments.slow_lines is None:
@@ -860,7 +861,7 @@ def _arguments() -> argparse.Namespace:
 
 def _asked_for(arguments: argparse.Namespace) -> Iterator[bytes]:
     if arguments.pgbadger or arguments.mysql_slow:
-        import peers
+        from bench import peers
 
         write = peers.postgres_log if arguments.pgbadger else peers.mysql_log
         return write(arguments.slow_lines, arguments.seed, arguments.distinct_filters)
@@ -874,9 +875,9 @@ def _asked_for(arguments: argparse.Namespace) -> Iterator[bytes]:
     )
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Write what the command line asks for."""
-    arguments = _arguments()
+    arguments = _arguments(given)
     to_stdout = arguments.output == "-"
     try:
         with nullcontext(sys.stdout.buffer) if to_stdout else Path(arguments.output).open("wb") as output:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 # `generate` loads numpy, whose memory would be counted with each process that speed.py starts: only the logs import it.
 if TYPE_CHECKING:
-    from generate import Pattern
+    from bench.generate import Pattern
 
 ENTRIES_IN_CHUNK = 4096
 GAP_MS = 25
@@ -93,8 +93,9 @@ def mysql_log(entries: int, seed: int = 1, distinct_filters: int = 5000) -> Iter
 def _log(
     entry: Callable[[str, random.Random, float, str], str], entries: int, seed: int, distinct_filters: int
 ) -> Iterator[bytes]:
-    from generate import PATTERNS, START_MS, stamp_digits
     from numpy import arange
+
+    from bench.generate import PATTERNS, START_MS, stamp_digits
 
     rng = random.Random(seed)
     weights = [pattern.weight for pattern in PATTERNS]

@@ -1,8 +1,8 @@
 """How fast slowq is and how much memory it takes, beside grep, ripgrep, pgBadger and pt-query-digest, in one run.
 
-    python bench/speed.py                 everything: some ten minutes, 7 GB of disk
-    python bench/speed.py --quick         the same on inputs about an eighth the size
-    python bench/speed.py --only stream   one part
+    python -m bench.speed                 everything: some ten minutes, 7 GB of disk
+    python -m bench.speed --quick         the same on inputs an eighth the size
+    python -m bench.speed --only stream   one part
 
 Prints every timing, then one table of targets. A target that is not met is a result; a command that fails, or that
 counts other than grep does, makes the exit code 1. What is measured and how: bench/README.md. Linux only.
@@ -21,19 +21,22 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import IO
 
-import peers
+from bench import peers
 
 MIB, GIB = 2**20, 2**30
 MARK = 'slow"]'
 TIMES = "\N{MULTIPLICATION SIGN}"
 SAMPLE_EVERY_S = 0.02
 START_UP_ROUNDS = 15
+PROJECT = Path(__file__).parents[1]
 GENERATOR = Path(__file__).with_name("generate.py")
+ALL = 1_000_000  # more runs than any part asks for
 ZSTD = "import sys, zstandard as z; z.ZstdCompressor(3).copy_stream(sys.stdin.buffer, sys.stdout.buffer)"
 
 
@@ -110,7 +113,7 @@ def run(command: Command, watch: Callable[[int], None] | None = None) -> Run:
     return Run(wall_s, sum(cpu_s for _, cpu_s, _ in used), used[-1][2])
 
 
-def _start(stages: tuple[list[str], ...], out: object, err: object) -> list[subprocess.Popen[bytes]]:
+def _start(stages: tuple[list[str], ...], out: IO[bytes], err: IO[bytes] | None) -> list[subprocess.Popen[bytes]]:
     # An installed program has its bytecode, which this variable would keep from being written beside a source tree.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     processes: list[subprocess.Popen[bytes]] = []
@@ -118,14 +121,16 @@ def _start(stages: tuple[list[str], ...], out: object, err: object) -> list[subp
         before = processes[-1].stdout if processes else subprocess.DEVNULL
         after = out if n == len(stages) - 1 else subprocess.PIPE
         try:
-            processes.append(subprocess.Popen(stage, stdin=before, stdout=after, stderr=err, env=environment))
+            processes.append(
+                subprocess.Popen(stage, stdin=before, stdout=after, stderr=err, env=environment, cwd=PROJECT)
+            )
         except OSError as error:
             for process in processes:
                 process.kill()
                 process.wait()
             raise CommandFailedError(f"cannot start {stage[0]}: {error.strerror}") from error
-        if processes[:-1]:
-            processes[-2].stdout.close()
+        if len(processes) > 1 and (handed_on := processes[-2].stdout):
+            handed_on.close()
     return processes
 
 
@@ -228,11 +233,12 @@ class Row:
 
 @dataclass(slots=True)
 class Bench:
-    """Where inputs lie and results go, and how large and how often."""
+    """Where inputs lie (an absolute path) and results go; inputs are so many times smaller, and run so often at most."""
 
     folder: Path
     slowq: str
-    quick: bool
+    smaller: int = 1
+    most_rounds: int = ALL
     timings: dict[str, Timing] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     memory_mib: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -240,12 +246,12 @@ class Bench:
     rows: list[Row] = field(default_factory=list)
 
     def scaled(self, full: int) -> int:
-        """A size, an eighth of it with --quick."""
-        return full // 8 if self.quick else full
+        """A size of the full run, as it is in this one."""
+        return full // self.smaller
 
     def rounds(self, full: int) -> int:
-        """How often to run: at most three times with --quick."""
-        return min(full, 3) if self.quick else full
+        """How often to run what the full run does so often."""
+        return min(full, self.most_rounds)
 
     def measure(self, commands: dict[str, Command], rounds: int) -> None:
         """Run all of them in turn, and again: what disturbs the machine for a while disturbs them all."""
@@ -380,7 +386,7 @@ class Bench:
 
 def generator(*options: str) -> list[str]:
     """The command that writes a log to its standard output."""
-    return [sys.executable, str(GENERATOR), *options]
+    return [sys.executable, "-m", "bench.generate", *options]
 
 
 @cache
@@ -441,7 +447,7 @@ def log_of_1_gib(bench: Bench) -> None:
         "log: rg -cF": Command((grep_command("rg", str(path)),)),
         "log: slowq analyze": analyze,
         "log: slowq analyze --jobs 1": Command((analyze_command(bench.slowq, str(path), 1),), check),
-        "log: slowq extraction": Command((extraction_command(bench.slowq, str(path)),)),
+        "log: slowq extraction": Command((extraction_command(bench.slowq, str(path)),), check),
     }
     if bench.lack("log: rg -cF", peers.RIPGREP):
         bench.rows.append(Row("log: beside ripgrep", "", bench.missing["log: rg -cF"]))
@@ -467,7 +473,7 @@ def log_of_4_gib(bench: Bench) -> None:
 
 def slow_lines_only(bench: Bench) -> None:
     """A log that is slow from end to end, beside pgBadger and pt-query-digest on as many entries of their own."""
-    entries = 50_000 if bench.quick else 500_000
+    entries = bench.scaled(500_000)
     count = ("--slow-lines", str(entries))
     path = bench.input(f"{entries}-slow.log", generator(*count, "--slow-share", "1"))
     megabytes, check = path.stat().st_size / 1e6, counts(entries)
@@ -489,7 +495,7 @@ def _ways_to_read(bench: Bench, path: Path, check: Callable[[Path], None]) -> di
     ways = {"grep -cF": Command((grep_command("grep", str(path)),))}
     for jobs in (1, 2):
         ways[f"slowq analyze --jobs {jobs}"] = Command((analyze_command(bench.slowq, str(path), jobs),), check)
-        ways[f"slowq extraction --jobs {jobs}"] = Command((extraction_command(bench.slowq, str(path), jobs),))
+        ways[f"slowq extraction --jobs {jobs}"] = Command((extraction_command(bench.slowq, str(path), jobs),), check)
     return ways
 
 
@@ -541,7 +547,7 @@ def start_up(bench: Bench) -> None:
         "start: slowq --help": Command(([bench.slowq, "--help"],)),
         "start: slowq analyze, 1 MiB": Command((analyze_command(bench.slowq, str(path)),), counts(counted(path))),
     }
-    bench.measure(commands, START_UP_ROUNDS)
+    bench.measure(commands, bench.rounds(START_UP_ROUNDS))
     bench.seconds("slowq --help, less python -c ''", 0.12, ("start: slowq --help", "start: python -c ''"))
     bench.seconds("1 MiB: analyze", 0.8, ("start: slowq analyze, 1 MiB",))
 
@@ -622,15 +628,15 @@ def _show_targets(bench: Bench) -> None:
         print(
             f"The machine was busy: mean load {load:.1f} on {cores} cores in the last 15 minutes. Mistrust wall times."
         )
-    if bench.quick:
-        print("This was a quick run: inputs about an eighth the size, for which the targets are not meant.")
+    if bench.smaller > 1:
+        print(f"Inputs were {bench.smaller} times smaller than those that the targets are meant for.")
 
 
 def as_json(bench: Bench, facts: dict[str, str]) -> str:
     """Every figure, for other programs."""
     document = {
         "facts": facts,
-        "quick": bench.quick,
+        "inputs": f"1/{bench.smaller}",
         "timings": {name: timing.as_json() for name, timing in bench.timings.items()},
         "memory_mib": bench.memory_mib,
         "missing": bench.missing,
@@ -639,23 +645,22 @@ def as_json(bench: Bench, facts: dict[str, str]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure slowq beside grep, ripgrep, pgBadger and pt-query-digest.")
-    parser.add_argument(
-        "--quick", action="store_true", help="inputs about an eighth the size, at most three runs of each"
-    )
+    parser.add_argument("--quick", action="store_true", help="inputs an eighth the size, at most three runs of each")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be given again")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write every figure to this file too")
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir(), "slowq-bench"), help="where inputs lie")
     parser.add_argument("--slowq", metavar="PROGRAM", help="the slowq to measure, if not this Python's own")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Measure, print, and say by the exit code whether every command ran."""
-    arguments = _arguments()
+    arguments = _arguments(given)
     arguments.dir.mkdir(parents=True, exist_ok=True)
-    bench = Bench(arguments.dir, slowq_program(arguments.slowq), arguments.quick)
+    smaller, most_rounds = (8, 3) if arguments.quick else (1, ALL)
+    bench = Bench(arguments.dir.resolve(), slowq_program(arguments.slowq), smaller, most_rounds)
     facts = machine() | versions(bench.slowq)
     for name in arguments.only or PARTS:
         try:

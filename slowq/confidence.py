@@ -13,7 +13,7 @@ labelled incidents, as a curve of two parameters (Platt's),
 
     log odds of being right = INTERCEPT + SLOPE · log odds of the score
 
-`python bench/accuracy/calibrate.py` fits the two and writes them here; `docs/reliability.svg` shows how far it holds on
+`python -m bench.accuracy.calibrate` fits the two and writes them here; `docs/reliability.svg` shows how far it holds on
 incidents that were not used for it. The cases are few, so neither goes beyond HIGHEST.
 """
 
@@ -24,7 +24,7 @@ HIGHEST = 0.95
 # Below this a finding is worth telling, but not worth acting on before something confirms it.
 ENOUGH = 0.5
 
-# Fitted: python bench/accuracy/calibrate.py --write
+# Fitted: python -m bench.accuracy.calibrate --write
 SLOPE = 1.48
 INTERCEPT = 0.57
 

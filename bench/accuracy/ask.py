@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cases import Case
-from conditions import CONDITIONS
+from bench.accuracy.cases import Case
+from bench.accuracy.conditions import CONDITIONS
 
 RAN = (0, 1)  # exit codes with which an answer comes
 

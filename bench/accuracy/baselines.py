@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
-from cases import Case
+from bench.accuracy.cases import Case
 
 Verdict = dict[str, Any]
 Times = list[tuple[float, float]]
@@ -84,7 +84,7 @@ class _Series:
 
     @classmethod
     def of(cls, case: Case) -> _Series:
-        file = _load(case.metrics) if case.metrics else {"start": 0.0, "series": []}
+        file: dict[str, Any] = _load(case.metrics) if case.metrics else {"start": 0.0, "series": []}
         sums: dict[str, dict[float, float]] = {}
         counts: dict[str, dict[float, float]] = {}
         for one in file["series"]:

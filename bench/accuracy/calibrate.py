@@ -1,11 +1,11 @@
 """Make the confidence of a verdict a probability: fit the two parameters of `slowq/confidence.py` on the tune part.
 
-    python bench/accuracy/calibrate.py [--write]
+    python -m bench.accuracy.calibrate [--write]
 
 Each case counts once, spread over the conditions under which slowq gave a diagnosis, so that a confidence has to hold
 where the evidence is thin as well. The cases are few, and the rules were written on them, which makes them look surer than
 others will be; the fit is therefore held close to leaving the scores as they are (a Gaussian prior of width PRIOR on both
-parameters). Run `bench/accuracy/run.py --write` and `make golden` afterwards.
+parameters). Run `bench.accuracy.run --write` and `make golden` afterwards.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing
-from ask import Answer, ask_all
-from cases import HERE, find
-from conditions import CONDITIONS
-from judge import judge
 
+from bench.accuracy.ask import Answer, ask_all
+from bench.accuracy.cases import HERE, find
+from bench.accuracy.conditions import CONDITIONS
+from bench.accuracy.judge import judge
 from slowq import confidence
 
 PLACE = HERE.parents[1] / "slowq" / "confidence.py"
@@ -45,11 +45,11 @@ class Stated:
     weight: float
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help=f"write the parameters into {PLACE.name}")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     tune = [case for case in find() if case.part == "tune" and case.truth.decidable]
     stated = diagnoses(ask_all(tune, list(CONDITIONS), options.jobs))
     slope, intercept = fit(stated)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cases import Case
+from bench.accuracy.cases import Case
 
 DROPPED = 0.1
 SHIFT_S = 5.0

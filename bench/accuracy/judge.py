@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cases import Truth
+from bench.accuracy.cases import Truth
 
 OUTSIDE = "outside_milvus"
 

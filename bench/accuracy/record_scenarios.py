@@ -1,7 +1,7 @@
 """Make labelled incidents of what the scenarios' runs left.
 
     slowq scenarios run --all --rounds 2 --keep kept
-    python bench/accuracy/record_scenarios.py kept
+    python -m bench.accuracy.record_scenarios kept
 
 The set-up with the fault becomes the incident NAME-fault, with the scenario's cause as its label; the healthy base becomes
 NAME-base, in which nothing is slow. Both say from how many seconds on a request is slow, as the scenario's own judgement
@@ -17,8 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cases import SCENARIOS
-
+from bench.accuracy.cases import SCENARIOS
 from slowq.cli.scenarios import HURTS
 from slowq.findings import cause_of
 

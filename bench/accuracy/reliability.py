@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from intervals import wilson
-from scores import Row
+from bench.accuracy.intervals import wilson
+from bench.accuracy.scores import Row
 
 EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ENOUGH = 8  # diagnoses in a bin, below which it shows nothing

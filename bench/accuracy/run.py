@@ -1,6 +1,6 @@
 """How often slowq is right: on incidents recorded on a real Milvus, on public reports, and on evidence made worse.
 
-    python bench/accuracy/run.py [--write] [--quick] [--json FILE] [--verbose]
+    python -m bench.accuracy.run [--write] [--quick] [--json FILE] [--verbose]
 
 A few minutes on two cores. `--write` puts the figures into `bench/accuracy/results.json`, the tables into the README and
 the plot into `docs/`; without it, they are printed. README.md beside this file says what the parts and figures mean.
@@ -17,13 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import baselines
-import reliability
-import tables
-from ask import ask_all
-from cases import HERE, Case, find, find_scenarios
-from conditions import CONDITIONS
-from scores import Row, baseline, by_cause, confusion, figures, rows
+from bench.accuracy import baselines, reliability, tables
+from bench.accuracy.ask import ask_all
+from bench.accuracy.cases import HERE, Case, find, find_scenarios
+from bench.accuracy.conditions import CONDITIONS
+from bench.accuracy.scores import Row, baseline, by_cause, confusion, figures, rows
 
 ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
@@ -35,8 +33,8 @@ HELD_OUT, TUNED_ON, REPORTS = "recorded, held out", "recorded, tuned on", "publi
 ON_THE_ENGINE = "made on the bundled engine"
 
 
-def main() -> int:
-    options = _options()
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
     cases, made = (
         [case for case in some if not options.only or case.id in options.only] for some in (find(), find_scenarios())
     )
@@ -72,7 +70,7 @@ def measure(cases: Sequence[Case], judged: Sequence[Row]) -> dict[str, Any]:
     parts = {name: [row for row in whole if group(row.case) == name] for name in names}
     recorded = [name for name in names if name != REPORTS]
     conditions = dict.fromkeys(row.condition for row in judged)
-    beaten = {name: _baselines([one for one in cases if group(one) == name], cases) for name in recorded}
+    beaten = {name: _baselines([one for one in cases if group(one) == name]) for name in recorded}
     return {
         "cases": {name: len(some) for name, some in parts.items()},
         "parts": {name: figures(some) for name, some in parts.items()},
@@ -107,8 +105,8 @@ def measure_scenarios(judged: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _baselines(cases: Sequence[Case], all_cases: Sequence[Case]) -> dict[str, list[Row]]:
-    tune = [case for case in all_cases if case.part == "tune"]
+def _baselines(cases: Sequence[Case]) -> dict[str, list[Row]]:
+    tune = [case for case in find() if case.part == "tune"]  # also where only some cases were asked about
     say = {
         "always the commonest cause": baselines.commonest(tune),
         "the metric with the largest z-score": baselines.largest_z,
@@ -175,7 +173,7 @@ def _say(row: Row) -> None:
     print(f"{how:5}  {row.case.id:32} {row.condition:26} is {truth.sub_cause}, said {said} {row.error or ''}")
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write results.json, the README's tables and the plot")
     parser.add_argument("--quick", action="store_true", help="all the evidence only, not the other conditions")
@@ -183,7 +181,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--verbose", action="store_true", help="a line for each answer, not for the wrong ones alone")
     parser.add_argument("--only", action="append", metavar="CASE", help="this case only; may be repeated")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

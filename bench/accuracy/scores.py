@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ask import Answer
-from cases import Case
-from intervals import bootstrap, wilson
-from judge import Judgement, judge, within
+from bench.accuracy.ask import Answer
+from bench.accuracy.cases import Case
+from bench.accuracy.intervals import bootstrap, wilson
+from bench.accuracy.judge import Judgement, judge, within
 
 NOTHING = "nothing slow"
 UNDETERMINED = "undetermined"

@@ -57,8 +57,8 @@ class Load:
         return len(self.latencies) / self.seconds
 
 
-def main() -> int:
-    options = _options()
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
     with tempfile.TemporaryDirectory(prefix="slowq-clustering-", dir=options.data) as folder:
         rng = np.random.default_rng(options.seed)
         with _engine(Path(folder), options.rows, prune=False) as engine:
@@ -75,21 +75,22 @@ def main() -> int:
             for share in PRUNED:
                 _require(plain[share], _answers(engine, asked[share]), f"pruning changed the hits at {share:.1%}")
             loads = {share: Load() for share in PRUNED}
-            for _ in range(options.seconds):
+            turns = max(1, round(options.seconds))
+            for _ in range(turns):
                 for share, load in loads.items():
-                    _ask(engine, asked[share], options.clients, load)
+                    _ask(engine, asked[share], options.clients, options.seconds / turns, load)
     _print(loads)
     return 0
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--seconds", type=int, default=20, help="of each row of the table")
+    parser.add_argument("--seconds", type=float, default=20, help="of each row of the table")
     parser.add_argument("--clients", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--data", help="the folder for its data, about 2 GB; a temporary one if not given")
     parser.add_argument("--seed", type=int, default=7)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 @contextmanager
@@ -110,8 +111,8 @@ def _engine(folder: Path, rows: int, *, prune: bool) -> Iterator[Engine]:
         }
     )
     with Engine(folder, config) as engine:
-        for one in engine.coordinator.catalog.collections():
-            _until(lambda one=one: not engine.coordinator.catalog.by_id(one.id).loaded or _segments(engine) > 0)
+        if any(one.loaded for one in engine.coordinator.catalog.collections()):
+            _until(lambda: _segments(engine) > 0)
         yield engine
 
 
@@ -191,13 +192,13 @@ def _answers(engine: Engine, asked: Sequence[tuple[Vectors, str]]) -> list[Searc
     return [_search(engine, query, text)[0] for query, text in asked]
 
 
-def _ask(engine: Engine, asked: Sequence[tuple[Vectors, str]], clients: int, load: Load) -> None:
-    """A second of searches; requests that have begun are waited for, and count."""
+def _ask(engine: Engine, asked: Sequence[tuple[Vectors, str]], clients: int, seconds: float, load: Load) -> None:
+    """So many seconds of searches; requests that have begun are waited for, and count."""
     began = time.perf_counter()
 
     def client(number: int) -> None:
         turn = len(load.latencies) + number * 7
-        while time.perf_counter() - began < 1:
+        while time.perf_counter() - began < seconds:
             query, text = asked[turn % len(asked)]
             turn += 1
             asked_s = time.perf_counter()

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from slowq.engine.faults import StoreError
@@ -72,12 +73,12 @@ def _outcome(folder: Path, want: dict[int, tuple[int, int]], at: int) -> str:
     return "wrong"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--meta", action="store_true")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     return meta() if asked.meta else kills(asked.kills, asked.seed)
 
 

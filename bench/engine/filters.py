@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -76,10 +76,10 @@ def filters(rows: int) -> list[tuple[str, str, list[str]]]:
     ]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
+    rows = parser.parse_args(arguments).rows
     segment = columns(rows)
     print(f"{rows:,} rows\n\n| index | build s | MB |\n|---|---:|---:|")
     built = {}

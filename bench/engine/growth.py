@@ -24,16 +24,24 @@ DIM = 128
 
 
 def main() -> None:
+    run()
+
+
+def run(rows: int = 20_000, most: int = 1000, segments: tuple[int, ...] = (1, 4, 16, 64, 256)) -> None:
+    """nq up to `most` and top-k up to ten times that, on one segment of `rows`; then segments of 1,000 rows."""
     config, _ = configure({"dataCoord.compaction.enableAutoCompaction": False})
     rng = np.random.default_rng(7)
     with tempfile.TemporaryDirectory(prefix="slowq-growth-") as folder, Engine(Path(folder), config) as engine:
-        _fill(engine, "large", [20_000], rng)
-        queries = Vectors.of_kind("float", rng.standard_normal((1000, DIM), np.float32))
-        _print("nq", [(nq, _best(engine, "large", queries.take(np.arange(nq)), 10)) for nq in (1, 10, 100, 1000)])
+        _fill(engine, "large", [rows], rng)
+        queries = Vectors.of_kind("float", rng.standard_normal((most, DIM), np.float32))
+        _print(
+            "nq",
+            [(nq, _best(engine, "large", queries.take(np.arange(nq)), 10)) for nq in (1, 10, 100, 1000) if nq <= most],
+        )
         one = queries.take(np.arange(1))
-        _print("top-k", [(k, _best(engine, "large", one, k)) for k in (10, 100, 1000, 10_000)])
+        _print("top-k", [(k, _best(engine, "large", one, k)) for k in (10, 100, 1000, 10_000) if k <= 10 * most])
         times = []
-        for count in (1, 4, 16, 64, 256):
+        for count in segments:
             _fill(engine, f"of_{count}", [1000] * count, rng)
             times.append((count, _best(engine, f"of_{count}", one, 10)))
         _print("segments", times)

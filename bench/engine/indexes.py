@@ -1,7 +1,7 @@
 """What each vector index costs and finds, in one run: build seconds, milliseconds a query, recall@10.
 
-    python bench/engine/indexes.py                 100,000 rows of 128 dimensions, some ten minutes on one core
-    python bench/engine/indexes.py --rows 20000 --only HNSW --only DISKANN
+    python -m bench.engine.indexes                 100,000 rows of 128 dimensions, some ten minutes on one core
+    python -m bench.engine.indexes --rows 20000 --only HNSW --only DISKANN
 
 The rows are clustered and of a low inner dimension, as embeddings are; queries are new draws from the same clusters. One thread,
 one query at a time. *masked* is the same search where a filter left a tenth of the rows; *cold* the first query of the mapped
@@ -13,7 +13,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +139,7 @@ def measured(row: Row, vectors: Vectors, queries: Vectors, folder: Path) -> str:
             cells.append(f"{read / queries.rows / 1024:.0f}")
     mapped.cool()
     cold, _, _ = times(mapped, row, queries.take([0]), None)
-    shown = " ".join(f"{name}={value}" for name, value in (row.build | row.search).items())
+    shown = " ".join(f"{name}={value}" for name, value in {**row.build, **row.search}.items())
     size = f"{made.size_bytes / 2**20:.0f}"
     return (
         "| "
@@ -148,25 +148,25 @@ def measured(row: Row, vectors: Vectors, queries: Vectors, folder: Path) -> str:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--only", action="append", help="an index kind; may be given more than once")
     parser.add_argument("--dir", type=Path, help="where the index files go (default: a temporary folder)")
-    arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(dir=arguments.dir))
+    options = parser.parse_args(arguments)
+    folder = Path(tempfile.mkdtemp(dir=options.dir))
     data: dict[str, tuple[Vectors, Vectors]] = {}
-    print(f"{arguments.rows:,} rows of {DIM} dimensions, k={K}, one thread, one query at a time, median of {QUERIES}\n")
+    print(f"{options.rows:,} rows of {DIM} dimensions, k={K}, one thread, one query at a time, median of {QUERIES}\n")
     print("| index | build s | MiB | ms | recall | KiB read | ms masked 10 % | recall masked | ms cold |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     try:
         for row in TABLE:
-            if arguments.only and row.kind not in arguments.only:
+            if options.only and row.kind not in options.only:
                 continue
             if row.data not in data:
-                everything = MAKERS[row.data](np.random.default_rng(1), arguments.rows + QUERIES)
-                rows = everything.take(range(arguments.rows))
-                data[row.data] = rows, everything.take(range(arguments.rows, arguments.rows + QUERIES))
+                everything = MAKERS[row.data](np.random.default_rng(1), options.rows + QUERIES)
+                rows = everything.take(range(options.rows))
+                data[row.data] = rows, everything.take(range(options.rows, options.rows + QUERIES))
             print(measured(row, *data[row.data], folder), flush=True)
     finally:
         shutil.rmtree(folder)

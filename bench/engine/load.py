@@ -3,7 +3,7 @@
     python -m bench.engine.load --minutes 10
 
 The server is a process of its own, the clients are threads of this one with pymilvus. Its resident memory is read every ten
-seconds; the slope is that of the second half, in MiB a minute.
+seconds, ten times at least; the slope is that of the second half, in MiB a minute.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,10 @@ def begin(port: int) -> None:
     caller.close()
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
-    minutes = parser.parse_args().minutes
+    minutes = parser.parse_args(arguments).minutes
     root = Path(__file__).parents[2]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", SERVER, folder]
@@ -125,7 +126,7 @@ def run(port: int, pid: int, minutes: float) -> tuple[Counter[str], list[str], l
         one.start()
     memory = []
     while time.monotonic() < end:
-        time.sleep(min(10.0, max(0.1, end - time.monotonic())))
+        time.sleep(min(10.0, minutes * 60 / 10))
         memory.append((time.monotonic() - began, resident_mib(pid)))
     for one in threads:
         one.join()

@@ -26,7 +26,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -43,10 +43,10 @@ NO_RATIO = ("ef", "recall")
 
 
 class Server:
-    """A started server: its process group, and the seconds until it was ready."""
+    """A started server: its process group, the port of its clients, and the seconds until it was ready."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ready_s: float) -> None:
-        self.process, self.ready_s = process, ready_s
+    def __init__(self, process: subprocess.Popen[bytes], port: int, ready_s: float) -> None:
+        self.process, self.port, self.ready_s = process, port, ready_s
 
     @property
     def mib(self) -> float:
@@ -65,55 +65,57 @@ class Server:
 Start: TypeAlias = Callable[[Path], AbstractContextManager[Server]]
 
 
-def main() -> int:
-    options = _options()
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
     for number in range(options.rounds):
         for name in options.only:
             print(f"round {number + 1}, {name}: load average {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory(prefix="slowq-speed-", dir=options.data) as folder:
-                rounds[name].append(_round(SERVERS[name], Path(folder), options.rows, options.seed + number))
+                rounds[name].append(measured(SERVERS[name], Path(folder), options.rows, options.seed + number))
             print(json.dumps(rounds[name][-1]), file=sys.stderr, flush=True)
     print(
         f"{options.rows} rows, {options.rounds} round(s), {os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f}\n"
     )
-    _print({name: _medians(found) for name, found in rounds.items()})
+    show({name: _medians(found) for name, found in rounds.items()})
     return 0
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", choices=list(SERVERS))
     parser.add_argument("--data", help="the folder for their data; a temporary one if not given")
     parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.only = options.only or list(SERVERS)
     return options
 
 
-def _round(start: Start, folder: Path, rows: int, seed: int) -> dict[str, float]:
+def measured(start: Start, folder: Path, rows: int, seed: int, most_s: float = 20.0) -> dict[str, float]:
+    """What the client measures of a fresh server; each figure takes no longer than `most_s`."""
     with start(folder) as server:
         time.sleep(2)
         empty = server.mib
-        command = [str(MILVUS / "python"), str(CLIENT), str(PORT), str(rows), str(seed)]
+        command = [str(MILVUS / "python"), str(CLIENT), str(server.port), str(rows), str(seed), str(most_s)]
         made = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         measured: dict[str, float] = json.loads(made.stdout)
         return {"start s": server.ready_s, "empty MiB": empty, **measured, "memory MiB": server.mib}
 
 
 @contextmanager
-def _engine(folder: Path) -> Iterator[Server]:
+def engine(folder: Path, port: int = PORT, pages: int = PAGES) -> Iterator[Server]:
     command = [sys.executable, "-m", "slowq", "engine", "serve", "--data", str(folder / "data"), "--log", os.devnull]
-    with _started(command, lambda: _answers(f"http://127.0.0.1:{PAGES}/healthz")) as server:
+    command += ["--port", str(port), "--metrics-port", str(pages)]
+    with _started(command, port, lambda: _answers(f"http://127.0.0.1:{pages}/healthz")) as server:
         yield server
 
 
 @contextmanager
 def _lite(folder: Path) -> Iterator[Server]:
     command = [str(LITE / "milvus-lite"), "server", "--data-dir", str(folder / "data"), "--port", str(PORT)]
-    with _started(command, _listening) as server:
+    with _started(command, PORT, _listening) as server:
         yield server
 
 
@@ -123,16 +125,16 @@ def _milvus(folder: Path) -> Iterator[Server]:
     began = time.perf_counter()
     lab.start_milvus()
     try:
-        yield Server(lab.started[0], time.perf_counter() - began)
+        yield Server(lab.started[0], PORT, time.perf_counter() - began)
     finally:
         lab.stop(patience_s=5)
 
 
-SERVERS: Mapping[str, Start] = {"engine": _engine, "Milvus 2.3.5": _milvus, "milvus-lite": _lite}
+SERVERS: Mapping[str, Start] = {"engine": engine, "Milvus 2.3.5": _milvus, "milvus-lite": _lite}
 
 
 @contextmanager
-def _started(command: list[str], ready: Callable[[], bool]) -> Iterator[Server]:
+def _started(command: list[str], port: int, ready: Callable[[], bool]) -> Iterator[Server]:
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
@@ -140,7 +142,7 @@ def _started(command: list[str], ready: Callable[[], bool]) -> Iterator[Server]:
             if process.poll() is not None or time.perf_counter() > began + 60:
                 sys.exit(f"{shutil.which(command[0]) or command[0]} did not start")
             time.sleep(0.02)
-        yield Server(process, time.perf_counter() - began)
+        yield Server(process, port, time.perf_counter() - began)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -167,7 +169,7 @@ def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 
-def _print(found: Mapping[str, Mapping[str, float]]) -> None:
+def show(found: Mapping[str, Mapping[str, float]]) -> None:
     first, *others = found
     print(f"{'':24}" + "".join(f"{name:>24}" for name in found))
     for what, own in found[first].items():

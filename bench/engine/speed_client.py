@@ -1,16 +1,29 @@
-"""The work that bench/engine/speed.py gives each server, as a pymilvus program: `speed_client.py PORT ROWS SEED`; JSON on stdout.
+"""The work that bench/engine/speed.py gives each server, as a pymilvus program: JSON on stdout.
 
-It runs in a process and a virtual environment of its own, with the pymilvus that goes with Milvus 2.3.5, and is the same for all.
+    python speed_client.py PORT ROWS SEED [SECONDS]
+
+SECONDS bounds each figure (20 if not given). It runs in a process and a virtual environment of its own, with the pymilvus
+that goes with Milvus 2.3.5, and is the same for all.
 """
+
+from __future__ import annotations
 
 import json
 import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, connections
+import numpy.typing as npt
+from pymilvus import Collection, CollectionSchema, DataType, FieldSchema, connections, utility
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Asked = TypeVar("Asked")
+Rng: TypeAlias = np.random.Generator
 
 DIM, K, QUERIES, BATCH = 128, 10, 200, 5000
 RECALL, EFS = 0.95, (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 256, 384, 512)
@@ -18,22 +31,25 @@ TAGS = 10_000
 FAR_S = 600
 
 
-def main():
-    port, rows, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+def main() -> None:
+    port, rows, seed, *rest = sys.argv[1:]
+    connections.connect("default", uri="http://127.0.0.1:" + port)
+    json.dump(measured(int(rows), int(seed), float(rest[0]) if rest else 20.0), sys.stdout)
+
+
+def measured(rows: int, seed: int, most_s: float) -> dict[str, float]:
+    """All figures of the server that is connected, by name; each takes no longer than `most_s`."""
     rng = np.random.default_rng(seed)
     vectors, queries = clustered(rng, rows)
     columns = scalars(rng, rows)
-    connections.connect("default", uri="http://127.0.0.1:" + port)
-    found = {}
+    found: dict[str, float] = {}
     collection = filled(vectors, columns, found)
-    truth = nearest(vectors, queries)
-    found["ef"], found["recall"] = enough(collection, queries, truth)
-    wanted = params(found["ef"])
-    measure(collection, queries, wanted, found, filters(rng))
-    json.dump(found, sys.stdout)
+    found["ef"], found["recall"] = enough(collection, queries, nearest(vectors, queries))
+    measure(collection, queries, params(found["ef"]), found, filters(rng), most_s)
+    return found
 
 
-def clustered(rng, rows):
+def clustered(rng: Rng, rows: int) -> tuple[Floats, Floats]:
     """Rows in 2,000 clusters of 16 inner dimensions, and queries from the same."""
     centres = rng.standard_normal((2000, DIM)).astype(np.float32)
     basis = rng.standard_normal((16, DIM)).astype(np.float32)
@@ -43,7 +59,7 @@ def clustered(rng, rows):
     return every[:rows], every[rows:]
 
 
-def scalars(rng, rows):
+def scalars(rng: Rng, rows: int) -> dict[str, list[Any]]:
     return {
         "price": (rng.random(rows) * 100).tolist(),
         "tag": rng.integers(0, TAGS, rows).tolist(),
@@ -51,7 +67,7 @@ def scalars(rng, rows):
     }
 
 
-def filters(rng):
+def filters(rng: Rng) -> dict[str, str]:
     tags = "tag in " + str(rng.choice(TAGS, 100, replace=False).tolist())
     json_path = 'meta["a"]["b"] == 3'
     return {
@@ -62,7 +78,8 @@ def filters(rng):
     }
 
 
-def filled(vectors, columns, found):
+def filled(vectors: Floats, columns: Mapping[str, list[Any]], found: dict[str, float]) -> Any:
+    """The collection, written, flushed, indexed and loaded; how long that took goes into `found`."""
     schema = CollectionSchema(
         [
             FieldSchema("id", DataType.INT64, is_primary=True),
@@ -86,10 +103,8 @@ def filled(vectors, columns, found):
     return collection
 
 
-def built(collection, index, rows):
+def built(collection: Any, index: Mapping[str, Any], rows: int) -> None:
     """Until the server says that it indexed all rows; milvus-lite says so before it has, see `settled`."""
-    from pymilvus import utility
-
     collection.create_index("vector", index, timeout=FAR_S)
     deadline = time.monotonic() + FAR_S
     while time.monotonic() < deadline:
@@ -99,28 +114,34 @@ def built(collection, index, rows):
         time.sleep(0.1)
 
 
-def timed(call):
+def timed(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
-def nearest(vectors, queries):
+def nearest(vectors: Floats, queries: Floats) -> list[set[int]]:
     lengths = (vectors**2).sum(axis=1)
     return [set(np.argpartition(lengths - 2 * vectors @ one, K)[:K].tolist()) for one in queries]
 
 
-def params(ef):
-    return {"metric_type": "L2", "params": {"ef": ef}}
+def params(ef: float) -> dict[str, Any]:
+    return {"metric_type": "L2", "params": {"ef": int(ef)}}
 
 
-def search(collection, queries, wanted, text=None, names=None):
+def search(collection: Any, queries: Sequence[Floats] | Floats, wanted: Mapping[str, Any], text: str = "") -> Any:
     return collection.search(
-        queries, "vector", wanted, K, expr=text, output_fields=names, consistency_level="Eventually", timeout=FAR_S
+        queries, "vector", wanted, K, expr=text or None, consistency_level="Eventually", timeout=FAR_S
     )
 
 
-def enough(collection, queries, truth):
+def query(collection: Any, text: str, _: object) -> Any:
+    return collection.query(
+        text, output_fields=["id", "price"], limit=1000, consistency_level="Eventually", timeout=FAR_S
+    )
+
+
+def enough(collection: Any, queries: Floats, truth: Sequence[set[int]]) -> tuple[int, float]:
     """The least ef of the list with enough recall@10, and that recall."""
     for ef in EFS:
         hits = search(collection, queries, params(ef))
@@ -130,47 +151,47 @@ def enough(collection, queries, truth):
     return ef, recall
 
 
-def measure(collection, queries, wanted, found, texts):
+def measure(
+    collection: Any,
+    queries: Floats,
+    wanted: Mapping[str, Any],
+    found: dict[str, float],
+    texts: Mapping[str, str],
+    most_s: float,
+) -> None:
     single = [[one] for one in queries]
     settled(collection, single, wanted)
-    times = latencies(lambda one: search(collection, one, wanted), single, 500, 20)
-    found["nq=1 p50 ms"], found["nq=1 p99 ms"] = np.median(times), np.quantile(times, 0.99)
-    found["QPS, 1 client"] = qps(collection, single, wanted, 1)
-    found["QPS, 8 clients"] = qps(collection, single, wanted, 8)
+    times = latencies(lambda one: search(collection, one, wanted), single, 500, most_s)
+    found["nq=1 p50 ms"], found["nq=1 p99 ms"] = float(np.median(times)), float(np.quantile(times, 0.99))
+    found["QPS, 1 client"] = qps(collection, single, wanted, 1, most_s / 5)
+    found["QPS, 8 clients"] = qps(collection, single, wanted, 8, most_s / 5)
     thousand = np.tile(queries, (1000 // len(queries) + 1, 1))[:1000]
-    found["nq=1000 ms"] = np.median(latencies(lambda one: search(collection, one, wanted), [thousand], 5, 20))
+    found["nq=1000 ms"] = median(lambda one: search(collection, one, wanted), [thousand], 5, most_s)
     for name, text in texts.items():
-        found[name + " ms"] = np.median(
-            latencies(lambda one, text=text: search(collection, one, wanted, text), single, 60, 10)
-        )
+        found[name + " ms"] = median(partial(search, collection, wanted=wanted, text=text), single, 60, most_s / 2)
     for name in ("price < 10", "tag in [100]"):
-        asked = texts[name]
-        found["query " + name + " ms"] = np.median(
-            latencies(
-                lambda one, asked=asked: collection.query(
-                    asked, output_fields=["id", "price"], limit=1000, consistency_level="Eventually", timeout=FAR_S
-                ),
-                single,
-                40,
-                10,
-            )
-        )
+        found["query " + name + " ms"] = median(partial(query, collection, texts[name]), single, 40, most_s / 2)
 
 
-def settled(collection, single, wanted):
+def settled(collection: Any, single: Sequence[list[Floats]], wanted: Mapping[str, Any]) -> None:
     """Until twenty searches take as long as the twenty before: an index may still be on its way in."""
     before = float("inf")
     for _ in range(60):
-        now = np.median(latencies(lambda one: search(collection, one, wanted), single, 20, 5))
+        now = median(lambda one: search(collection, one, wanted), single, 20, 5)
         if now > 0.8 * before:
             return
         before = now
         time.sleep(1)
 
 
-def latencies(call, inputs, most, seconds):
+def median(call: Callable[[Asked], object], inputs: Sequence[Asked], most: int, seconds: float) -> float:
+    return float(np.median(latencies(call, inputs, most, seconds)))
+
+
+def latencies(call: Callable[[Asked], object], inputs: Sequence[Asked], most: int, seconds: float) -> list[float]:
     """Milliseconds of `most` calls, or of as many as the seconds allow."""
-    times, ends = [], time.perf_counter() + seconds
+    times: list[float] = []
+    ends = time.perf_counter() + seconds
     for place in range(most):
         began = time.perf_counter()
         call(inputs[place % len(inputs)])
@@ -180,11 +201,13 @@ def latencies(call, inputs, most, seconds):
     return times
 
 
-def qps(collection, single, wanted, clients, seconds=4.0):
+def qps(
+    collection: Any, single: Sequence[list[Floats]], wanted: Mapping[str, Any], clients: int, seconds: float
+) -> float:
     counts = [0] * clients
     ends = time.perf_counter() + seconds
 
-    def client(number):
+    def client(number: int) -> None:
         while time.perf_counter() < ends:
             search(collection, single[(counts[number] * 7 + number) % len(single)], wanted)
             counts[number] += 1

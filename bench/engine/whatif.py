@@ -209,7 +209,7 @@ def judged(requests: Requests, seen: Sequence[Seen], part_s: float, *, told: boo
     return results
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how many runs of each change")
     parser.add_argument("--seconds", type=float, default=12.0, help="how long requests are sent in each run")
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--large", type=float, default=0.8, help="large requests a second")
     parser.add_argument("--told", action="store_true", help="tell the model that one request runs at a time")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     before = os.getloadavg()[0]
     results = run(given.rounds, given.seconds, given.small, given.large, told=given.told)
     if given.json:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from machine import own_group
+from bench.incidents.machine import own_group
 
 WITH_FILES = "3"  # memory.move_charge_at_immigrate: anonymous pages and those of files
 

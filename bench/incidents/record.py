@@ -1,6 +1,6 @@
 """Record a slow-query incident on a real Milvus 2.3.5 into a folder of sample_logs.
 
-    python bench/incidents/record.py --scenario large_result --out sample_logs/large_result [--strength 1.5]
+    python -m bench.incidents.record --scenario large_result --out sample_logs/large_result [--strength 1.5]
 
 Needs, for this driver only and in an environment of its own:
 
@@ -26,11 +26,13 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from lab import SLOW_LINE, Lab, write_log, write_metrics
-from load import Answer, alone, drive
-from machine import Machine, load_average
 from pymilvus import MilvusException, connections
-from scenarios import SCENARIOS, Scenario
+
+from bench.incidents.lab import SLOW_LINE, Lab, write_log, write_metrics
+from bench.incidents.load import Answer, alone, drive
+from bench.incidents.machine import Machine, load_average
+from bench.incidents.scenarios import SCENARIOS
+from bench.incidents.scenarios.scenario import Scenario
 
 BROKE_OFF = "The disturbance broke off"
 BEFORE_S = 30  # metrics of the quiet time before, to compare with

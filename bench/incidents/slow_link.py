@@ -16,14 +16,24 @@ class SlowLink:
         self._free_at = 0.0  # when the link has carried all that was put on it so far
 
     def __enter__(self) -> SlowLink:
-        self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self._port))
+        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self._port))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *failure: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """Connections that are open are cut."""
+        self._server.close()
+        open_ones = asyncio.all_tasks() - {asyncio.current_task()}
+        for one in open_ones:
+            one.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to_port)

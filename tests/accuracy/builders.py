@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cases import Case, Named, Part, Truth
-from judge import judge
-from scores import Row
+from bench.accuracy.cases import Case, Named, Part, Truth
+from bench.accuracy.judge import judge
+from bench.accuracy.scores import Row
 
 
 def case(

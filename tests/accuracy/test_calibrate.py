@@ -3,9 +3,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from ask import Answer
-from builders import LARGE_NQ, UNDETERMINED, case
-from calibrate import PLACE, Stated, diagnoses, fit, loss, written
+
+from bench.accuracy.ask import Answer
+from bench.accuracy.calibrate import PLACE, Stated, diagnoses, fit, loss, written
+from tests.accuracy.builders import LARGE_NQ, UNDETERMINED, case
 
 
 def test_few_cases_move_the_curve_little_and_many_move_it_to_where_they_are() -> None:

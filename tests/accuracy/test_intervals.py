@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from intervals import bootstrap, wilson
+
+from bench.accuracy.intervals import bootstrap, wilson
 
 
 @pytest.mark.parametrize(

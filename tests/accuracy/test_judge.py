@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import Truth
-from judge import judge, within
+
+from bench.accuracy.cases import Truth
+from bench.accuracy.judge import judge, within
 
 MADE_UP = json.loads((Path(__file__).parent / "judgements.json").read_text(encoding="utf-8"))
 GIVEN = [

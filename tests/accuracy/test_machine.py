@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine import Machine, Sample
+from bench.incidents.machine import Machine, Sample
 
 
 def seconds(*each: tuple[float, float, float]) -> Machine:

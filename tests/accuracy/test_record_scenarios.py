@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import find, find_scenarios
-from conditions import Given
-from record_scenarios import record
+
+from bench.accuracy.cases import find, find_scenarios
+from bench.accuracy.conditions import Given
+from bench.accuracy.record_scenarios import record
 
 
 def kept(folder: Path, base_p99_s: float, fault_p99_s: float) -> Path:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from baselines import commonest, said
-from builders import FLAT, LARGE_NQ, NOTHING_SLOW, UNDETERMINED, case, diagnosed, row
-from cases import find, part_of
-from reliability import bins
-from scores import by_cause, confusion, figures
+
+from bench.accuracy.baselines import commonest, said
+from bench.accuracy.cases import find, part_of
+from bench.accuracy.reliability import bins
+from bench.accuracy.scores import by_cause, confusion, figures
+from tests.accuracy.builders import FLAT, LARGE_NQ, NOTHING_SLOW, UNDETERMINED, case, diagnosed, row
 
 FLAT_CASE = case("flat", "wrong_index", "brute_force")
 HEALTHY = case("healthy", None, None)

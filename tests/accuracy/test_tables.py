@@ -4,10 +4,9 @@ import json
 from xml.etree import ElementTree
 
 import pytest
-import reliability
-import run
-import tables
-from builders import LARGE_NQ, case, row
+
+from bench.accuracy import reliability, run, tables
+from tests.accuracy.builders import LARGE_NQ, case, row
 
 
 def test_a_share_is_told_with_its_count_and_interval() -> None:

@@ -102,11 +102,11 @@ def answer(
     """What a query finds, as key → (group, version)."""
     request = Query("default", NAME, text, output_fields=("id", "group", "v"), freshness=freshness)
     got, _ = engine.proxy.query(request, caller(seconds))
-    vectors, groups = got.columns["v"], got.columns["group"]
-    if not isinstance(vectors, Vectors) or isinstance(groups, Vectors):
+    keys, vectors, groups = (got.columns[name] for name in ("id", "v", "group"))
+    if not isinstance(vectors, Vectors) or isinstance(groups, Vectors) or isinstance(keys, Vectors):
         return {}
     versions = vectors.floats()[:, 2].astype(int).tolist()
-    return dict(zip(got.columns["id"].to_pylist(), zip(groups.to_pylist(), versions, strict=True), strict=True))
+    return dict(zip(keys.to_pylist(), zip(groups.to_pylist(), versions, strict=True), strict=True))
 
 
 def nearest(engine: Engine, query: list[float], limit: int, text: str = "") -> list[int]:

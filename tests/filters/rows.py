@@ -41,6 +41,9 @@ SCHEMA = Schema(
 WORDS = ["", "a", "ab", "abc", "abd", "b", "é", "z%", "a_c", "A"]
 EDGES = [-(2**63), 2**63 - 1, 2**53, 2**53 + 1]
 COMPARED = ["==", "!=", "<", "<=", ">", ">="]
+MIXED: list[int | str] = [1, "a", 2]
+NULLABLE: list[Field | JsonPath] = [Field("small"), JsonPath("meta", ("k",))]
+NUMBERS: list[Field | JsonPath] = [Field("small"), Field("big"), JsonPath("meta", ("k",))]
 
 
 def row(rng: random.Random, number: int, *, nulls: bool = True) -> dict[str, Any]:
@@ -92,7 +95,7 @@ class Filters:
             return Not(self.filter(depth - 1))
         if kind < 0.55:
             return self.chain()
-        node = And if kind < 0.78 else Or
+        node: type[And | Or] = And if kind < 0.78 else Or
         operands = [self.filter(depth - 1) for _ in range(self.rng.randint(2, 4))]
         if self.rng.random() < 0.2:
             operands.append(self.rng.choice(operands))
@@ -101,7 +104,8 @@ class Filters:
     def chain(self) -> Expression:
         """Terms on one subject: what most rewrites are about."""
         subject, literal = self.subject()
-        node = self.rng.choice([And, Or])
+        nodes: list[type[And | Or]] = [And, Or]
+        node = self.rng.choice(nodes)
         ops = self.rng.choice([["=="], ["!="], COMPARED, ["<", "<=", ">", ">="]])
         terms: list[Expression] = [
             self.compared(self.rng.choice(ops), subject, Literal(literal())) for _ in range(self.rng.randint(2, 4))
@@ -149,12 +153,12 @@ class Filters:
             ),
             lambda: Comparison("==", Arithmetic("%", Field("small"), Literal(3)), Literal(self.rng.randint(-2, 2))),
             lambda: Exists(JsonPath("meta", (self.rng.choice("kln"),))),
-            lambda: Call("json_contains", (JsonPath("meta", ("k",)), Literal(self.rng.choice([1, "a", 2])))),
+            lambda: Call("json_contains", (JsonPath("meta", ("k",)), Literal(self.rng.choice(MIXED)))),
         ]
         if not self.milvus_23:
             choices += [
                 lambda: Like(Field("name"), Literal(self.rng.choice(["abc", "%b%", "a_c", "%", r"z\%", ""]))),
-                lambda: IsNull(self.rng.choice([Field("small"), JsonPath("meta", ("k",))]), self.rng.random() < 0.5),
+                lambda: IsNull(self.rng.choice(NULLABLE), self.rng.random() < 0.5),
                 lambda: Comparison(
                     self.rng.choice(COMPARED),
                     self.computed(),
@@ -170,8 +174,9 @@ class Filters:
         return Comparison(">", made, Literal(1)) if isinstance(made, Call) and made.name == "array_length" else made
 
     def computed(self) -> Expression:
-        subject = self.rng.choice([Field("small"), Field("big"), JsonPath("meta", ("k",))])
-        return Arithmetic(self.rng.choice("+-*/%"), subject, Literal(self.rng.choice([1, 2, -3, 0, 1.5])))
+        return Arithmetic(
+            self.rng.choice("+-*/%"), self.rng.choice(NUMBERS), Literal(self.rng.choice([1, 2, -3, 0, 1.5]))
+        )
 
     def subject(self) -> tuple[Expression, Callable[[], Any]]:
         rng = self.rng

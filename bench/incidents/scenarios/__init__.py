@@ -8,10 +8,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from lab import Lab
-
-from scenarios import contention, dependency, filters, healthy, mixed, outside, vector_index, workload
-from scenarios.scenario import Scenario
+from bench.incidents.lab import Lab
+from bench.incidents.scenarios import contention, dependency, filters, healthy, mixed, outside, vector_index, workload
+from bench.incidents.scenarios.scenario import Scenario
 
 SCENARIOS: dict[str, Callable[[Lab, float], Scenario]] = {
     name: function

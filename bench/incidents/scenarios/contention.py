@@ -10,14 +10,13 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
-import datasets
-import limits
-from datasets import CATALOG, EVENTS, ORDERS, SHOPS
-from lab import Lab
-from load import Clients, Request
 from pymilvus import Collection, utility
 
-from scenarios.scenario import PLAIN, QUIET_S, Contrast, Scenario, about, many
+from bench.incidents import datasets, limits
+from bench.incidents.datasets import CATALOG, EVENTS, ORDERS, SHOPS
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients, Request
+from bench.incidents.scenarios.scenario import PLAIN, QUIET_S, Contrast, Scenario, about, many
 
 # Searches that leave the two cores nearly no room, and pause long: where something else takes half of the CPU, each of
 # them waits more than 5 s; without it, none.

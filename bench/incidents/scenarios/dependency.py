@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-import datasets
-import limits
-from datasets import CATALOG
-from lab import Lab
-from load import Clients
-
-from scenarios.scenario import PLAIN, QUIET_S, Scenario, about, many
+from bench.incidents import datasets, limits
+from bench.incidents.datasets import CATALOG
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients
+from bench.incidents.scenarios.scenario import PLAIN, QUIET_S, Scenario, about, many
 
 
 def rare_ticks(lab: Lab, strength: float) -> Scenario:

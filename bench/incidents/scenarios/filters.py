@@ -6,12 +6,11 @@ import itertools
 import threading
 from dataclasses import replace
 
-import datasets
-from datasets import CATALOG, EVENTS, ORDERS
-from lab import Lab
-from load import Clients, Request
-
-from scenarios.scenario import PLAIN, QUIET_S, Contrast, Fault, Scenario, about, chain, many
+from bench.incidents import datasets
+from bench.incidents.datasets import CATALOG, EVENTS, ORDERS
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients, Request
+from bench.incidents.scenarios.scenario import PLAIN, QUIET_S, Contrast, Fault, Scenario, about, chain, many
 
 
 def complex_expression(lab: Lab, strength: float) -> Scenario:

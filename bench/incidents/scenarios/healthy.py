@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-import datasets
-from datasets import CATALOG, EVENTS, GALLERY
-from lab import Lab
-from load import Clients, Request
-
-from scenarios.scenario import PLAIN, Scenario, about, chain, many
+from bench.incidents import datasets
+from bench.incidents.datasets import CATALOG, EVENTS, GALLERY
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients, Request
+from bench.incidents.scenarios.scenario import PLAIN, Scenario, about, chain, many
 
 
 def healthy_with_filters(lab: Lab, strength: float) -> Scenario:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-import datasets
-from datasets import CATALOG, EVENTS, ORDERS
-from lab import Lab
-from load import Clients, Request
 from pymilvus import utility
 
-from scenarios.scenario import PLAIN, QUIET_S, Scenario, about, chain, many
+from bench.incidents import datasets
+from bench.incidents.datasets import CATALOG, EVENTS, ORDERS
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients, Request
+from bench.incidents.scenarios.scenario import PLAIN, QUIET_S, Scenario, about, chain, many
 
 
 def mixed_large_nq_and_filter(lab: Lab, strength: float) -> Scenario:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-import datasets
-from datasets import CATALOG
-from lab import Lab
-from load import Clients
-from slow_link import SlowLink
-
-from scenarios.scenario import PLAIN, Scenario, about, many
+from bench.incidents import datasets
+from bench.incidents.datasets import CATALOG
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients
+from bench.incidents.scenarios.scenario import PLAIN, Scenario, about, many
+from bench.incidents.slow_link import SlowLink
 
 
 def client_or_network(lab: Lab, strength: float) -> Scenario:

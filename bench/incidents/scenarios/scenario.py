@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from load import Clients, Request
+from bench.incidents.load import Clients, Request
 
 Fault = Callable[[threading.Event, list[str]], None]
 """Runs beside the clients until the event is set; appends one sentence for each thing that it did."""

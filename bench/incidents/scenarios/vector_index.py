@@ -6,13 +6,11 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-import datasets
-import limits
-from datasets import CATALOG, EVENTS, FINGERPRINTS, GALLERY, PRINTS
-from lab import Lab
-from load import Clients, Request
-
-from scenarios.scenario import PLAIN, QUIET_S, Contrast, Scenario, about, many
+from bench.incidents import datasets, limits
+from bench.incidents.datasets import CATALOG, EVENTS, FINGERPRINTS, GALLERY, PRINTS
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients, Request
+from bench.incidents.scenarios.scenario import PLAIN, QUIET_S, Contrast, Scenario, about, many
 
 
 def search_params(lab: Lab, strength: float) -> Scenario:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import datasets
-from datasets import CATALOG, EVENTS
-from lab import Lab
-from load import Clients, Request
-
-from scenarios.scenario import PLAIN, QUIET_S, Contrast, Scenario, about, many
+from bench.incidents import datasets
+from bench.incidents.datasets import CATALOG, EVENTS
+from bench.incidents.lab import Lab
+from bench.incidents.load import Clients, Request
+from bench.incidents.scenarios.scenario import PLAIN, QUIET_S, Contrast, Scenario, about, many
 
 
 def high_concurrency(lab: Lab, strength: float) -> Scenario:
