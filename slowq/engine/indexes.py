@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from slowq.engine.coordinator import Coordinator
 from slowq.engine.faults import invalid
-from slowq.engine.indexnode import scalar_field
 from slowq.engine.scalar import FilterError, check_index, index_key
 from slowq.engine.schema import VECTOR_KINDS, Collection, IndexSpec
 from slowq.engine.vector import BadIndexParam, check_build
@@ -32,7 +31,7 @@ def create_index(
             metric = metric or _VECTOR_DEFAULTS.get(spec.type, "COSINE")
             checked = dict(check_build(kind, metric, VECTOR_KINDS[spec.type], spec.dim, given))
         else:
-            own = scalar_field(collection, field)
+            own = collection.indexed_scalar(field)
             checked = dict(check_index(kind, own, given))
             metric, key = "", index_key(own, given)
     except (BadIndexParam, FilterError) as error:

@@ -10,7 +10,7 @@ from slowq.engine.events import Events
 from slowq.engine.meta import Meta
 from slowq.engine.metrics import Metrics
 from slowq.engine.objects import Objects
-from slowq.engine.scalar import ScalarField, ScalarIndex
+from slowq.engine.scalar import ScalarIndex
 from slowq.engine.scalar import build_index as build_scalar
 from slowq.engine.scalar import open_index as open_scalar
 from slowq.engine.schema import DYNAMIC, Collection, IndexSpec
@@ -73,7 +73,7 @@ class IndexNode:
 
     def _build_scalar(self, collection: Collection, segment: Segment, index: IndexSpec) -> ScalarIndex:
         column = segment.rows.columns[index.field if index.field in segment.rows.columns else DYNAMIC]
-        built = build_scalar(index.kind, column, scalar_field(collection, index.field), dict(index.params))
+        built = build_scalar(index.kind, column, collection.indexed_scalar(index.field), dict(index.params))
         self._objects.write_index(collection.id, segment.id, index, built)
         return built
 
@@ -104,10 +104,3 @@ class IndexNode:
             return segment.with_vector_index(index.key, self._open_vector(collection, segment.id, index))
         path = self._objects.index_path(collection.id, segment.id, index)
         return segment.with_scalar_index(index.key, open_scalar(path))
-
-
-def scalar_field(collection: Collection, name: str) -> ScalarField:
-    spec = collection.named(name)
-    if spec is None:  # a dynamic field: an index of a path into $meta
-        return ScalarField(DYNAMIC, "JSON", None, True)
-    return ScalarField(spec.name, spec.type, spec.element_type, spec.nullable)

@@ -12,7 +12,7 @@ from slowq.engine.config import Config
 from slowq.engine.faults import invalid
 from slowq.engine.metrics import Metrics
 from slowq.engine.requests import Search
-from slowq.engine.scalar import Filter, FilterError, ScalarField
+from slowq.engine.scalar import Filter, FilterError
 from slowq.engine.scalar import compile as compile_filter
 from slowq.engine.schema import VECTOR_KINDS, Collection
 from slowq.engine.search import Plan
@@ -131,7 +131,7 @@ class _Keyed:
 
 def _compiled(text: str, keyed: _Keyed, templates: str) -> Filter:
     collection = keyed.collection
-    fields = {one.name: ScalarField(one.name, one.type, one.element_type, one.nullable) for one in collection.scalars}
+    fields = {one.name: one.as_scalar for one in collection.scalars}
     return compile_filter(text, fields, dynamic=collection.dynamic, templates=json.loads(templates or "{}"))
 
 

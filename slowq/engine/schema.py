@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from slowq.engine.faults import FIELD_NAME, RequestFault, invalid
+from slowq.engine.scalar import ScalarField
 from slowq.engine.vector import FieldKind
 
 DYNAMIC: Final = "$meta"
@@ -68,6 +69,11 @@ class FieldSpec:
     @property
     def dim(self) -> int:
         return int(self.params.get("dim", 0))
+
+    @property
+    def as_scalar(self) -> ScalarField:
+        """As filters and scalar indexes know it."""
+        return ScalarField(self.name, self.type, self.element_type, self.nullable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,11 @@ class Collection:
 
     def named(self, name: str) -> FieldSpec | None:
         return next((one for one in self.fields if one.name == name), None)
+
+    def indexed_scalar(self, name: str) -> ScalarField:
+        """The field that an index of this name is on: one that is declared, or else a path into the dynamic field."""
+        spec = self.named(name)
+        return ScalarField(DYNAMIC, "JSON", nullable=True) if spec is None else spec.as_scalar
 
     def index_of(self, key: str) -> IndexSpec | None:
         return next((one for one in self.indexes if one.key == key), None)
