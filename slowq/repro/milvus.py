@@ -24,7 +24,6 @@ from slowq.repro.scrape import Scraped
 from slowq.repro.tail import Tail
 
 PREFIX = "slowq_repro_"
-METRICS_PORT = 9091  # of every Milvus unless it is told otherwise
 LOOK_S = 2.0
 DROP_S = 30.0
 _CONNECT_S = 3.0
@@ -139,7 +138,7 @@ def opened(
     """
     found = Milvus(uri, client, str(client.get_server_version(timeout=DROP_S)), tail=Tail(log) if log else None)
     if page is None:
-        guessed = f"http://{Address.of(uri).host}:{METRICS_PORT}/metrics"
+        guessed = Address.of(uri).metrics_page
         found.page = guessed if _is_of(guessed, client) else None
     else:
         try:

@@ -136,7 +136,7 @@ def _facts(server: Server, address: Address, question: Question, progress: Progr
     version = server.version().removeprefix("v")
     unasked = []
     if address.is_loopback and not address.secure and not question.gauges:
-        unasked.append(Page.of(_own_page(address), version))
+        unasked.append(Page.of(address.metrics_page, version))
     system = System.of(server)
     named = question.databases or ((address.database,) if address.database else ())
     databases = named or _databases(server)
@@ -157,11 +157,6 @@ def _facts(server: Server, address: Address, question: Question, progress: Progr
         "observations_per_node": loads or system.load(),
         "collections": collections,
     }
-
-
-def _own_page(address: Address) -> str:
-    """Where a Milvus on this machine has its page of metrics, unless somebody else has one there."""
-    return f"http://{address.host}:9091"
 
 
 def _deployment(server: Server, system: System, address: Address) -> str | None:

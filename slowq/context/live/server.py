@@ -21,6 +21,7 @@ from slowq.credentials import secret
 from slowq.errors import ServerError, UsageError
 
 CALL_S = 5.0
+PORT, METRICS_PORT = 19530, 9091  # of every Milvus unless it is told otherwise
 TOKEN = "SLOWQ_MILVUS_TOKEN"  # noqa: S105 - the name of a variable
 _LARGEST_ANSWER = 64 << 20
 _LONGEST_REASON = 200
@@ -61,7 +62,12 @@ class Address:
             )
         secure = parts.scheme == "https"
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return cls(host, port or (443 if secure else 19530), secure, parts.path.strip("/") or None)
+        return cls(host, port or (443 if secure else PORT), secure, parts.path.strip("/") or None)
+
+    @property
+    def metrics_page(self) -> str:
+        """Where its page of metrics is unless it is told otherwise; on a shared host it may be another program's."""
+        return f"http://{self.host}:{METRICS_PORT}/metrics"
 
     @property
     def is_loopback(self) -> bool:
