@@ -141,7 +141,9 @@ def _replayed(scenario: Scenario, requests: Requests, own: int, cpus: int | None
     busy = round(float(np.clip(at_once / (cpus or _ASSUMED_CPUS), LEAST_BUSY, MOST_BUSY)), 2)
     came = {name: tuple(at[pattern == number].tolist()) for number, name in enumerate(requests.patterns)}
     others = tuple(replace(one, arrivals=came[one.name]) for one in scenario.base.others)
-    base = scenario.base.changed({"others": others, "arrivals": came[requests.patterns[own]], "busy": busy})
+    base = scenario.base.changed(
+        {"others": others, "arrivals": came[requests.patterns[own]], "logged": True, "busy": busy}
+    )
     fault = dict(scenario.fault)
     if any("nq" in one.change for one in scenario.remedies):
         fault["vectors"] = scenario.before.nq  # smaller batches are more of them, not less work

@@ -127,7 +127,7 @@ def _replay(arm: Arm) -> dict[str, float] | None:
 def _paced(arm: Arm) -> list[str]:
     if arm.replay is None:
         return []
-    speed = f"{arm.replay.pace:.3g} times as fast as logged"
+    speed = f"{arm.replay.pace:.3g} times as fast as logged" if arm.setup.logged else f"{arm.replay.per_s:.3g} a second"
     return [f"arrivals {speed}: {arm.setup.busy:.0%} of what the server answers before, with clients that wait in turn"]
 
 

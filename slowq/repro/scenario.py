@@ -107,6 +107,7 @@ class Setup:
     pause_s: float = 0.0
     others: tuple[Other, ...] = ()  # patterns that are sent too
     arrivals: tuple[float, ...] = ()
+    logged: bool = False  # the arrivals, of the others too, are those of a log; else they are made up
     busy: float = 0.9
     probes: int = 1
     measured: str = "clients"

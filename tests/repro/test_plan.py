@@ -125,7 +125,7 @@ def test_the_mix_and_the_arrivals_of_the_log_are_carried_with_their_shapes() -> 
     assert made.before.level == "Strong"
     (batch,) = made.base.others
     assert (batch.nq, batch.top_k, batch.filter, batch.level) == (400, 50, "", "Bounded")
-    assert (len(made.base.arrivals), len(batch.arrivals)) == (214, 6)
+    assert (len(made.base.arrivals), len(batch.arrivals), made.base.logged) == (214, 6, True)
     assert batch.share == pytest.approx(6 / 220, abs=1e-4)
     assert min(*made.base.arrivals, *batch.arrivals) == 0.0
     assert made.base.busy == 0.95  # 16.4 at once on 2 CPUs

@@ -61,7 +61,7 @@ def test_phases_are_shares_of_what_grew_while_it_was_watched() -> None:
 def test_a_receipt_of_a_replay_says_its_pace_and_what_the_other_patterns_took() -> None:
     others = (Other("p2", 0.5, arrivals=(1.0,)),)
     before = arm("before", (1.0, 1.1, 0.9), replay=Replay(((0.0, 0), (0.5, 1)), 2.0, 40.0))
-    before.setup = before.setup.changed({"others": others, "arrivals": (0.0,), "busy": 0.8})
+    before.setup = before.setup.changed({"others": others, "arrivals": (0.0,), "logged": True, "busy": 0.8})
     before.rounds = [Round(2.0, (*one.answers, answer(3.0, who="p2"))) for one in before.rounds]
     after = arm("after", (0.1, 0.1, 0.1))
     made = receipt(SCENARIO, REMEDY, before, after, judge(SCENARIO, before, after), Options())
@@ -69,6 +69,11 @@ def test_a_receipt_of_a_replay_says_its_pace_and_what_the_other_patterns_took() 
     assert made["before"]["patterns"] == {"p2": {"requests": 3, "p50_s": 3.0, "p99_s": 3.0}}
     assert made["assumed"] == [
         "arrivals 2 times as fast as logged: 80% of what the server answers before, with clients that wait in turn"
+    ]
+    before.setup = before.setup.changed({"logged": False})
+    made_up = receipt(SCENARIO, REMEDY, before, after, judge(SCENARIO, before, after), Options())
+    assert made_up["assumed"] == [
+        "arrivals 40 a second: 80% of what the server answers before, with clients that wait in turn"
     ]
     plain = receipt(SCENARIO, REMEDY, after, after, judge(SCENARIO, after, after), Options())
     assert (plain["replay"], plain["before"]["patterns"], plain["assumed"]) == (None, {}, [])

@@ -22,6 +22,7 @@ SCENARIO = Scenario(
         output_fields=("tag",),
         others=(Other("p2", 0.25, nq=8, filter="owner < 3", level="Strong", arrivals=(0.5, 7.25)),),
         arrivals=(0.0, 0.001, 3.0),
+        logged=True,
         config={"queryNode.grouping.enabled": False},
     ),
     {"filter": 'meta["kind"] == 3'},
