@@ -107,7 +107,7 @@ def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
         _cluster(client, name)
     index(client, name, setup)
     wait_indexed(client, name)
-    client.load_collection(name, timeout=READY_S, replica_number=setup.replicas)
+    _load_all(made)
     if setup.growing_rows:
         late = draw(setup, setup.growing_rows, seed, first_id=setup.rows)
         made.rows.append(late)
@@ -121,6 +121,11 @@ def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
         _wait_compacted(client, client.compact(name))
     _prepare_others(made)
     return made
+
+
+def _load_all(made: Prepared) -> None:
+    """Every segment, by each replica; it can be searched then."""
+    made.client.load_collection(made.name, timeout=READY_S, replica_number=made.setup.replicas)
 
 
 def _prepare_others(made: Prepared) -> None:
@@ -369,4 +374,4 @@ def _stall(made: Prepared, pause_ticks: Callable[[bool], None], whole: float, st
 
 def make_cold(made: Prepared) -> None:
     made.client.release_collection(made.name)
-    made.client.load_collection(made.name, replica_number=made.setup.replicas)
+    _load_all(made)
