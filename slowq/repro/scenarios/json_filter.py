@@ -7,13 +7,13 @@ SCENARIO = Scenario(
     "json_filter",
     "a predicate on a path of a JSON field that has no path index",
     Setup(clients=4, probes=1, rows=150_000, dim=32),
-    {"filter": 'meta["kind"] == 3'},
+    {"filter": 'meta["shop"]["city"] == "shop.city-00003"'},
     (
         Remedy(
             "path_index",
             "an INVERTED index on the path",
-            {"scalar_indexes": {'meta["kind"]': {"index_type": "INVERTED", "json_cast_type": "DOUBLE"}}},
+            {"scalar_indexes": {'meta["shop"]["city"]': {"index_type": "INVERTED", "json_cast_type": "VARCHAR"}}},
         ),
-        Remedy("own_field", "the value in a field of its own", {"filter": "owner < 100"}),
+        Remedy("own_field", "the value in a field of its own", {"filter": "owner < 20"}),
     ),
 )
