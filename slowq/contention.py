@@ -7,7 +7,8 @@ costly by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,104 +16,79 @@ import pandas as pd
 from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import HEALTHY_S, STEADY_S, Case
+from slowq.facts import HEALTHY_S, STEADY_S, Case, EventFacts
 from slowq.findings import Clear, Evidence, Outcome, Skipped
 from slowq.heavy import LARGE_NQ, heavy_requests, large_answers
 from slowq.rule import About
 from slowq.signals import Signals
 from slowq.wording import count, do, percent
-from slowq.workload import logged, stated
+from slowq.workload import Mask, Workload, logged, stated
 
 # Events of the context file that are no noun as they stand.
 _EVENTS = {"scale": "change of the number of nodes", "balance": "balancing of segments", "import": "bulk import"}
 # Beyond this share of the time there is no outside to compare with.
 _NEARLY_ALWAYS = 0.95
+# What must take this share of the work, or of the time, to be the explanation.
+_MOST = 0.5
+_LOADS_PER_S = 0.1
+# Times as slow as otherwise, from which it is no noise; half of the machine taken away makes it twice.
+_SLOWER = 1.5
+_FULL_CPU = 0.9
 
 
-def contention_finding(
-    about: About,
-    case: Case,
-    *,
-    kinds: Sequence[str],
-    triggers: Sequence[str],
-    told: Sequence[str],
-    while_what: str,
-    what: str,
-    base: float,
-    overlap_share: float,
-    concentration: float,
-    track: str,
-) -> Outcome:
-    """Blame background work of these kinds, where the log or the context file shows it beside slow requests.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """A kind of background work: how log, context file and metrics speak of it, and from when on it is to blame."""
 
-    `triggers` are events that start such work, `told` the words of the context file for it, `track` the quantity of the
-    metrics that measures it.
-    """
-    work, measured = workload.of(case), signals.of(case)
-    active = measured.active_share(track)
-    runs = bool(active >= _MOST)
-    stated_events = [event for event in case.context.events if event.what in told]
-    after = case.context.pattern.get("only_after")
-    starts, ends = ran(case, kinds)
-    events = _lines_of(case, kinds, starts, ends)
-    if not len(case.events) and not stated_events and after is None and np.isnan(active):
-        return Skipped(about.needs)
-    if not len(events) and not stated_events and after not in told and not runs:
-        return Clear(f"no {what} in the time of the slow requests")
-    covered = work.covered_share(starts, ends)
-    inside = covered >= workload.VICTIM_SHARE
-    share = work.share(inside)
-    if len(events) and not stated_events and after not in told and not runs and share < overlap_share and work.window_s:
-        return Clear(f"only {percent(share)} of the slow time has {what} beside it")
-    times_denser = density(case, float(inside.mean()) if work.count else 0.0, starts, ends)
-    started = workload.events_of(case, *triggers)
-    evidence = []
-    if len(events):
-        evidence.append(
-            logged(
-                events,
-                f"{percent(share)} of the slow time lies where {while_what} "
-                f"({count(len(events), 'line')} {do(len(events), 'tell')} of it)."
-                if work.window_s
-                else f"{count(len(events), 'line')} {do(len(events), 'say')} that {while_what}.",
-                share if work.window_s else None,
-                overlap_share if work.window_s else None,
-            )
+    kinds: Sequence[str]  # of its lines
+    triggers: Sequence[str]  # of the lines that tell what starts it
+    told: Sequence[str]  # the words of the context file for it
+    track: str  # the quantity of the metrics that measures it
+    what: str  # in a sentence
+    while_what: str  # the same as a sentence of its own
+    base: float  # the confidence without any sign
+    overlap_share: float
+    concentration: float
+
+    def blame(self, about: About, case: Case) -> Outcome:
+        """A finding where the log or the context file shows it beside slow requests, or the metrics that it ran."""
+        seen = _seen(self, case)
+        if not len(case.events) and not seen.stated and seen.only_after is None and np.isnan(seen.active):
+            return Skipped(about.needs)
+        if not seen.logged and not seen.is_told and not seen.runs:
+            return Clear(f"no {self.what} in the time of the slow requests")
+        beside_some = seen.work.window_s > 0 and seen.share < self.overlap_share
+        if seen.logged and not seen.is_told and not seen.runs and beside_some:
+            return Clear(f"only {percent(seen.share)} of the slow time has {self.what} beside it")
+        # What ran beside the work is slowed by it, and so is what waited for those requests; what is told is told of all.
+        overlaps = seen.work.window_s > 0 and seen.logged and not seen.is_told
+        return fact(
+            about,
+            case,
+            confidence=self._confidence(case, seen),
+            summary=self._summary(seen),
+            evidence=[*self._evidence(case, seen)],
+            affected=seen.inside | seen.work.victims(seen.inside) if overlaps else None,
         )
-    if len(started):
-        evidence.append(
-            logged(
-                started, f"{count(len(started), 'line')} of the same time {do(len(started), 'show')} what started it."
-            )
-        )
-    evidence += _measured(measured, track, while_what, active)
-    evidence += [
-        stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.") for event in stated_events
-    ]
-    if after in told:
-        evidence.append(stated(case, "pattern.only_after", f"It is slow only after {_with_article(str(after))}."))
-    cpu = case.context.observations.get("cpu_share")
-    if cpu is not None and cpu >= 0.9 and len(events):
-        evidence.append(stated(case, "observations.cpu_share", f"The CPU is at {percent(cpu)}.", cpu))
-    heavy = work.share(heavy_requests(work))
-    # What ran beside the work is slowed by it, and so is what waited for those requests; what is told is told of all.
-    overlaps = bool(work.window_s) and len(events) > 0 and not stated_events and after not in told
-    return fact(
-        about,
-        case,
-        confidence=confidence(
-            base,
+
+    def _confidence(self, case: Case, seen: _Seen) -> float:
+        work, measured = seen.work, seen.measured
+        heavy = work.share(heavy_requests(work))
+        share_inside = float(seen.inside.mean()) if work.count else 0.0
+        times_denser = density(case, share_inside, seen.starts, seen.ends)
+        return confidence(
+            self.base,
             signs=[
-                (share >= 0.9, 0.15),
-                (times_denser >= concentration, 0.3),
-                (bool(len(started)), 0.2),
+                (seen.share >= 0.9, 0.15),
+                (times_denser >= self.concentration, 0.3),
+                (bool(len(seen.started)), 0.2),
                 (work.count >= 5 and heavy < 0.2, 0.1),
-                (bool(stated_events) and after in told, 0.5),
-                (after in told, 0.2),
-                (cpu is not None and cpu >= 0.9 and bool(len(events)), 0.5),
-                (runs, 0.2),
-                (bool(measured.times_as_slow(track) >= _SLOWER), 0.35),
-                (runs and bool(measured.stretch >= _SLOWER), 0.25),
+                (bool(seen.stated) and seen.is_after, 0.5),
+                (seen.is_after, 0.2),
+                (seen.full_cpu is not None, 0.5),
+                (seen.runs, 0.2),
+                (bool(measured.times_as_slow(self.track) >= _SLOWER), 0.35),
+                (seen.runs and bool(measured.stretch >= _SLOWER), 0.25),
             ],
             against=[
                 (heavy > 0.5, 0.5),
@@ -121,25 +97,98 @@ def contention_finding(
                 (bool(measured.brute_share >= _MOST), 0.3),
                 (bool(measured.phase("wait_tsafe") >= _MOST), 0.4),
                 (bool(measured.mean("nq") >= LARGE_NQ and measured.vector_work_s <= HEALTHY_S), 0.4),
-                (bool(active == 0), 0.3),
-                (bool(len(events)) and not stated_events and work.window_s > 0 and share < overlap_share, 0.4),
+                (bool(seen.active == 0), 0.3),
+                (seen.logged and not seen.stated and work.window_s > 0 and seen.share < self.overlap_share, 0.4),
             ],
-        ),
-        summary=f"Searches compete with {what} for the same machine"
-        + (f": {percent(share)} of the slow time lies beside them." if work.window_s and len(events) else ".")
-        if len(events) or runs
-        else "Searches are slow since "
-        f"{_with_article(stated_events[0].what or after or what if stated_events else after or what)}.",
-        evidence=evidence,
-        affected=inside | work.victims(inside) if overlaps else None,
+        )
+
+    def _summary(self, seen: _Seen) -> str:
+        if not seen.logged and not seen.runs:
+            since = seen.stated[0].what if seen.stated else seen.only_after
+            return f"Searches are slow since {_with_article(since or self.what)}."
+        beside_them = f": {percent(seen.share)} of the slow time lies beside them." if seen.work.window_s else "."
+        return f"Searches compete with {self.what} for the same machine{beside_them if seen.logged else '.'}"
+
+    def _evidence(self, case: Case, seen: _Seen) -> Iterator[Evidence]:
+        number = len(seen.lines)
+        if seen.logged and seen.work.window_s:
+            yield logged(
+                seen.lines,
+                f"{percent(seen.share)} of the slow time lies where {self.while_what} "
+                f"({count(number, 'line')} {do(number, 'tell')} of it).",
+                seen.share,
+                self.overlap_share,
+            )
+        elif seen.logged:
+            yield logged(seen.lines, f"{count(number, 'line')} {do(number, 'say')} that {self.while_what}.")
+        if begun := len(seen.started):
+            says = f"{count(begun, 'line')} of the same time {do(begun, 'show')} what started it."
+            yield logged(seen.started, says)
+        yield from _measured(seen.measured, self.track, self.while_what, seen.active)
+        for event in seen.stated:
+            yield stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.")
+        if seen.is_after:
+            says = f"It is slow only after {_with_article(str(seen.only_after))}."
+            yield stated(case, "pattern.only_after", says)
+        if seen.full_cpu is not None:
+            yield stated(case, "observations.cpu_share", f"The CPU is at {percent(seen.full_cpu)}.", seen.full_cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a case shows of one kind of background work."""
+
+    work: Workload
+    measured: Signals
+    starts: np.ndarray  # when it ran, in Unix seconds
+    ends: np.ndarray
+    lines: pd.DataFrame  # that tell of it, of the time of the slow requests
+    started: pd.DataFrame  # lines of the same time that tell what started it
+    inside: Mask  # slow requests that had it beside them for most of their life
+    active: float  # share of the time in which it ran, by the metrics; NaN where they do not tell
+    stated: Sequence[EventFacts]  # in the context file
+    only_after: str | None  # what the context file says that the trouble begins with, of whatever kind
+    is_after: bool  # and it is of this kind
+    full_cpu: float | None  # what the context file says of the CPU, where it is full and the log shows the work
+
+    @property
+    def logged(self) -> bool:
+        return len(self.lines) > 0
+
+    @property
+    def share(self) -> float:
+        """Of the slow time, what lies beside it."""
+        return self.work.share(self.inside)
+
+    @property
+    def runs(self) -> bool:
+        return bool(self.active >= _MOST)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the context file speaks of it."""
+        return bool(self.stated) or self.is_after
+
+
+def _seen(kind: Background, case: Case) -> _Seen:
+    work, measured = workload.of(case), signals.of(case)
+    starts, ends = ran(case, kind.kinds)
+    lines = _lines_of(case, kind.kinds, starts, ends)
+    after, cpu = case.context.pattern.get("only_after"), case.context.observations.get("cpu_share")
+    return _Seen(
+        work,
+        measured,
+        starts,
+        ends,
+        lines,
+        workload.events_of(case, *kind.triggers),
+        work.covered_share(starts, ends) >= workload.VICTIM_SHARE,
+        measured.active_share(kind.track),
+        [event for event in case.context.events if event.what in kind.told],
+        after,
+        after in kind.told,
+        cpu if cpu is not None and cpu >= _FULL_CPU and len(lines) else None,
     )
-
-
-# What must take this share of the work, or of the time, to be the explanation.
-_MOST = 0.5
-_LOADS_PER_S = 0.1
-# Times as slow as otherwise, from which it is no noise; half of the machine taken away makes it twice.
-_SLOWER = 1.5
 
 
 def explained(case: Case) -> str | None:

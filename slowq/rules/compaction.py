@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.contention import contention_finding
+from slowq.contention import Background
 from slowq.facts import Case, Need
 from slowq.findings import Outcome, Remedy
 from slowq.rule import About, threshold
@@ -142,9 +142,7 @@ class Compaction:
     )
 
     def check(self, case: Case) -> Outcome:
-        return contention_finding(
-            self.about,
-            case,
+        return Background(
             kinds=("compaction",),
             triggers=("delete_backlog",),
             told=("compaction",),
@@ -154,4 +152,4 @@ class Compaction:
             overlap_share=self.overlap_share,
             concentration=self.concentration,
             track="compaction",
-        )
+        ).blame(self.about, case)

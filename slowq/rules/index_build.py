@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.contention import contention_finding
+from slowq.contention import Background
 from slowq.facts import Case, Need
 from slowq.findings import Outcome, Remedy
 from slowq.rule import About, threshold
@@ -146,9 +146,7 @@ class IndexBuild:
     )
 
     def check(self, case: Case) -> Outcome:
-        return contention_finding(
-            self.about,
-            case,
+        return Background(
             kinds=("index_build", "index_queue"),
             triggers=("create_index",),
             told=("index_build",),
@@ -158,4 +156,4 @@ class IndexBuild:
             overlap_share=self.overlap_share,
             concentration=self.concentration,
             track="builds_running",
-        )
+        ).blame(self.about, case)

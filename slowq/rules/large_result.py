@@ -32,7 +32,7 @@ Not this when
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -208,80 +208,87 @@ class LargeResult:
     )
 
     def check(self, case: Case) -> Outcome:
-        work, measured = workload.of(case), signals.of(case)
-        heavy = large_answers(measured, self.large_answer_bytes, self.grown)
-        if not work.count and not heavy:
+        found = self._found(case)
+        work, measured, culprits = found.work, found.measured, found.culprits
+        if not work.count and not found.heavy:
             return Skipped(self.about.needs)
-        top_k = work.number("top_k")
-        large = top_k >= self.large_top_k
-        requeried = work.number("requery_s") >= self.requery_share * work.weight_s
-        fetching = heavy & _fetching(work)
-        rows = {request.key: request.rows_returned for request in case.context.requests if request.rows_returned}
-        many_rows = np.array([n >= self.large_top_k for n in rows.values()] or [False])
-        culprits = large | requeried | fetching
-        if not culprits.any() and not many_rows.any() and (work.count or not heavy):
+        if not culprits.any() and not found.told and (work.count or not found.heavy):
             return Clear(
                 f"no slow search asks for {self.large_top_k:,} rows, none spent long on its output fields, and the "
                 "answers are not large"
                 if measured.answer_bytes == measured.answer_bytes
                 else f"no slow search asks for {self.large_top_k:,} rows, and none spent long on its output fields"
             )
-        evidence = []
-        if large.any():
-            evidence.append(
-                seen(
-                    work,
-                    f"{count(int(large.sum()), 'slow search')} {do(int(large.sum()), 'ask')} for a top-k of "
-                    f"{work.middle(top_k, large):,.0f} "
-                    f"({percent(work.share(large))} of the slow time).",
-                    large,
-                    float(np.nanmax(top_k[large])),
-                    self.large_top_k,
-                )
-            )
-        if requeried.any():
-            evidence.append(
-                seen(
-                    work,
-                    f"{count(int(requeried.sum()), 'search')} spent "
-                    f"{duration(work.middle(work.number('requery_s'), requeried))} "
-                    "on a second query for their output fields.",
-                    requeried,
-                )
-            )
-        if heavy:
-            evidence += self._answers(measured, work, fetching)
-        for key, number in rows.items():
-            if number >= self.large_top_k:
-                evidence.append(stated(case, f"{key}.rows_returned", f"A request returns {number:,} rows.", number))
-                culprits = np.ones(work.count, dtype=bool)
-        smaller = ~culprits & (top_k < self.large_top_k) & ~work.victims(culprits)
-        worst = float(np.nanmax(top_k)) if not np.isnan(top_k).all() else float("nan")
         return finding(
             self.about,
             case,
             culprits,
-            confidence=confidence(
-                0.4,
-                signs=[
-                    (worst >= 5 * self.large_top_k, 0.45),
-                    (bool(requeried.any()), 0.4),
-                    (heavy, 0.3),
-                    (work.share(culprits) > 0.8 and work.has_durations, 0.2),
-                ],
-                against=[
-                    (work.share(smaller) > 0.3, 0.3),
-                    (bool(measured.filter_share >= _MOST), 0.5),
-                    (bool(measured.phase("wait_tsafe") >= _MOST), 0.5),
-                ],
-            ),
+            confidence=self._confidence(found),
             summary="Searches ask for so many rows or such output fields that collecting them is the main work.",
-            evidence=evidence,
+            evidence=[*self._evidence(case, found)],
             names={"suggested": 100, "filter": work.main("filter", culprits) or ""},
             keys=["fewer_output_fields", "upgrade"]
-            + (["lower_limit", "iterate"] if large.any() or many_rows.any() else [])
-            + (["warm_vectors", "warm_vectors_25"] if requeried.any() else []),
+            + (["lower_limit", "iterate"] if found.large.any() or found.told else [])
+            + (["warm_vectors", "warm_vectors_25"] if found.requeried.any() else []),
         )
+
+    def _found(self, case: Case) -> _Found:
+        work, measured = workload.of(case), signals.of(case)
+        heavy = large_answers(measured, self.large_answer_bytes, self.grown)
+        top_k = work.number("top_k")
+        returned = {request.key: request.rows_returned for request in case.context.requests if request.rows_returned}
+        return _Found(
+            work,
+            measured,
+            top_k,
+            large=top_k >= self.large_top_k,
+            requeried=work.number("requery_s") >= self.requery_share * work.weight_s,
+            fetching=heavy & _fetching(work),
+            told={key: number for key, number in returned.items() if number >= self.large_top_k},
+            heavy=heavy,
+        )
+
+    def _confidence(self, found: _Found) -> float:
+        work, measured, culprits, top_k = found.work, found.measured, found.culprits, found.top_k
+        smaller = ~culprits & (top_k < self.large_top_k) & ~work.victims(culprits)
+        worst = float(np.nanmax(top_k)) if not np.isnan(top_k).all() else float("nan")
+        return confidence(
+            0.4,
+            signs=[
+                (worst >= 5 * self.large_top_k, 0.45),
+                (bool(found.requeried.any()), 0.4),
+                (found.heavy, 0.3),
+                (work.share(culprits) > 0.8 and work.has_durations, 0.2),
+            ],
+            against=[
+                (work.share(smaller) > 0.3, 0.3),
+                (bool(measured.filter_share >= _MOST), 0.5),
+                (bool(measured.phase("wait_tsafe") >= _MOST), 0.5),
+            ],
+        )
+
+    def _evidence(self, case: Case, found: _Found) -> Iterator[Evidence]:
+        work, large, requeried = found.work, found.large, found.requeried
+        if number := int(large.sum()):
+            yield seen(
+                work,
+                f"{count(number, 'slow search')} {do(number, 'ask')} for a top-k of "
+                f"{work.middle(found.top_k, large):,.0f} ({percent(work.share(large))} of the slow time).",
+                large,
+                float(np.nanmax(found.top_k[large])),
+                self.large_top_k,
+            )
+        if number := int(requeried.sum()):
+            yield seen(
+                work,
+                f"{count(number, 'search')} spent {duration(work.middle(work.number('requery_s'), requeried))} "
+                "on a second query for their output fields.",
+                requeried,
+            )
+        if found.heavy:
+            yield from self._answers(found.measured, work, found.fetching)
+        for key, rows in found.told.items():
+            yield stated(case, f"{key}.rows_returned", f"A request returns {rows:,} rows.", rows)
 
     def _answers(self, measured: Signals, work: Workload, fetching: Mask) -> Iterator[Evidence]:
         before = measured.answer_bytes_before
@@ -295,6 +302,25 @@ class LargeResult:
         if fetching.any():
             number = int(fetching.sum())
             yield seen(work, f"{count(number, 'slow request')} {do(number, 'ask')} for output fields.", fetching)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Which slow requests ask for much, and what else says that answers are large."""
+
+    work: Workload
+    measured: Signals
+    top_k: np.ndarray  # of each slow request; NaN where it is not known
+    large: Mask  # a large top-k
+    requeried: Mask  # a second query for the output fields took long
+    fetching: Mask  # those that can have had the large answers that the metrics show
+    told: Mapping[str, int]  # requests of the context file that return many rows, by their place in it
+    heavy: bool  # the metrics show large answers
+
+    @property
+    def culprits(self) -> Mask:
+        """All of them where the context file says so: it does not tell them apart."""
+        return np.ones(self.work.count, dtype=bool) if self.told else self.large | self.requeried | self.fetching
 
 
 def _fetching(work: Workload) -> Mask:

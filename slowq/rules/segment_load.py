@@ -32,7 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq.contention import contention_finding
+from slowq.contention import Background
 from slowq.facts import Case, Need
 from slowq.findings import Outcome, Remedy
 from slowq.rule import About, threshold
@@ -153,9 +153,7 @@ class SegmentLoad:
     )
 
     def check(self, case: Case) -> Outcome:
-        return contention_finding(
-            self.about,
-            case,
+        return Background(
             kinds=("segment_load", "segment_release"),
             triggers=("load", "release", "balance"),
             told=("load", "release", "balance", "scale"),
@@ -165,4 +163,4 @@ class SegmentLoad:
             overlap_share=self.overlap_share,
             concentration=self.concentration,
             track="load_segment",
-        )
+        ).blame(self.about, case)
