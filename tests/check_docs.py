@@ -37,7 +37,8 @@ until = 2026-12-31
 ```
 
 The exit code is 0 when all is kept, 1 when something failed, 2 when the command line or the file is wrong, 3
-when the input is not usable or less of it was understood than `min_coverage`, 70 on a bug in slowq. An
+when the input is not usable or less of it was understood than `min_coverage`, 4 when nothing failed but the
+Prometheus that was asked for could not be used, 70 on a bug in slowq. An
 allowance whose last day has passed fails, with its owner.
 
 With a baseline, limits and causes are held against the patterns that are new or worse alone.

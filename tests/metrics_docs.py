@@ -49,7 +49,7 @@ def text() -> str:
 
 def _versions(source: Source) -> str:
     since, before = (".".join(map(str, version)) if version else "" for version in (source.since, source.before))
-    return f"{since or '2.2'} to {before or 'now'}"
+    return f"{since or '2.2'} to {before}" if before else f"from {since or '2.2'}"
 
 
 if __name__ == "__main__":

@@ -119,8 +119,8 @@ def run(
     """Hold logs against limits, causes and a baseline: for CI.
 
     PATH may also be a report that `slowq analyze --format json` wrote. Exit codes: 0 all is kept; 1 something failed; 2
-    the command line or the policy is wrong; 3 the logs are not usable or too little of them was understood; 70 a bug in
-    slowq.
+    the command line or the policy is wrong; 3 the logs are not usable or too little of them was understood; 4 Prometheus
+    could not be used; 70 a bug in slowq.
     """
     from slowq.config import find, load
 

@@ -85,7 +85,7 @@ Settings = Annotated[
         show_default=False,
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite the FILE of --output.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a FILE that is there.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")]
 
 
