@@ -9,6 +9,8 @@ import numpy.typing as npt
 from slowq.engine.vector.results import Mask
 from slowq.engine.vector.vectors import Offsets
 
+_TAIL_ABOVE, _TAIL_UP_TO = 0.04, 0.1  # measured
+
 
 class Chosen:
     """A mask, counted once, in the forms that the searches want."""
@@ -33,7 +35,12 @@ class Chosen:
 
     @cached_property
     def offsets(self) -> Offsets:
-        return np.flatnonzero(self.mask)
+        """Ascending. NumPy goes without a branch a row through masks of which more than a tenth is marked, three times as fast;
+        one of nearly so many gets a tail that is."""
+        if not _TAIL_ABOVE < self.share <= _TAIL_UP_TO:
+            return np.flatnonzero(self.mask)
+        tail = np.ones(len(self.mask) // 8, dtype=np.bool_)
+        return np.flatnonzero(np.concatenate((self.mask, tail)))[: self.count]
 
     @cached_property
     def _bits(self) -> npt.NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from slowq.engine.vector import BadIndexParam, VectorIndex, Vectors, brute_force, build
+from slowq.engine.vector.masks import Chosen
 from tests.engine.vector.rows import CASES, DENSE, ROWS, Case, queries_of, random_mask, recall, vectors_of
 
 GRAPHS = [case for case in DENSE if case.kind in ("HNSW", "HNSW_SQ", "DISKANN", "AUTOINDEX")]
@@ -56,6 +57,12 @@ def _large() -> tuple[VectorIndex, Vectors, Vectors]:
     rows = Vectors.dense(draw.standard_normal((40000, 8)).astype(np.float32))
     queries = Vectors.dense(draw.standard_normal((30, 8)).astype(np.float32))
     return build("HNSW", "L2", {"M": 8, "efConstruction": 40}, rows), rows, queries
+
+
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.1, 0.9])
+def test_the_offsets_of_a_mask_are_those_of_its_marks(share: float) -> None:
+    mask = random_mask(share, 7003)
+    assert Chosen(mask).offsets.tolist() == [at for at, marked in enumerate(mask.tolist()) if marked]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.02])
