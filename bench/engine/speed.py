@@ -8,7 +8,7 @@
 `unshare` gives it a network of its own: the ports of Milvus and its etcd are fixed. 200,000 rows of 128 dimensions, HNSW with
 M=16 and efConstruction=200; about seven minutes a round on two cores; `--rows 20000 --rounds 1` to try. `--only` names servers.
 Each round starts every server on an empty folder. Of each figure the median of the rounds; *x* is how many times better the
-engine is. Searches use the least ef of a list with recall@10 of 0.95, and behind a filter the least with that behind `price < 10`,
+engine is. Searches use the least ef of a list with recall@10 of 0.95, and behind a filter the least with it behind `price < 10`,
 which leaves a tenth of the rows; *first ef* is the one without a filter.
 """
 

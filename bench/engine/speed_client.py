@@ -191,7 +191,7 @@ def measure_filters(
     found["ef, price < 10"], found["recall, price < 10"] = enough(collection, queries, truth, "price < 10")
     for name, text in texts.items():
         found[name + " ms"] = filtered_ms(found["ef, price < 10"], text)
-    found["recall, price < 10, first ef"] = recall(collection, queries, params(found["ef"]), truth, "price < 10")
+    found["recall, first ef"] = recall(collection, queries, params(found["ef"]), truth, "price < 10")
     found["price < 10, first ef ms"] = filtered_ms(found["ef"], "price < 10")
     for name in ("price < 10", "tag in [100]"):
         found["query " + name + " ms"] = median(partial(query, collection, texts[name]), single, 40, most_s / 2)
