@@ -1,7 +1,8 @@
 """All inputs into batches: in parts, in parallel, in order.
 
 Plain files are cut into parts of PART bytes, whatever the number of workers, so that any number of them gives the same
-batches in the same order. Compressed files and archives are read front to back, one worker a file.
+batches in the same order. Compressed files and archives are read front to back, one worker a file; where there are more
+workers than files, each has a process beside it that unpacks.
 """
 
 import gc
@@ -10,11 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from queue import Queue
-from threading import Thread
-from time import monotonic
 from typing import Any, BinaryIO
 
+from slowq.parsers.ahead import Ahead, members_aside, reason
 from slowq.parsers.envelopes import unwrap
 from slowq.parsers.scan import BLOCK, MAX_LINE, Batch, Scanner
 from slowq.sources import Member, Source, Trouble, members
@@ -83,7 +82,7 @@ def _read_in_parallel(
         for i, source in enumerate(sources):
             descriptor = opened[i]
             if descriptor is None:
-                tasks.append((i, [pool.submit(_source_task, source)]))
+                tasks.append((i, [pool.submit(_source_task, source, len(sources) < jobs)]))
             else:
                 size = os.fstat(descriptor).st_size
                 parts = [(at, min(at + PART, size)) for at in range(0, size or 1, PART)]
@@ -140,8 +139,19 @@ def _is_wrapped(stream: BinaryIO) -> bool:
     return not layers.isdisjoint(("cri", "docker-json", "csv"))
 
 
-def _source_task(source: Source) -> list[File]:
-    return list(_read_source(source, None))
+def _source_task(source: Source, aside: bool) -> list[File]:
+    return list(_read_source(source, None, aside=aside and _is_packed(source)))
+
+
+def _is_packed(source: Source) -> bool:
+    """Whether it is a file with something to unpack; what is no file can be read but once."""
+    if source.size is None:
+        return False
+    try:
+        first = next(members(source), None)
+        return not (isinstance(first, Member) and first.plain)
+    except DAMAGE:  # whoever reads it will say what it is
+        return False
 
 
 def _part_task(descriptor: int, path: str, start: int, end: int) -> list[File]:
@@ -182,44 +192,39 @@ def _line_start(descriptor: int, at: int) -> int:
 # One source, front to back.
 
 
-def _read_source(source: Source, progress: Progress | None) -> Iterator[File]:
+def _read_source(source: Source, progress: Progress | None, *, aside: bool = False) -> Iterator[File]:
+    """Its logs in order; `aside` leaves the unpacking to a process of its own."""
     path, is_empty = source.path, True
     try:
-        for member in members(source):
+        for member in members_aside(source) if aside else members(source):
             is_empty = False
             if isinstance(member, Trouble):
                 yield File(member.path, None, trouble=member.reason)
             else:
                 path = member.path
-                yield _read_member(member, progress)
+                yield _read_member(member, progress, unpacked=aside)
     except DAMAGE as error:
         # Between two members: the archive itself is damaged.
         is_empty = False
-        yield File(path, None, trouble=_reason(error))
+        yield File(path, None, trouble=reason(error))
     if is_empty:  # an archive of nothing
         yield File(path, source.size)
 
 
-def _read_member(member: Member, progress: Progress | None) -> File:
+def _read_member(member: Member, progress: Progress | None, *, unpacked: bool) -> File:
     file = File(member.path, member.compressed_bytes)
     scanner = Scanner()
-    ahead = None if member.plain or member.path == STDIN else _Ahead(member.stream)
+    ahead = None if member.plain or unpacked or member.path == STDIN else Ahead(member.stream)
     try:
         _scan(ahead.read_into if ahead else member.stream.readinto, scanner, progress)  # type: ignore[attr-defined]
     except DAMAGE as error:
         # What came before the damage is kept.
-        file.trouble = _reason(error)
+        file.trouble = reason(error)
     finally:
         if ahead:
             ahead.close()
     file.batches.append(scanner.finish())
     return file
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
 
 
 def _scan(read_into: ReadInto, scanner: Scanner, progress: Progress | None) -> None:
@@ -260,50 +265,3 @@ def _pass_over_line(read_into: ReadInto, buffer: bytearray, scanner: Scanner) ->
             buffer[: n - line_end] = buffer[line_end:n]
             return n - line_end
         scanner.batch.size_bytes += n
-
-
-class _Ahead:
-    """Unpacks in a thread of its own, a few blocks ahead: decompressors let go of the interpreter lock."""
-
-    BLOCKS = 8
-    # At a quarter of it both threads wait for the lock so often that 1 GiB of .gz takes 1.6 instead of 1.1 s.
-    SIZE = 1 << 20
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._queue: Queue[bytes | Exception] = Queue(self.BLOCKS)
-        self._rest = memoryview(b"")
-        self._closed = self._is_over = False
-        self._thread = Thread(target=self._unpack, daemon=True)
-        self._thread.start()
-
-    def _unpack(self) -> None:
-        try:
-            while not self._closed:
-                chunk = self._stream.read(self.SIZE) or b""
-                self._queue.put(chunk)
-                if not chunk:
-                    return
-        except Exception as error:  # noqa: BLE001 - handed over to the reader, who raises it
-            self._queue.put(error)
-
-    def read_into(self, buffer: memoryview) -> int:
-        if not self._rest and not self._is_over:
-            chunk = self._queue.get()
-            self._is_over = not chunk or isinstance(chunk, Exception)  # nothing more will come
-            if isinstance(chunk, Exception):
-                raise chunk
-            self._rest = memoryview(chunk)
-        n = min(len(buffer), len(self._rest))
-        buffer[:n] = self._rest[:n]
-        self._rest = self._rest[n:]
-        return n
-
-    def close(self) -> None:
-        self._closed = True
-        # After an interrupt the thread may still wait for a pipe in which nothing comes.
-        give_up = monotonic() + 1
-        while self._thread.is_alive() and monotonic() < give_up:
-            if not self._queue.empty():
-                self._queue.get_nowait()
-            self._thread.join(0.001)
