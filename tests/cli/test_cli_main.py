@@ -59,6 +59,18 @@ def test_help_loads_nothing_heavy() -> None:
     assert HEAVY & set(done.stderr.decode().split()) == set()
 
 
+@pytest.mark.parametrize(
+    "left", ["atexit.register(print, 'tidied up')", "threading.Timer(0.2, print, ['tidied up']).start()"]
+)
+def test_the_process_ends_once_exit_handlers_and_threads_are_done(left: str) -> None:
+    code = (
+        f"import atexit, sys, threading\nfrom slowq.__main__ import run\n{left}\nsys.argv = ['slowq', 'bogus']\nrun()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"tidied up\n")
+    assert done.stderr.startswith(b"error: no such command 'bogus'")
+
+
 def test_version(slowq: Any) -> None:
     assert slowq("--version").out == f"slowq {__version__}\n"
 
