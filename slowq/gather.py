@@ -76,14 +76,21 @@ def gather(
     progress: read.Progress | None = None,
     warn: Callable[[str], None] = lambda text: None,
     none_left: Callable[[pd.DataFrame], None] = lambda requests: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Case:
     """Read the logs and join them with the context and the metrics.
 
-    `none_left` is called with all requests where `only` keeps none of them. `seen` are requests that somebody else than
+    `none_left` is called with all requests where `only` keeps none of them, `meanwhile` once while workers read, if there
+    are any: there is time for something that has to be done anyway. `seen` are requests that somebody else than
     Milvus recorded (see `parsers.table.of_rows`), which count in the place of those of the logs. Raises InputError where
     no input can be read, and where no line of them is of Milvus.
     """
-    files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress, _import_tables)) if paths else []
+
+    def import_more() -> None:
+        _import_tables()
+        meanwhile()
+
+    files = list(read.read(find(paths), jobs or os.cpu_count() or 1, progress, import_more)) if paths else []
     for file in files:
         if file.trouble:
             read_before = any(batch.lines for batch in file.batches)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,15 @@ def read_document(
     no_progress: bool = False,
 ) -> dict[str, Any]:
     """The document of everything that is named: logs, context, metrics; as slowq's rules and the user's own see it."""
-    case = read_case(paths, filters, context=context, metrics=metrics, jobs=jobs, no_progress=no_progress)
+    case = read_case(
+        paths,
+        filters,
+        context=context,
+        metrics=metrics,
+        jobs=jobs,
+        no_progress=no_progress,
+        meanwhile=_import_judgement,
+    )
 
     from slowq.report.document import document
     from slowq.rules import ALL
@@ -48,6 +56,18 @@ def read_document(
     with redirect_stdout(sys.stderr):  # where the result alone goes
         diagnosis = diagnose(case, (*ALL, *own.rules), own.unusable)
     return document(case, diagnosis)
+
+
+def _import_judgement() -> None:
+    """What turns a case into a document: 0.06 s, of which there are enough as long as workers read."""
+    import slowq.report.document
+    import slowq.report.events
+    import slowq.report.metrics
+    import slowq.report.series
+    import slowq.report.timeline
+    import slowq.report.workload
+    import slowq.rules
+    import slowq.triage  # noqa: F401
 
 
 def own_rules(path: str | None) -> OwnRules | None:
@@ -124,7 +144,9 @@ def read_case(
     metrics: Ask | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Case:
+    """Logs, context and metrics together; `meanwhile` as `gather` has it."""
     from slowq.gather import gather
 
     hints: list[str] = []  # said once the bar is gone, which takes the lines below it along
@@ -143,6 +165,7 @@ def read_case(
             progress=shown,
             warn=messages.warning,
             none_left=none_left,
+            meanwhile=meanwhile,
         )
     for hint in hints:
         messages.hint(hint)
