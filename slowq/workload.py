@@ -16,6 +16,7 @@ import pandas as pd
 
 from slowq.facts import STEADY_S, Case, CollectionFacts, FieldFacts, Place
 from slowq.findings import Evidence
+from slowq.grouping import rows_of
 
 if TYPE_CHECKING:
     from slowq.filters import Features
@@ -82,6 +83,11 @@ class Workload:
         return unix_s(self.slow["started"])
 
     @cached_property
+    def _life_s(self) -> np.ndarray:
+        """Seconds from start to end, at least a millisecond."""
+        return np.asarray(np.maximum(self.ended_s - self.started_s, 1e-3))
+
+    @cached_property
     def window_s(self) -> float:
         """From the start of the first slow request to the end of the last; 0 where times are unknown."""
         if not self.count or np.isnan(self.ended_s).all() or np.isnan(self.started_s).all():
@@ -115,8 +121,9 @@ class Workload:
         covered_until = np.column_stack([np.concatenate([[0.0], lengths[:-1]]), lengths]).ravel()
         covered_s = np.interp(self.ended_s, merged.ravel(), covered_until)
         covered_s -= np.interp(self.started_s, merged.ravel(), covered_until)
-        life = np.maximum(self.ended_s - self.started_s, 1e-3)
-        return np.asarray(np.nan_to_num(covered_s / life))
+        share: np.ndarray = covered_s / self._life_s
+        share[np.isnan(share)] = 0.0
+        return share
 
     def slower(self, inside: Mask) -> Mask:
         """Those inside that took longer than a usual request outside, of their own pattern where there is one; all where
@@ -148,7 +155,9 @@ class Workload:
         return np.asarray(self._numbered(name)[0] >= 0)
 
     def is_any(self, name: str, values: Sequence[str]) -> Mask:
-        return np.array(self.slow[name].isin(values), dtype=bool)
+        (codes, known), wanted = self._numbered(name), frozenset(values)
+        is_wanted = np.array([*(value in wanted for value in known), False], dtype=bool)
+        return np.asarray(is_wanted[codes])
 
     def of_filter(self, question: Callable[[Features], bool]) -> Mask:
         """Requests whose filter's features answer yes. Each shape is asked once."""
@@ -269,6 +278,22 @@ class Workload:
     def _numbers(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {}
 
+    def groups(self, *names: str) -> list[tuple[tuple[str | None, ...], np.ndarray]]:
+        """The rows of each combination of values of text columns, sorted by value; those whose value is unknown last."""
+        numbers, columns = np.zeros(self.count, dtype="int64"), []
+        for name in names:
+            codes, values = self._numbered(name)
+            columns.append([*values.tolist(), None])
+            numbers = numbers * len(columns[-1]) + np.where(codes < 0, len(values), codes)
+        found = []
+        for number, rows in rows_of(numbers):
+            words = []
+            for values in reversed(columns):
+                number, code = divmod(number, len(values))
+                words.append(values[code])
+            found.append((tuple(reversed(words)), rows))
+        return found
+
     def middle(self, values: np.ndarray, mask: Mask) -> float:
         """The median over the masked requests; NaN for none."""
         chosen = values[mask]
@@ -326,15 +351,24 @@ def logged(events: pd.DataFrame, says: str, value: float | None = None, limit: f
 
 def events_of(case: Case, *kinds: str) -> pd.DataFrame:
     """The events of these kinds that lie in the time of the slow requests; all of them where no time is known."""
-    events = case.events
-    chosen = events[events["what"].isin(kinds)]
+    found: pd.DataFrame = case.events[_is_what(case, *kinds) & _is_beside(case)]
+    return found
+
+
+def _is_what(case: Case, *kinds: str) -> Mask:
+    """Whether each event is of one of these kinds."""
+    what = case.events["what"].cat
+    return np.asarray(np.append(what.categories.isin(kinds), False)[what.codes.to_numpy()])
+
+
+@lru_cache(maxsize=4)
+def _is_beside(case: Case) -> Mask:
+    """Whether each event lies in the time of the slow requests; all do where no time is known."""
     work = of(case)
     if not work.window_s:
-        return chosen
-    at = unix_s(chosen["at"])
-    inside = (at >= np.nanmin(work.started_s)) & (at <= np.nanmax(work.ended_s))
-    found: pd.DataFrame = chosen.loc[inside]
-    return found
+        return np.ones(len(case.events), dtype=bool)
+    at = unix_s(case.events["at"])
+    return np.asarray((at >= np.nanmin(work.started_s)) & (at <= np.nanmax(work.ended_s)))
 
 
 @lru_cache(maxsize=64)
@@ -346,7 +380,8 @@ def spans(case: Case, what: str) -> tuple[np.ndarray, np.ndarray]:
     once for each kind, whoever asks.
     """
     events = case.events
-    chosen = events[((events["what"] == what) & events["state"].isin(["start", "done"])).to_numpy(dtype=bool)]
+    is_chosen = _is_what(case, what) & events["state"].isin(["start", "done"]).to_numpy(dtype=bool)
+    chosen = events.loc[is_chosen, ["at", "state", "subject", "duration_s"]]
     at = unix_s(chosen["at"])
     is_start = (chosen["state"] == "start").to_numpy(dtype=bool)
     subject = pd.factorize(chosen["subject"].fillna(""))[0]

@@ -74,8 +74,9 @@ def traces(rows: Sequence[slow.Rows]) -> ExtensionArray:
     """The trace ids of slow requests, null for none."""
     fixed = joined((one.trace for one in rows), "uint8").reshape(-1, TRACE_WIDTH)
     used = fixed != 0
-    lengths = np.full(len(fixed), TRACE_WIDTH) if used.all() else used.sum(axis=1)
-    data = fixed if used.all() else fixed[used]
+    is_full = bool(used.all())
+    lengths = np.full(len(fixed), TRACE_WIDTH) if is_full else used.sum(axis=1)
+    data = fixed if is_full else fixed[used]
     offsets = np.append(0, np.cumsum(lengths)).astype("int32")
     known = pa.py_buffer(np.packbits(lengths > 0, bitorder="little"))
     raw = pa.Array.from_buffers(pa.binary(), len(fixed), [known, pa.py_buffer(offsets), pa.py_buffer(data)])

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from slowq.facts import STEADY_S
 from slowq.parsers import columns
-from slowq.parsers.evidence import Events
+from slowq.parsers.evidence import Events, Texts
 from slowq.parsers.messages import KNOWN, STEADY_KINDS
 
 _STATES = ("start", "done", "point")
@@ -65,10 +65,10 @@ def _more(events: Sequence[Events], spec: np.ndarray, rows: np.ndarray) -> tuple
     detail.codes[:] = np.array([detail.number(message) for message, _ in KNOWN])[spec]
     at = 0
     for one in events:
-        for row, of, said, by in zip(one.more_row, one.more_collection, one.more_detail, one.more_trace, strict=True):
-            collection.put(at + row, of)
-            detail.put(at + row, said)
-            trace.put(at + row, by)
+        rows_of_more = np.frombuffer(one.more_row, dtype="int64") + at
+        collection.put(rows_of_more, one.more_collection)
+        detail.put(rows_of_more, one.more_detail)
+        trace.put(rows_of_more, one.more_trace)
         at += len(one)
     return collection.column(rows), detail.column(rows), trace.column(rows)
 
@@ -83,10 +83,10 @@ class _Sparse:
     def number(self, text: bytes) -> int:
         return self._numbers.setdefault(text, len(self._numbers))
 
-    def put(self, row: int, text: bytes) -> None:
-        """Set a row; nothing for no text."""
-        if text:
-            self.codes[row] = self.number(text)
+    def put(self, rows: np.ndarray, texts: Texts) -> None:
+        """Set these rows, but for those of no text."""
+        numbers = np.array([self.number(text) if text else -1 for text in texts], dtype="int32")
+        self.codes[rows[numbers >= 0]] = numbers[numbers >= 0]
 
     def column(self, rows: np.ndarray) -> pd.Categorical:
         """The rows as text, in which what is no UTF-8 is replaced."""

@@ -18,6 +18,7 @@ import pandas as pd
 
 from slowq.facts import Pattern, Place
 from slowq.filters import Shape, Shapes
+from slowq.grouping import rows_of
 
 _CLASS_BOUNDS = (1, 10, 100, 1_000, 10_000)
 _CLASS_NAMES = ("1", "2-10", "11-100", "101-1000", "1001-10000", ">10000")
@@ -106,11 +107,17 @@ def class_name(value: float) -> str:
 
 def _groups(keys: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Each row's group number, and each group's first row."""
-    combined = np.zeros(len(keys[0]), dtype="int64")
+    combined, values = np.zeros(len(keys[0]), dtype="int64"), 1
     for key in keys:
-        combined, _ = pd.factorize(combined * (int(key.max(initial=0)) + 2) + (key.astype("int64") + 1))
-    _, first = np.unique(combined, return_index=True)
-    return combined, first
+        width = int(key.max(initial=0)) + 2
+        if values * width > np.iinfo("int64").max:
+            combined, distinct = pd.factorize(combined)
+            values = len(distinct)
+        combined, values = combined * width + (key.astype("int64") + 1), values * width
+    group, distinct = pd.factorize(combined)
+    first = np.empty(len(distinct), dtype="int64")
+    first[group[::-1]] = np.arange(len(group))[::-1]  # of a group's rows the first is the last that is put there
+    return group, first
 
 
 def _fingerprint(row: pd.Series, shape_texts: list[str]) -> str:
@@ -153,11 +160,9 @@ def _patterns(
     requests: pd.DataFrame, codes: np.ndarray, ids: pd.Index, prints: Mapping[str, str]
 ) -> tuple[Pattern, ...]:
     durations = requests["duration_s"].to_numpy()
-    order = np.argsort(codes, kind="stable")
-    bounds = np.searchsorted(codes[order], np.arange(len(ids) + 1))
     found = []
-    for i, one in enumerate(ids):
-        rows = order[bounds[i] : bounds[i + 1]]
+    for code, rows in rows_of(codes):
+        one = ids[code]
         slowest = requests.iloc[rows[np.argmax(np.nan_to_num(durations[rows]))]]
         found.append(
             Pattern(

@@ -74,13 +74,12 @@ def _spans(case: Case, what: str, points: np.ndarray, first: float, last: float)
     starts, ends = workload.spans(case, what)
     spans = np.column_stack([np.concatenate([starts, points]), np.concatenate([ends, points])])
     spans = np.clip(spans[(spans[:, 1] >= first) & (spans[:, 0] <= last)], first, last)
-    merged: list[list[float]] = []
-    for start, end in spans[np.argsort(spans[:, 0], kind="stable")].tolist():
-        if merged and start - merged[-1][1] < _APART * (last - first):
-            merged[-1][1] = max(merged[-1][1], end)
-        else:
-            merged.append([start, end])
-    return np.array(merged).reshape(-1, 2)
+    starts, ends = spans[np.argsort(spans[:, 0], kind="stable")].T
+    until = np.maximum.accumulate(ends)  # no span before a gap ends behind it
+    gaps = np.flatnonzero(starts[1:] - until[:-1] >= _APART * (last - first))
+    if not len(starts):
+        return np.zeros((0, 2))
+    return np.column_stack([starts[np.append(0, gaps + 1)], until[np.append(gaps, len(until) - 1)]])
 
 
 def _iso(moment_s: float) -> str | None:

@@ -122,17 +122,11 @@ def collections(case: Case) -> dict[str, Any]:
     """The slow requests of each collection, those with most slow seconds first; the rest together as "other"."""
     from slowq.parsers.patterns import summary
 
-    slow = workload.of(case).slow
-    named = [slow[name].astype(object).where(slow[name].notna(), None) for name in ("database", "collection")]
-    groups = slow["duration_s"].groupby(named, dropna=False, sort=True)
+    work = workload.of(case)
+    durations = work.number("duration_s")
     each: list[dict[str, Any]] = [
-        {
-            "database": database if isinstance(database, str) else None,
-            "collection": name if isinstance(name, str) else None,
-            "count": len(durations),
-            "duration_s": summary(durations.to_numpy()),
-        }
-        for (database, name), durations in groups
+        {"database": database, "collection": name, "count": len(rows), "duration_s": summary(durations[rows])}
+        for (database, name), rows in work.groups("database", "collection")
     ]
     each.sort(key=lambda one: -one["duration_s"].get("sum", 0.0))
     rest = each[MOST_COLLECTIONS:]

@@ -36,7 +36,7 @@ def _timeline(work: Workload, finding: Finding) -> dict[str, Any]:
     rows = rows[np.argsort(work.started_s[rows], kind="stable")]
     return {
         "rule": finding.rule,
-        "requests": [_request(work, int(row), is_culprit=bool(culprits[row])) for row in rows],
+        "requests": _requests(work, rows, culprits),
         "left_out": {"culprits": int(culprits.sum()) - len(held), "victims": int(victims.sum()) - len(waited)},
     }
 
@@ -53,17 +53,19 @@ def _slowest(work: Workload, mask: Mask, most: int, beside: np.ndarray | None = 
     return np.concatenate([first, work.slowest(rows[covered < workload.VICTIM_SHARE], most - len(first))])
 
 
-def _request(work: Workload, row: int, *, is_culprit: bool) -> dict[str, Any]:
-    slow = work.slow
-    nq, collection = work.nq[row], slow["collection"].iloc[row]
-    return {
-        "start": iso(work.started_s[row]),
-        "end": iso(work.ended_s[row]),
-        "role": "culprit" if is_culprit else "victim",
-        "pattern": str(slow["pattern"].iloc[row]),
-        "kind": str(slow["kind"].iloc[row]),
-        "collection": collection if isinstance(collection, str) else None,
-        "nq": None if np.isnan(nq) else int(nq),
-        "path": str(slow["path"].iloc[row]),
-        "line": int(slow["line"].iloc[row]),
-    }
+def _requests(work: Workload, rows: np.ndarray, culprits: Mask) -> list[dict[str, Any]]:
+    words = work.slow[["pattern", "kind", "collection", "path", "line"]].iloc[rows].astype(object)
+    return [
+        {
+            "start": iso(work.started_s[row]),
+            "end": iso(work.ended_s[row]),
+            "role": "culprit" if culprits[row] else "victim",
+            "pattern": str(pattern),
+            "kind": str(kind),
+            "collection": collection if isinstance(collection, str) else None,
+            "nq": None if np.isnan(work.nq[row]) else int(work.nq[row]),
+            "path": str(path),
+            "line": int(line),
+        }
+        for row, pattern, kind, collection, path, line in zip(rows, *(words[name] for name in words), strict=True)
+    ]

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from slowq.facts import Case
+from slowq.grouping import rows_of
 
 MOST = 50
 _COLUMNS = ("nq", "top_k", "vector_bytes", "search_params", "output_fields", "consistency", "duration_s")
@@ -30,21 +31,26 @@ def workload(case: Case) -> list[dict[str, Any]]:
     seconds = max(1e-3, (requests["at"].max() - requests["started"].min()).total_seconds())
     wanted = [one.id for one in case.patterns[:MOST]]
     # Rows by their numbers: frames of their own for each pattern would copy all columns of a million requests.
-    groups = {str(name): rows for name, rows in requests.groupby("pattern", observed=True).indices.items()}
+    names, codes = requests["pattern"].cat.categories, requests["pattern"].cat.codes.to_numpy()
+    groups = {str(names[code]): (code, rows) for code, rows in rows_of(codes) if code >= 0}
     columns = requests[[*_COLUMNS]]
     kept = _stretch(requests)
+    of_kept = pd.Series(codes, requests.index)[kept.index].to_numpy()
+    took_ms = np.round(requests["duration_s"][kept.index].to_numpy(dtype="float64") * 1e3).astype("int64")
+    at_ms = np.round((kept - kept.min()).to_numpy() * 1e3).astype("int64")
     from_s, to_s = (float(kept.min()), float(kept.max())) if len(kept) else (0.0, 0.0)
     span = {"from_s": round(from_s, 3), "seconds": round(to_s - from_s, 3)}
     return [
-        _entry(one, rows, seconds) | {"arrivals": span | _arrivals(rows, kept)}
-        for one, rows in ((one, columns.iloc[groups[one]]) for one in wanted if one in groups)
+        _entry(one, columns.iloc[rows], seconds)
+        | {"arrivals": span | _arrivals(len(rows), at_ms[of_kept == code], took_ms[of_kept == code])}
+        for one, (code, rows) in ((one, groups[one]) for one in wanted if one in groups)
     ]
 
 
 def _stretch(requests: pd.DataFrame) -> pd.Series:
     """Seconds, from the first request on, at which those requests started that are kept: consecutive ones, with most
     seconds of duration among them."""
-    known = requests[requests["started"].notna() & requests["duration_s"].notna()]
+    known = requests[["started", "duration_s"]].dropna()
     seconds = (known["started"] - requests["started"].min()).dt.total_seconds()
     started: pd.Series = seconds.sort_values(kind="stable")
     if len(started) <= MOST_ARRIVALS:
@@ -55,14 +61,11 @@ def _stretch(requests: pd.DataFrame) -> pd.Series:
     return kept
 
 
-def _arrivals(rows: pd.DataFrame, kept: pd.Series) -> dict[str, Any]:
+def _arrivals(of: int, at_ms: np.ndarray, took_ms: np.ndarray) -> dict[str, Any]:
     """`ms` holds "gap+took" of each request, in milliseconds: since the pattern's last one came, at first since from_s."""
-    own = kept[kept.index.isin(rows.index)]
-    at = np.round((own - kept.min()).to_numpy() * 1e3).astype("int64")
-    took = np.round(rows["duration_s"].loc[own.index].to_numpy(dtype="float64") * 1e3).astype("int64")
-    said = [f"{gap}+{ms}" for gap, ms in zip(np.diff(at, prepend=0).tolist(), took.tolist(), strict=True)]
+    said = [f"{gap}+{ms}" for gap, ms in zip(np.diff(at_ms, prepend=0).tolist(), took_ms.tolist(), strict=True)]
     lines = [" ".join(said[begin : begin + _A_LINE]) for begin in range(0, len(said), _A_LINE)]
-    return {"kept": len(said), "of": len(rows), "ms": lines}
+    return {"kept": len(said), "of": of, "ms": lines}
 
 
 def _entry(pattern: str, rows: pd.DataFrame, seconds: float) -> dict[str, Any]:
