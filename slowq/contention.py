@@ -268,8 +268,8 @@ def ran(case: Case, kinds: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         one = workload.spans(case, kind)
         starts.append(one[0])
         ends.append(one[1])
-    points = case.events[case.events["what"].isin(kinds) & (case.events["state"] == "point")]
-    moments = workload.unix_s(points["at"])
+    is_point = case.events["what"].isin(kinds) & (case.events["state"] == "point")
+    moments = workload.unix_s(case.events.loc[is_point, "at"])
     return np.concatenate([*starts, moments]), np.concatenate([*ends, moments + STEADY_S])
 
 
