@@ -83,11 +83,6 @@ class Workload:
         return unix_s(self.slow["started"])
 
     @cached_property
-    def _life_s(self) -> np.ndarray:
-        """Seconds from start to end, at least a millisecond."""
-        return np.asarray(np.maximum(self.ended_s - self.started_s, 1e-3))
-
-    @cached_property
     def window_s(self) -> float:
         """From the start of the first slow request to the end of the last; 0 where times are unknown."""
         if not self.count or np.isnan(self.ended_s).all() or np.isnan(self.started_s).all():
@@ -121,7 +116,7 @@ class Workload:
         covered_until = np.column_stack([np.concatenate([[0.0], lengths[:-1]]), lengths]).ravel()
         covered_s = np.interp(self.ended_s, merged.ravel(), covered_until)
         covered_s -= np.interp(self.started_s, merged.ravel(), covered_until)
-        share: np.ndarray = covered_s / self._life_s
+        share: np.ndarray = covered_s / np.maximum(self.ended_s - self.started_s, 1e-3)
         share[np.isnan(share)] = 0.0
         return share
 
@@ -155,9 +150,7 @@ class Workload:
         return np.asarray(self._numbered(name)[0] >= 0)
 
     def is_any(self, name: str, values: Sequence[str]) -> Mask:
-        (codes, known), wanted = self._numbered(name), frozenset(values)
-        is_wanted = np.array([*(value in wanted for value in known), False], dtype=bool)
-        return np.asarray(is_wanted[codes])
+        return np.array(self.slow[name].isin(values), dtype=bool)
 
     def of_filter(self, question: Callable[[Features], bool]) -> Mask:
         """Requests whose filter's features answer yes. Each shape is asked once."""
