@@ -364,12 +364,18 @@ def _load(made: Prepared, stop: threading.Event) -> None:
 
 
 def _stall(made: Prepared, pause_ticks: Callable[[bool], None], whole: float, stop: threading.Event) -> None:
-    """Lets the tick go on when it has stood still for long enough, in the middle of the turn or later."""
+    """Lets the tick go on when it has stood still for long enough, and for half of the turn."""
     now = time.monotonic()
     if made.stalled_since_s is None:
         hold_ticks(made, pause_ticks)
     stop.wait(max(whole / 2, (made.stalled_since_s or now) + made.setup.stall_s - now))
     hold_ticks(made, pause_ticks, held=False)
+
+
+def stand_still(made: Prepared, whole: float) -> None:
+    """Waits until what is left of a stall is a turn of so many seconds: its requests wait from the first to the last."""
+    if made.stalled_since_s is not None:
+        time.sleep(max(0.0, made.stalled_since_s + made.setup.stall_s - whole - time.monotonic()))
 
 
 def make_cold(made: Prepared) -> None:

@@ -18,7 +18,7 @@ from slowq.facts import Context
 from slowq.repro import milvus
 from slowq.repro.arrivals import Replay, replay
 from slowq.repro.milvus import Milvus, MilvusTarget, collection_name, ended_as_interrupted
-from slowq.repro.prepare import Prepared, asking, beside, connect, hold_ticks, make_cold, prepare
+from slowq.repro.prepare import Prepared, asking, beside, connect, hold_ticks, make_cold, prepare, stand_still
 from slowq.repro.requests import Clients, Load
 from slowq.repro.scenario import Setup
 from slowq.repro.stats import Round
@@ -234,6 +234,7 @@ def _turn(
     with asking(target.uri, "the set-up was released and loaded"):
         if arm.setup.cold:
             make_cold(made)
+    stand_still(made, seconds)
     due = arm.replay.due if arm.replay else None
     load = Load(target.uri, made.name, arm.setup, seconds, seed, due, options.token)
     with target.watching(), beside(made, target.pause_ticks, seconds):

@@ -120,9 +120,7 @@ class Setup:
     compacts: bool = False  # the segments of another collection are compacted, again and again
     loads: bool = False  # another collection is loaded and released, again and again
     cold: bool = False  # released and loaded before each round, its pages dropped
-    stall_s: float = (
-        0.0  # how long the time tick stands still, from the end of a round to the middle of the next or later
-    )
+    stall_s: float = 0.0  # how long the time tick stands still, from the end of a round to the end of the next or later
     other_collections: int = 0  # loaded beside it, each with as many partitions by key
     # the server
     nodes: int = 1
