@@ -2,7 +2,7 @@
 
 from slowq.repro.scenario import Remedy, Scenario, Setup
 
-_TERMS = 80  # Milvus 2.3.5 refuses a tree that is 100 messages deep, and a chain is as deep as it is long
+_TERMS = 80
 _CHAIN = " or ".join(f"(owner == {number} and price < {number % 90})" for number in range(_TERMS))
 
 SCENARIO = Scenario(
