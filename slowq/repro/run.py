@@ -17,8 +17,9 @@ from slowq.errors import ServerError, SlowqError, UsageError
 from slowq.facts import Context
 from slowq.repro import milvus
 from slowq.repro.arrivals import Replay, replay
+from slowq.repro.beside import beside, hold_ticks, stand_still
 from slowq.repro.milvus import Milvus, MilvusTarget, collection_name, ended_as_interrupted
-from slowq.repro.prepare import Prepared, asking, beside, connect, hold_ticks, make_cold, prepare, stand_still
+from slowq.repro.prepare import Prepared, asking, connect, make_cold, prepare
 from slowq.repro.requests import Clients, Load
 from slowq.repro.scenario import Setup
 from slowq.repro.stats import Round

@@ -35,6 +35,7 @@ from slowq.contention import Background
 from slowq.facts import Case, Need
 from slowq.findings import Outcome, Remedy
 from slowq.rule import About, threshold
+from slowq.snippets import COMPACT
 
 REMEDIES = (
     Remedy(
@@ -43,10 +44,7 @@ REMEDIES = (
         because="A compaction that you start at night leaves little for the automatic one to do by day.",
         cost="A scheduled job to maintain.",
         verify="`slowq analyze` finds no compaction interval over the busy hours.",
-        snippet="""\
-job = client.compact(collection_name=$collection)
-print(client.get_compaction_state(job))
-""",
+        snippet=COMPACT,
         since=(2, 4, 0),
     ),
     Remedy(

@@ -44,6 +44,7 @@ from slowq.facts import Case, Need, SegmentFacts
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.snippets import COMPACT
 from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
 
@@ -104,10 +105,7 @@ client.search(
         because="Fewer segments mean fewer searches, reduces and fallbacks to brute force for each request.",
         cost="CPU, disk and object storage traffic for the compaction and the index builds after it.",
         verify="Segments per million rows fall (utility.get_query_segment_info); so does the p95.",
-        snippet="""\
-job = client.compact(collection_name=$collection)
-print(client.get_compaction_state(job))
-""",
+        snippet=COMPACT,
         since=(2, 4, 0),
     ),
     Remedy(

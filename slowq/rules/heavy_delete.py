@@ -47,6 +47,7 @@ from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
 from slowq.signals import Signals
+from slowq.snippets import COMPACT
 from slowq.wording import percent
 from slowq.workload import Mask, Workload, logged, seen, stated
 
@@ -83,10 +84,7 @@ client.drop_partition(collection_name=$collection, partition_name="p2025_08")
         because="Compaction writes the segments anew without the deleted rows, and the index is built without them.",
         cost="CPU, disk and object storage traffic for compaction and index building.",
         verify="milvus_querynode_entity_num falls to the number of live rows, and the p95 with it.",
-        snippet="""\
-job = client.compact(collection_name=$collection)
-print(client.get_compaction_state(job))
-""",
+        snippet=COMPACT,
         since=(2, 4, 0),
     ),
     Remedy(

@@ -39,6 +39,7 @@ from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.snippets import CLUSTER
 from slowq.wording import count, do
 from slowq.workload import seen, stated
 
@@ -126,11 +127,10 @@ client.search(
             "everything once. Worth it above a million entities."
         ),
         verify="milvus_querynode_segment_prune_ratio rises for the collection.",
-        snippet="""\
-# milvus.yaml: queryNode.enableSegmentPrune: true; schema: is_clustering_key=True on one scalar field
-job = client.compact(collection_name=$collection, is_clustering=True)
-print(client.get_compaction_state(job))
-""",
+        snippet=(
+            "# milvus.yaml: queryNode.enableSegmentPrune: true; schema: is_clustering_key=True on one scalar field\n"
+            + CLUSTER
+        ),
         since=(2, 4, 7),
     ),
     Remedy(

@@ -40,6 +40,7 @@ from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
+from slowq.snippets import COMPACT
 from slowq.wording import count, do, percent
 from slowq.workload import seen
 
@@ -141,10 +142,7 @@ client.load_collection(collection_name=$collection)
         because="Every segment is searched with the full ef or nprobe, so half the segments are half the work.",
         cost="Compaction and index building cost CPU for a while; do it off peak.",
         verify="milvus_querynode_segment_num of the collection falls, and the duration with it.",
-        snippet="""\
-job = client.compact(collection_name=$collection)
-print(client.get_compaction_state(job))
-""",
+        snippet=COMPACT,
         since=(2, 4, 0),
     ),
 )

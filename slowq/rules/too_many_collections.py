@@ -39,6 +39,7 @@ from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.snippets import COMPACT
 from slowq.workload import stated
 
 REMEDIES = (
@@ -95,10 +96,7 @@ client.create_collection(
         because="Each segment is searched, reduced and balanced on its own.",
         cost="CPU and object storage traffic; off peak.",
         verify="milvus_querynode_segment_num falls.",
-        snippet="""\
-job = client.compact(collection_name=$collection)
-print(client.get_compaction_state(job))
-""",
+        snippet=COMPACT,
         since=(2, 4, 0),
     ),
     Remedy(

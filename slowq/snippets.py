@@ -1,0 +1,16 @@
+"""Code that the remedies of several rules tell the user to run."""
+
+_WHICH = """\
+# With pymilvus 2.5.2 or newer, a Milvus from before December 2024
+# compacts every collection (PR #38096): use pymilvus 2.4 there.
+"""
+
+COMPACT = f"""\
+{_WHICH}job = client.compact(collection_name=$collection)
+print(client.get_compaction_state(job))
+"""
+
+CLUSTER = f"""\
+{_WHICH}job = client.compact(collection_name=$collection, is_clustering=True)
+print(client.get_compaction_state(job))
+"""
