@@ -43,7 +43,7 @@ allowance whose last day has passed fails, with its owner.
 
 With a baseline, limits and causes are held against the patterns that are new or worse alone.
 `--update-baseline` drops what is gone and lowers numbers, and never takes in what is new or worse; with
-`--accept-new` it does.
+`--accept-new` it does, and what it takes in does not fail.
 
 | output | flag |
 |---|---|

@@ -143,15 +143,17 @@ def run(
     earlier = _earlier(remembered, may_be_new=update_baseline and accept_new) if remembered else None
     document = _document(paths or [], kept, context, source, own, jobs, no_progress)
 
-    from slowq.policy import judge
+    from slowq.policy import judge, updated
 
-    judgement = judge(document, asked, earlier, _today())
+    later = updated(document, earlier, grow=accept_new) if update_baseline and earlier is not None else None
+    accepted = later if accept_new and later is not None else earlier  # what is taken in is neither new nor worse
+    judgement = judge(document, asked, accepted, _today())
     _refuse_too_little(document, asked.min_coverage)
     for path, content in _files(document, judgement, json_, markdown, sarif, junit, gitlab):
         with opened(path, force=force) as stream:
             stream.write(content)
-    if update_baseline and remembered is not None and earlier is not None:
-        _update(remembered, document, earlier, grow=accept_new)
+    if remembered is not None and later is not None:
+        _write_baseline(remembered, later)
     _show(document, judgement, github=github)
     return code_of_broken(document) or (GATE_FAILED if judgement.failed else 0) or code_of_server(source)
 
@@ -241,10 +243,9 @@ def _earlier(path: str, *, may_be_new: bool) -> Baseline:
     raise UsageError(f"{path!r} is neither a baseline nor a report of slowq")
 
 
-def _update(path: str, document: Document, earlier: Baseline, *, grow: bool) -> None:
-    from slowq.policy import BASELINE, updated
+def _write_baseline(path: str, kept: Baseline) -> None:
+    from slowq.policy import BASELINE
 
-    kept = updated(document, earlier, grow=grow)
     with opened(path, force=True) as stream:
         stream.write(_json({"slowq_baseline": BASELINE, "patterns": dict(sorted(kept.items()))}))
     messages.hint(f"{path} holds {len(kept):,} patterns now")
