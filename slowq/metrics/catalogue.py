@@ -273,6 +273,12 @@ QUANTITIES: tuple[Quantity, ...] = (
     _counter(
         "deleted", "rows deleted", "rows", _plain("milvus_proxy_delete_vectors_count"), parts={**_COLLECTION, **_NODE}
     ),
+    _counter(
+        "deletes_consumed",
+        "rows that were deleted, or replaced by an upsert, as the data nodes take them in",
+        "rows",
+        _plain("milvus_datanode_msg_rows_count", msg_type="delete"),
+    ),
     _counter("sent_bytes", "bytes of results sent to clients", "bytes", _plain("milvus_proxy_send_bytes_count")),
     # What lies in the query nodes.
     _gauge(

@@ -111,8 +111,12 @@ def _build(made: Prepared, stop: threading.Event) -> None:
 
 def _compact(made: Prepared, stop: threading.Event) -> None:
     """Clustering compactions, which write the whole collection anew each time, one a shard. The last ones are waited for."""
-    setup = replace(Setup(), rows=80_000, dim=128, shards=6, clustering_key="owner")
+    setup = replace(Setup(), rows=80_000, dim=128, shards=6, clustering_key="owner", index="FLAT", index_params={})
+    is_new = f"{made.name}_compact" not in made.beside
     name = _other(made, "compact", setup)
+    if is_new:
+        index(made.client, name, setup)  # in versions before PR #36581 (2024) only what has one is compacted
+        wait_indexed(made.client, name)
     while not stop.is_set():
         compact(made.client, name, is_clustering=True)
 

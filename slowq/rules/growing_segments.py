@@ -174,6 +174,11 @@ class GrowingSegments:
         "share of small segments from which a collection counts as fragmented; small is below "
         "dataCoord.segment.smallProportion 0.5 of the maximum size",
     )
+    many_small: int = threshold(
+        8,
+        "small segments from which they can be what is slow: a search takes one task for each segment, so that merging fewer "
+        "saves less than what the cores of a node do at once",
+    )
     growing_work_share: float = threshold(
         0.5,
         "share of the time on segments that growing ones take, from which they are most of the work",
@@ -209,7 +214,7 @@ class GrowingSegments:
             for number, limit, words in (
                 (segments.growing or 0, float(self.many_growing), "growing"),
                 (unfinished, max(self.unindexed_share * sealed, 1.0), "not indexed"),
-                (segments.small or 0, max(self.small_share * sealed, 2.0), "small"),
+                (segments.small or 0, max(self.small_share * sealed, float(self.many_small)), "small"),
             ):
                 if number >= limit:
                     many = True

@@ -22,8 +22,9 @@ How we tell
 
     The metrics are milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num (2.4.14+),
     milvus_datacoord_l0_delete_entries_num (2.4.12+) and milvus_querynode_apply_bf_latency; a backlog of a fifth of the
-    loaded rows says that compaction is behind. The slow log itself has
-    no line for deletes or upserts, so that without one of these the rule answers skipped.
+    loaded rows says that compaction is behind. How much is deleted is counted by the proxy, and where it does not (2.3.5)
+    by the data nodes, milvus_datanode_msg_rows_count. The slow log itself has no line for deletes or upserts, so that
+    without one of these the rule answers skipped.
 
 Not this when
     Rows are only inserted (growing_segments). Compaction runs at its usual hour without a backlog (compaction). All
@@ -134,13 +135,18 @@ ABOUT = About(
         Need(
             what="the backlog of deletes",
             how_to_supply=(
-                "Give --metrics with milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num "
-                "and milvus_datacoord_l0_delete_entries_num."
+                "Give --metrics with milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num, "
+                "milvus_datacoord_l0_delete_entries_num and, for how much is deleted, milvus_datanode_msg_rows_count."
             ),
         ),
     ),
     remedies=REMEDIES,
 )
+
+
+# The same rows as two places count them: the proxy does not in every version (2.3.5 counts no deletes).
+_CHANGED = (("deleted", "upserted"), ("deletes_consumed",))
+_SAID = {"deleted": "deleted", "upserted": "upserted", "deletes_consumed": "deleted or replaced"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ class HeavyDelete:
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
-        changed = float(np.nansum([measured.rate("deleted"), measured.rate("upserted")]))
+        changed = _changed_per_s(measured)
         backlog = workload.events_of(case, "delete_backlog")
         deletes = workload.events_of(case, "delete")
         rate = case.context.observations.get("deletes_per_s")
@@ -222,9 +228,10 @@ class HeavyDelete:
             (events["what"] == "delete") & (events["duration_s"] >= self.deletes_per_s)
         )
         at = workload.unix_s(events.loc[beside.to_numpy(dtype=bool), "at"])
-        starts, ends = signals.of(case).spans(self.deletes_per_s, "deleted", "upserted")
+        spans = [signals.of(case).spans(self.deletes_per_s, *names) for names in _CHANGED]
         # Of what says the same every second only the first line of ten seconds is kept.
-        starts, ends = np.concatenate([starts, at]), np.concatenate([ends, at + STEADY_S])
+        starts = np.concatenate([at, *(one for one, _ in spans)])
+        ends = np.concatenate([at + STEADY_S, *(one for _, one in spans)])
         inside = work.covered_share(starts, ends) >= workload.VICTIM_SHARE
         # Outside the slow log holds the slowest alone: few of them are no measure for the many inside.
         denser = density(case, work.share(inside), starts, ends) >= self.concentration
@@ -240,10 +247,10 @@ class HeavyDelete:
         if rate:
             says = f"{rate:,.0f} rows are deleted each second."
             evidence.append(stated(case, "observations.deletes_per_s", says, rate, self.deletes_per_s))
-        for name in ("deleted", "upserted"):
+        for name, words in _SAID.items():
             changed = measured.rate(name)
             if changed >= self.deletes_per_s:
-                says = f"{changed:,.0f} rows are {name} each second."
+                says = f"{changed:,.0f} rows are {words} each second."
                 evidence.append(measured.says(name, says, changed, self.deletes_per_s))
         waiting = self._backlog_share(measured)
         if waiting >= self.backlog_share:
@@ -257,6 +264,12 @@ class HeavyDelete:
             says = f"{_times(len(backlog))} a segment had gathered so many deletes that it had to be compacted."
             evidence.append(logged(backlog, says, len(backlog)))
         return evidence
+
+
+def _changed_per_s(measured: Signals) -> float:
+    """Rows that are deleted or upserted each second; 0 where nothing tells."""
+    proxy, consumed = ([measured.rate(name) for name in names] for names in _CHANGED)
+    return float(np.nanmax([np.nansum(proxy), *consumed]))
 
 
 def _overlap(work: Workload, slowed: Mask | None) -> list[Evidence]:

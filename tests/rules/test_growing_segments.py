@@ -50,6 +50,13 @@ def test_few_large_indexed_segments_clear_it() -> None:
     assert "few, large and indexed" in cleared(GrowingSegments().check(case(SLOW, facts=fine)))
 
 
+def test_a_few_small_segments_are_too_few_to_be_slow() -> None:
+    fine = counted("{sealed: 7, growing: 0, indexed: 7, small: 7}")
+    assert "few, large and indexed" in cleared(GrowingSegments().check(case(SLOW, facts=fine)))
+    many = counted("{sealed: 8, growing: 0, indexed: 8, small: 8}")
+    assert "8 segments of products are small." in says(fired(GrowingSegments().check(case(SLOW, facts=many))))
+
+
 def test_without_counts_or_signs_of_writing_the_rule_cannot_judge() -> None:
     assert "growing, small or not indexed" in needs(GrowingSegments().check(case(SLOW)))[0]
 

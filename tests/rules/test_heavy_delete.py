@@ -97,3 +97,13 @@ def test_deletes_that_wait_for_compaction_make_it_surer() -> None:
     assert (some.confidence, many_more.confidence) == (0.36, 0.55)
     assert "wait to be compacted" not in says(some)
     assert "90,000 deletes wait to be compacted, beside 100,000 rows that are loaded." in says(many_more)
+
+
+def test_deletes_are_counted_by_the_data_nodes_where_the_proxy_does_not_and_never_twice() -> None:
+    usual = many(10, search(-60, took=5.0), every=7)
+    rates, before = {"deletes_consumed": 2500.0}, {"deletes_consumed": 0.0}
+    found = fired(HeavyDelete().check(case(usual, SPIKE, metrics=measured(rates, before, window=(90.0, 110.0)))))
+    assert found.explains_s == 30.0
+    assert "2,500 rows are deleted or replaced each second." in says(found)
+    few = {"deleted": 600.0, "deletes_consumed": 600.0}
+    assert "few rows were deleted" in cleared(HeavyDelete().check(case(SLOW, metrics=measured(few))))

@@ -48,7 +48,7 @@ def test_growing_segments_beside_which_searches_wait_for_tsafe_are_not_what_is_s
     waiting = {**GROWING, "wait_tsafe": (5.8, 2.0)}
     facts = """
 collections:
-  - {name: products, segments: {sealed: 2, growing: 1, indexed: 2, small: 2}}
+  - {name: products, segments: {sealed: 8, growing: 1, indexed: 8, small: 8}}
 """
     strong = many(40, search(took=6.0, consistency="Strong"), every=1.0)
     found = diagnose(with_metrics(waiting, strong, facts=facts))
