@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import numpy as np
-
 from slowq.errors import ServerError
 from slowq.repro.data import draw
-from slowq.repro.prepare import Prepared, compact, create, delete_keys, index, insert, said, wait_indexed
+from slowq.repro.prepare import Prepared, compact, create, delete_keys, fill, index, insert, said, wait_indexed
 from slowq.repro.scenario import Setup
 
 
@@ -87,21 +85,23 @@ def _delete(made: Prepared, stop: threading.Event) -> None:
         stop.wait(max(0.0, due - time.monotonic()))
 
 
-def _other(made: Prepared, kind: str, setup: Setup) -> str:
+def _other(made: Prepared, kind: str, setup: Setup, *, indexed: bool = False) -> str:
     """A second collection for work beside; made once."""
     name = f"{made.name}_{kind}"
     if name not in made.beside:
         made.beside.append(name)
         create(made.client, name, setup)
-        insert(made.client, name, setup, draw(setup, setup.rows, made.seed))
-        made.client.flush(name)
+        fill(made.client, name, setup, draw(setup, setup.rows, made.seed))
+        if indexed:
+            index(made.client, name, setup)
+            wait_indexed(made.client, name)
     return name
 
 
 def _build(made: Prepared, stop: threading.Event) -> None:
     """One build a shard. The last ones are waited for: they would disturb whose turn is next."""
     graph = {"M": 30, "efConstruction": 360}
-    setup = replace(Setup(), rows=8_000, dim=128, columns=(), shards=4, index="HNSW", index_params=graph)
+    setup = replace(Setup(), rows=8_000, dim=128, columns=(), segments=1, shards=4, index="HNSW", index_params=graph)
     name = _other(made, "build", setup)
     while not stop.is_set():
         index(made.client, name, setup)
@@ -110,29 +110,20 @@ def _build(made: Prepared, stop: threading.Event) -> None:
 
 
 def _compact(made: Prepared, stop: threading.Event) -> None:
-    """Clustering compactions, which write the whole collection anew each time, one a shard. The last ones are waited for."""
-    setup = replace(Setup(), rows=80_000, dim=128, shards=6, clustering_key="owner", index="FLAT", index_params={})
-    is_new = f"{made.name}_compact" not in made.beside
-    name = _other(made, "compact", setup)
-    if is_new:
-        index(made.client, name, setup)  # in versions before PR #36581 (2024) only what has one is compacted
-        wait_indexed(made.client, name)
+    """Clustering compactions, which write the whole collection anew each time, one a shard. The last ones are waited for.
+
+    It has an index, since Milvus before PR #36581 (2024) compacts no collection that has none.
+    """
+    setup = replace(
+        Setup(), rows=80_000, dim=128, segments=1, shards=6, clustering_key="owner", index="FLAT", index_params={}
+    )
+    name = _other(made, "compact", setup, indexed=True)
     while not stop.is_set():
         compact(made.client, name, is_clustering=True)
 
 
 def _load(made: Prepared, stop: threading.Event) -> None:
-    setup = replace(Setup(), rows=150_000, dim=128, segments=20)
-    name = f"{made.name}_load"
-    if name not in made.beside:
-        made.beside.append(name)
-        create(made.client, name, setup)
-        rows = draw(setup, setup.rows, made.seed)
-        for part in np.array_split(np.arange(len(rows)), setup.segments):
-            insert(made.client, name, setup, rows.part(int(part[0]), int(part[-1]) + 1))
-            made.client.flush(name)
-        index(made.client, name, setup)
-        wait_indexed(made.client, name)
+    name = _other(made, "load", replace(Setup(), rows=150_000, dim=128, segments=20), indexed=True)
     while not stop.is_set():
         made.client.load_collection(name)
         made.client.release_collection(name)

@@ -98,10 +98,7 @@ def prepare(client: Any, name: str, setup: Setup, seed: int) -> Prepared:
     create(client, name, setup)
     rows = draw(setup, setup.rows, seed)
     made.rows.append(rows)
-    for part in np.array_split(np.arange(len(rows)), max(1, setup.segments)):
-        if len(part):
-            insert(client, name, setup, rows.part(int(part[0]), int(part[-1]) + 1))
-            client.flush(name)
+    fill(client, name, setup, rows)
     if setup.clustering_key:
         compact(client, name, is_clustering=True)  # sorts the rows into segments by the key
     index(client, name, setup)
@@ -169,6 +166,14 @@ def create(client: Any, name: str, setup: Setup) -> None:
     client.create_collection(name, schema=schema, num_shards=setup.shards, consistency_level="Bounded", **given)
     for number in range(0 if setup.partition_key else setup.partitions):
         client.create_partition(name, f"part_{number}")
+
+
+def fill(client: Any, name: str, setup: Setup, rows: Rows) -> None:
+    """As many sealed segments as the set-up has, for each shard."""
+    for part in np.array_split(np.arange(len(rows)), max(1, setup.segments)):
+        if len(part):
+            insert(client, name, setup, rows.part(int(part[0]), int(part[-1]) + 1))
+            client.flush(name)
 
 
 def insert(client: Any, name: str, setup: Setup, rows: Rows, *, upsert: bool = False) -> None:

@@ -32,21 +32,24 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import Case, Need, SegmentFacts
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.facts import Case, EventFacts, Need, SegmentFacts
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.snippets import COMPACT
 from slowq.wording import count, do, percent
-from slowq.workload import logged, stated
+from slowq.workload import Workload, logged, stated
 
 REMEDIES = (
     Remedy(
@@ -189,27 +192,43 @@ class GrowingSegments:
     )
 
     def check(self, case: Case) -> Outcome:
-        work, measured = workload.of(case), signals.of(case)
-        scanned = measured.growing_share
-        waits = _waits(measured, scanned, self.hardly_any_work)
-        unindexed = workload.events_of(case, "no_index_search")
-        growing = workload.events_of(case, "growing_redundant", "insert", "flush")
-        counted = [(c, c.segments) for c in case.context.collections if c.segments != SegmentFacts()]
-        told = case.context.pattern.get("only_while_writing")
-        writes = case.context.observations.get("writes_per_s")
-        if (
-            not len(unindexed)
-            and not len(growing)
-            and not counted
-            and told is None
-            and not writes
-            and np.isnan(scanned)
-        ):
+        seen = _seen(case)
+        if not seen.judges:
             return Skipped(self.about.needs)
-        evidence = []
-        many = False
-        for c, segments in counted:
-            sealed, key = segments.sealed or 0, f"{c.key}.segments"
+        counted = [*self._counted(case)]
+        waits = _waits(seen.measured, seen.scanned, self.hardly_any_work)
+        busy = bool(seen.scanned >= self.growing_work_share) and not waits
+        if not counted and not seen.writing and not len(seen.unindexed) and not busy:
+            return Clear("segments are few, large and indexed, and nothing is written")
+        heavy = seen.work.share(heavy_requests(seen.work))
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.2,
+                signs=[
+                    (bool(len(seen.unindexed)), 0.45),
+                    (bool(counted), 0.5),
+                    (bool(seen.only_while_writing), 0.35),
+                    (len(seen.growing) >= 5, 0.15),
+                    (bool(seen.imported and case.context.pattern.get("only_after")), 0.2),
+                    (seen.writes_per_s > 0, 0.1),
+                    (busy, 0.65),
+                ],
+                against=[
+                    (bool(seen.scanned < self.hardly_any_work) or waits, 0.6),
+                    (seen.only_while_writing is False, 0.6),
+                    (heavy > 0.5 and not busy, 0.5),
+                ],
+            ),
+            summary="Rows that are newly written lie in segments without an index, and every search scans them.",
+            evidence=[*counted, *self._evidence(case, seen)],
+        )
+
+    def _counted(self, case: Case) -> Iterator[Evidence]:
+        """What the context file's counts of segments say, where they are many."""
+        for c in case.context.collections:
+            segments, sealed = c.segments, c.segments.sealed or 0
             unfinished = sealed - (segments.indexed if segments.indexed is not None else sealed)
             for number, limit, words in (
                 (segments.growing or 0, float(self.many_growing), "growing"),
@@ -217,79 +236,71 @@ class GrowingSegments:
                 (segments.small or 0, max(self.small_share * sealed, float(self.many_small)), "small"),
             ):
                 if number >= limit:
-                    many = True
-                    evidence.append(
-                        stated(
-                            case,
-                            key,
-                            f"{count(number, 'segment')} of {c.name or 'the collection'} {do(number, 'are')} {words}.",
-                            number,
-                            limit,
-                        )
-                    )
-        if told:
-            evidence.append(stated(case, "pattern.only_while_writing", "Searches are slow only while data is written."))
-        if writes:
-            evidence.append(
-                stated(case, "observations.writes_per_s", f"{writes:,.0f} rows are written each second.", writes)
+                    says = f"{count(number, 'segment')} of {c.name or 'the collection'} {do(number, 'are')} {words}."
+                    yield stated(case, f"{c.key}.segments", says, number, limit)
+
+    def _evidence(self, case: Case, seen: _Seen) -> Iterator[Evidence]:
+        if seen.only_while_writing:
+            yield stated(case, "pattern.only_while_writing", "Searches are slow only while data is written.")
+        if seen.writes_per_s:
+            says = f"{seen.writes_per_s:,.0f} rows are written each second."
+            yield stated(case, "observations.writes_per_s", says, seen.writes_per_s)
+        if number := len(seen.unindexed):
+            says = f"{count(number, 'line')} {do(number, 'say')} that segments without an index were searched."
+            yield logged(seen.unindexed, says, number)
+        if number := len(seen.growing):
+            says = (
+                f"{count(number, 'line')} of the same time {do(number, 'show')} rows being written or growing segments."
             )
-        if len(unindexed):
-            evidence.append(
-                logged(
-                    unindexed,
-                    f"{count(len(unindexed), 'line')} {do(len(unindexed), 'say')} that segments without an index were searched.",
-                    len(unindexed),
-                )
-            )
-        if len(growing):
-            evidence.append(
-                logged(
-                    growing,
-                    f"{count(len(growing), 'line')} of the same time {do(len(growing), 'show')} "
-                    "rows being written or growing segments.",
-                    len(growing),
-                )
-            )
-        imported = [event for event in case.context.events if event.what == "import"]
-        evidence += [stated(case, f"{event.key}.what", "Data was imported.") for event in imported]
-        if scanned >= self.growing_work_share:
-            evidence.append(
-                measured.says(
-                    "segment",
-                    f"Growing segments take {percent(scanned)} of the time that is spent on segments.",
-                    scanned,
-                    self.growing_work_share,
-                )
-            )
-        busy = bool(scanned >= self.growing_work_share) and not waits
-        if not many and not told and not len(unindexed) and not len(growing) and not writes and not busy:
-            return Clear("segments are few, large and indexed, and nothing is written")
-        return fact(
-            self.about,
-            case,
-            confidence=confidence(
-                0.2,
-                signs=[
-                    (bool(len(unindexed)), 0.45),
-                    (many, 0.5),
-                    (bool(told), 0.35),
-                    (len(growing) >= 5, 0.15),
-                    (bool(imported and case.context.pattern.get("only_after")), 0.2),
-                    ((writes or 0) > 0, 0.1),
-                    (busy, 0.65),
-                ],
-                against=[
-                    (bool(scanned < self.hardly_any_work) or waits, 0.6),
-                    (told is False, 0.6),
-                    (work.share(heavy_requests(work)) > 0.5 and not busy, 0.5),
-                ],
-            ),
-            summary="Rows that are newly written lie in segments without an index, and every search scans them.",
-            evidence=evidence,
-        )
+            yield logged(seen.growing, says, number)
+        for event in seen.imported:
+            yield stated(case, f"{event.key}.what", "Data was imported.")
+        if seen.scanned >= self.growing_work_share:
+            says = f"Growing segments take {percent(seen.scanned)} of the time that is spent on segments."
+            yield seen.measured.says("segment", says, seen.scanned, self.growing_work_share)
 
 
-def _waits(measured: signals.Signals, scanned: float, hardly_any: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a case shows of writing, and of what is written."""
+
+    work: Workload
+    measured: Signals
+    unindexed: pd.DataFrame  # lines that segments without an index were searched
+    growing: pd.DataFrame  # lines of rows being written, and of growing segments
+    imported: Sequence[EventFacts]
+    has_counts: bool  # the context file counts segments
+    only_while_writing: bool | None
+    writes_per_s: float
+    scanned: float  # share of the time on segments that growing ones take; NaN where it is not measured
+
+    @property
+    def writing(self) -> bool:
+        return bool(self.only_while_writing or self.writes_per_s or len(self.growing))
+
+    @property
+    def judges(self) -> bool:
+        """Whether anything speaks of it, for or against."""
+        told = self.has_counts or self.only_while_writing is not None
+        return told or self.writing or bool(len(self.unindexed)) or not np.isnan(self.scanned)
+
+
+def _seen(case: Case) -> _Seen:
+    context, measured = case.context, signals.of(case)
+    return _Seen(
+        workload.of(case),
+        measured,
+        workload.events_of(case, "no_index_search"),
+        workload.events_of(case, "growing_redundant", "insert", "flush"),
+        [event for event in context.events if event.what == "import"],
+        any(c.segments != SegmentFacts() for c in context.collections),
+        context.pattern.get("only_while_writing"),
+        context.observations.get("writes_per_s") or 0.0,
+        measured.growing_share,
+    )
+
+
+def _waits(measured: Signals, scanned: float, hardly_any: float) -> bool:
     """Whether searches wait for tSafe, beside which the time on growing segments is hardly any. Writing causes both."""
     waited = measured.phase("wait_tsafe")
     on_segments = np.nansum([measured.phase("scalar_filter"), measured.phase("vector_search")])
