@@ -31,6 +31,7 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,12 +41,13 @@ import pandas as pd
 from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
+from slowq.facts import Case, Need, RequestFacts
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.wording import count, do, duration, percent
-from slowq.workload import logged, seen, stated
+from slowq.workload import Mask, Workload, logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -192,138 +194,124 @@ class ConsistencyWait:
     )
 
     def check(self, case: Case) -> Outcome:
-        work, measured = workload.of(case), signals.of(case)
-        waiting = measured.phase("wait_tsafe")
-        parked = workload.events_of(case, "tsafe_parked")
-        wait_s = case.context.observations.get("wait_tsafe_s")
-        known = work.is_known("consistency")
-        if not known.any() and not len(parked) and wait_s is None and np.isnan(waiting):
+        shown = self._seen(case)
+        if not shown.judges:
             return Skipped(self.about.needs)
-        strict = work.is_any("consistency", ["Strong"]) | (
-            work.is_any("consistency", ["Session"]) & (self._lag(work) < self.strong_lag_s)
-        )
-        waits = bool(waiting >= self.waiting_share)
-        if not strict.any() and not len(parked) and not (wait_s or 0) >= self.usual_strong_wait_s and not waits:
+        work, measured, strict = shown.work, shown.measured, shown.strict
+        waits = bool(shown.waiting >= self.waiting_share)
+        told = (shown.wait_s or 0) >= self.usual_strong_wait_s
+        if not strict.any() and not len(shown.parked) and not told and not waits:
             return Clear("no slow request ran with Strong consistency or a fresh session guarantee")
-        weaker = known & ~strict
-        culprits = strict if strict.any() else np.ones(work.count, dtype=bool)
         share = work.share(strict)
-        late = workload.events_of(case, "timetick_slow", "mq_slow", "tsafe_wait", "tsafe_lag")
-        writes = workload.events_of(case, "insert", "flush")
-        evidence = []
-        if strict.any():
-            evidence.append(
-                seen(
-                    work,
-                    f"{int(strict.sum()):,} of {count(work.count, 'slow request')} ran with Strong or a fresh session "
-                    f"guarantee ({percent(share)} of the slow time).",
-                    strict,
-                    share,
-                )
-            )
-        if waits:
-            evidence.append(
-                measured.says(
-                    "wait_tsafe",
-                    f"Searches wait {duration(measured.mean('wait_tsafe'))} for tSafe, {percent(waiting)} of their time.",
-                    waiting,
-                    self.waiting_share,
-                )
-            )
-        evidence += self._waits(case, parked, wait_s, late, writes)
-        contrast = [
-            request
-            for request in case.context.requests
-            if request.consistency in ("Strong", None) and request.duration_s and request.fast_duration_s
-        ]
-        jump_s = max(
-            [r.duration_s - r.fast_duration_s for r in contrast if r.duration_s and r.fast_duration_s] or [0.0]
-        )
-        evidence += [
-            stated(
-                case,
-                f"{r.key}.fast_duration_s",
-                f"The same request takes {duration(r.fast_duration_s or 0)} at other times and "
-                f"{duration(r.duration_s or 0)} here.",
-                r.duration_s,
-                r.fast_duration_s,
-            )
-            for r in contrast
-        ]
-        asked_strong = any(request.consistency == "Strong" for request in contrast)
+        weaker = work.is_known("consistency") & ~strict
+        jump_s = max([slow_s - fast_s for _, slow_s, fast_s in shown.contrast] or [0.0])
+        asked_strong = any(request.consistency == "Strong" for request, _, _ in shown.contrast)
         return finding(
             self.about,
             case,
-            culprits,
+            strict if strict.any() else np.ones(work.count, dtype=bool),
             confidence=confidence(
                 0.4 if strict.any() else 0.3,
                 signs=[
-                    (bool(len(late)), 0.35),
-                    (bool(len(writes)), 0.15),
+                    (bool(len(shown.late)), 0.35),
+                    (bool(len(shown.writes)), 0.15),
                     (bool(strict.any() and weaker.any() and share > 0.8), 0.25),
-                    (bool(len(parked)), 0.7),
-                    ((wait_s or 0) >= self.usual_strong_wait_s, 0.6),
+                    (bool(len(shown.parked)), 0.7),
+                    (told, 0.6),
                     (asked_strong and jump_s >= 0.5 * TICK_S, 0.5),
                     (waits, 0.5),
                 ],
                 against=[
                     # A guarantee in the future is a matter of clocks, and no level helps.
                     (work.share(work.number("guarantee_lag_s") <= -self.strong_lag_s) > 0.5, 0.5),
-                    (bool(waiting < self.hardly_waiting), 0.7),
+                    (bool(shown.waiting < self.hardly_waiting), 0.7),
                     # With Bounded a wait means that the stream lags by more than its 5 s.
                     (not strict.any() and bool(measured.highest("consume_lag") >= GRACEFUL_S), 0.4),
                     (bool(strict.any()) and share < 0.3, 0.5),
                     (work.share(heavy_requests(work)) > 0.5, 0.5),
-                    (case.context.observations.get("writes_per_s") == 0 and not len(parked), 0.3),
+                    (case.context.observations.get("writes_per_s") == 0 and not len(shown.parked), 0.3),
                 ],
             ),
-            summary="Searches wait until the newest writes are visible before they begin: "
-            + (
-                f"{percent(share)} of the slow time is spent by requests with Strong consistency."
-                if strict.any()
-                else "the log shows them parked."
-                if len(parked)
-                else f"they wait {duration(measured.mean('wait_tsafe') if waits else wait_s or 0)} for tSafe."
-            ),
-            evidence=evidence,
+            summary=f"Searches wait until the newest writes are visible before they begin: {self._who(shown, share)}",
+            evidence=[*self._evidence(case, shown, share)],
             names={"level": "Strong"},
             with_victims=False,
         )
 
-    def _lag(self, work: workload.Workload) -> np.ndarray:
-        return np.asarray(np.nan_to_num(np.abs(work.number("guarantee_lag_s")), nan=np.inf))
+    def _seen(self, case: Case) -> _Seen:
+        work, measured = workload.of(case), signals.of(case)
+        lag_s = np.nan_to_num(np.abs(work.number("guarantee_lag_s")), nan=np.inf)
+        fresh = work.is_any("consistency", ["Session"]) & (lag_s < self.strong_lag_s)
+        return _Seen(
+            work,
+            measured,
+            work.is_any("consistency", ["Strong"]) | fresh,
+            measured.phase("wait_tsafe"),
+            case.context.observations.get("wait_tsafe_s"),
+            workload.events_of(case, "tsafe_parked"),
+            workload.events_of(case, "timetick_slow", "mq_slow", "tsafe_wait", "tsafe_lag"),
+            workload.events_of(case, "insert", "flush"),
+            [
+                (one, one.duration_s, one.fast_duration_s)
+                for one in case.context.requests
+                if one.consistency in ("Strong", None) and one.duration_s and one.fast_duration_s
+            ],
+        )
 
-    def _waits(
-        self, case: Case, parked: pd.DataFrame, wait_s: float | None, late: pd.DataFrame, writes: pd.DataFrame
-    ) -> list[Evidence]:
-        evidence = []
-        if len(parked):
-            longest = float(np.nan_to_num(parked["duration_s"].max()))
-            evidence.append(
-                logged(
-                    parked,
-                    f"Requests were parked until the node's time passed their guarantee, up to {duration(longest)}.",
-                    longest,
-                )
+    def _who(self, shown: _Seen, share: float) -> str:
+        if shown.strict.any():
+            return f"{percent(share)} of the slow time is spent by requests with Strong consistency."
+        if len(shown.parked):
+            return "the log shows them parked."
+        waits = bool(shown.waiting >= self.waiting_share)
+        wait_s = shown.measured.mean("wait_tsafe") if waits else shown.wait_s or 0
+        return f"they wait {duration(wait_s)} for tSafe."
+
+    def _evidence(self, case: Case, shown: _Seen, share: float) -> Iterator[Evidence]:
+        work, measured, strict = shown.work, shown.measured, shown.strict
+        if strict.any():
+            says = (
+                f"{int(strict.sum()):,} of {count(work.count, 'slow request')} ran with Strong or a fresh session "
+                f"guarantee ({percent(share)} of the slow time)."
             )
-        if wait_s is not None:
-            evidence.append(
-                stated(
-                    case,
-                    "observations.wait_tsafe_s",
-                    f"Searches wait {duration(wait_s)} for tSafe.",
-                    wait_s,
-                    self.usual_strong_wait_s,
-                )
-            )
-        if len(late):
-            evidence.append(
-                logged(
-                    late,
-                    f"{count(len(late), 'line')} of the same time {do(len(late), 'say')} that the time tick or the queue lags.",
-                    len(late),
-                )
-            )
-        if len(writes):
-            evidence.append(logged(writes, "Data was written at the same time."))
-        return evidence
+            yield seen(work, says, strict, share)
+        if shown.waiting >= self.waiting_share:
+            waited_s = measured.mean("wait_tsafe")
+            says = f"Searches wait {duration(waited_s)} for tSafe, {percent(shown.waiting)} of their time."
+            yield measured.says("wait_tsafe", says, shown.waiting, self.waiting_share)
+        if len(shown.parked):
+            longest = float(np.nan_to_num(shown.parked["duration_s"].max()))
+            says = f"Requests were parked until the node's time passed their guarantee, up to {duration(longest)}."
+            yield logged(shown.parked, says, longest)
+        if (wait_s := shown.wait_s) is not None:
+            says = f"Searches wait {duration(wait_s)} for tSafe."
+            yield stated(case, "observations.wait_tsafe_s", says, wait_s, self.usual_strong_wait_s)
+        if number := len(shown.late):
+            says = f"{count(number, 'line')} of the same time {do(number, 'say')} that the time tick or the queue lags."
+            yield logged(shown.late, says, number)
+        if len(shown.writes):
+            yield logged(shown.writes, "Data was written at the same time.")
+        for request, slow_s, fast_s in shown.contrast:
+            says = f"The same request takes {duration(fast_s)} at other times and {duration(slow_s)} here."
+            yield stated(case, f"{request.key}.fast_duration_s", says, slow_s, fast_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a case shows of consistency, and of the wait that it costs."""
+
+    work: Workload
+    measured: Signals
+    strict: Mask  # slow requests with Strong, or with a session guarantee close to now
+    waiting: float  # share of a search's time; NaN where it is not measured
+    wait_s: float | None  # as the context file says
+    parked: pd.DataFrame
+    late: pd.DataFrame  # lines that the time tick or the queue lags
+    writes: pd.DataFrame
+    contrast: Sequence[tuple[RequestFacts, float, float]]  # as the context file says: seconds now, and at other times
+
+    @property
+    def judges(self) -> bool:
+        """Whether anything speaks of it, for or against."""
+        known = self.work.is_known("consistency").any()
+        return bool(known or len(self.parked) or self.wait_s is not None or not np.isnan(self.waiting))
