@@ -198,9 +198,8 @@ class ConsistencyWait:
         if not shown.judges:
             return Skipped(self.about.needs)
         work, measured, strict = shown.work, shown.measured, shown.strict
-        waits = bool(shown.waiting >= self.waiting_share)
         told = (shown.wait_s or 0) >= self.usual_strong_wait_s
-        if not strict.any() and not len(shown.parked) and not told and not waits:
+        if not strict.any() and not len(shown.parked) and not told and not shown.waits:
             return Clear("no slow request ran with Strong consistency or a fresh session guarantee")
         share = work.share(strict)
         weaker = work.is_known("consistency") & ~strict
@@ -219,7 +218,7 @@ class ConsistencyWait:
                     (bool(len(shown.parked)), 0.7),
                     (told, 0.6),
                     (asked_strong and jump_s >= 0.5 * TICK_S, 0.5),
-                    (waits, 0.5),
+                    (shown.waits, 0.5),
                 ],
                 against=[
                     # A guarantee in the future is a matter of clocks, and no level helps.
@@ -232,7 +231,7 @@ class ConsistencyWait:
                     (case.context.observations.get("writes_per_s") == 0 and not len(shown.parked), 0.3),
                 ],
             ),
-            summary=f"Searches wait until the newest writes are visible before they begin: {self._who(shown, share)}",
+            summary=f"Searches wait until the newest writes are visible before they begin: {_who(shown, share)}",
             evidence=[*self._evidence(case, shown, share)],
             names={"level": "Strong"},
             with_victims=False,
@@ -241,12 +240,14 @@ class ConsistencyWait:
     def _seen(self, case: Case) -> _Seen:
         work, measured = workload.of(case), signals.of(case)
         lag_s = np.nan_to_num(np.abs(work.number("guarantee_lag_s")), nan=np.inf)
+        waiting = measured.phase("wait_tsafe")
         fresh = work.is_any("consistency", ["Session"]) & (lag_s < self.strong_lag_s)
         return _Seen(
             work,
             measured,
             work.is_any("consistency", ["Strong"]) | fresh,
-            measured.phase("wait_tsafe"),
+            waiting,
+            bool(waiting >= self.waiting_share),
             case.context.observations.get("wait_tsafe_s"),
             workload.events_of(case, "tsafe_parked"),
             workload.events_of(case, "timetick_slow", "mq_slow", "tsafe_wait", "tsafe_lag"),
@@ -258,15 +259,6 @@ class ConsistencyWait:
             ],
         )
 
-    def _who(self, shown: _Seen, share: float) -> str:
-        if shown.strict.any():
-            return f"{percent(share)} of the slow time is spent by requests with Strong consistency."
-        if len(shown.parked):
-            return "the log shows them parked."
-        waits = bool(shown.waiting >= self.waiting_share)
-        wait_s = shown.measured.mean("wait_tsafe") if waits else shown.wait_s or 0
-        return f"they wait {duration(wait_s)} for tSafe."
-
     def _evidence(self, case: Case, shown: _Seen, share: float) -> Iterator[Evidence]:
         work, measured, strict = shown.work, shown.measured, shown.strict
         if strict.any():
@@ -275,7 +267,7 @@ class ConsistencyWait:
                 f"guarantee ({percent(share)} of the slow time)."
             )
             yield seen(work, says, strict, share)
-        if shown.waiting >= self.waiting_share:
+        if shown.waits:
             waited_s = measured.mean("wait_tsafe")
             says = f"Searches wait {duration(waited_s)} for tSafe, {percent(shown.waiting)} of their time."
             yield measured.says("wait_tsafe", says, shown.waiting, self.waiting_share)
@@ -304,6 +296,7 @@ class _Seen:
     measured: Signals
     strict: Mask  # slow requests with Strong, or with a session guarantee close to now
     waiting: float  # share of a search's time; NaN where it is not measured
+    waits: bool  # and that is a main part of it
     wait_s: float | None  # as the context file says
     parked: pd.DataFrame
     late: pd.DataFrame  # lines that the time tick or the queue lags
@@ -315,3 +308,12 @@ class _Seen:
         """Whether anything speaks of it, for or against."""
         known = self.work.is_known("consistency").any()
         return bool(known or len(self.parked) or self.wait_s is not None or not np.isnan(self.waiting))
+
+
+def _who(shown: _Seen, share: float) -> str:
+    if shown.strict.any():
+        return f"{percent(share)} of the slow time is spent by requests with Strong consistency."
+    if len(shown.parked):
+        return "the log shows them parked."
+    wait_s = shown.measured.mean("wait_tsafe") if shown.waits else shown.wait_s or 0
+    return f"they wait {duration(wait_s)} for tSafe."

@@ -146,7 +146,6 @@ ABOUT = About(
 
 # The same rows as two places count them: the proxy does not in every version (2.3.5 counts no deletes).
 _CHANGED = (("deleted", "upserted"), ("deletes_consumed",))
-_SAID = {"deleted": "deleted", "upserted": "upserted", "deletes_consumed": "deleted or replaced"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ class HeavyDelete:
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
-        changed = _changed_per_s(measured)
+        changed = float(np.nansum([*_changed(measured).values()]))
         backlog = workload.events_of(case, "delete_backlog")
         deletes = workload.events_of(case, "delete")
         rate = case.context.observations.get("deletes_per_s")
@@ -247,9 +246,9 @@ class HeavyDelete:
         if rate:
             says = f"{rate:,.0f} rows are deleted each second."
             evidence.append(stated(case, "observations.deletes_per_s", says, rate, self.deletes_per_s))
-        for name, words in _SAID.items():
-            changed = measured.rate(name)
+        for name, changed in _changed(measured).items():
             if changed >= self.deletes_per_s:
+                words = "deleted or replaced" if name == "deletes_consumed" else name
                 says = f"{changed:,.0f} rows are {words} each second."
                 evidence.append(measured.says(name, says, changed, self.deletes_per_s))
         waiting = self._backlog_share(measured)
@@ -266,10 +265,10 @@ class HeavyDelete:
         return evidence
 
 
-def _changed_per_s(measured: Signals) -> float:
-    """Rows that are deleted or upserted each second; 0 where nothing tells."""
-    proxy, consumed = ([measured.rate(name) for name in names] for names in _CHANGED)
-    return float(np.nanmax([np.nansum(proxy), *consumed]))
+def _changed(measured: Signals) -> dict[str, float]:
+    """Rows that change each second, by quantity, from the place that counts more of them; NaN where nothing tells."""
+    counted = [{name: measured.rate(name) for name in names} for names in _CHANGED]
+    return max(counted, key=lambda one: float(np.nansum([*one.values()])))
 
 
 def _overlap(work: Workload, slowed: Mask | None) -> list[Evidence]:

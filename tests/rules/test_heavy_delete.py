@@ -105,5 +105,8 @@ def test_deletes_are_counted_by_the_data_nodes_where_the_proxy_does_not_and_neve
     found = fired(HeavyDelete().check(case(usual, SPIKE, metrics=measured(rates, before, window=(90.0, 110.0)))))
     assert found.explains_s == 30.0
     assert "2,500 rows are deleted or replaced each second." in says(found)
+    rates, before = {"deleted": 2500.0, **rates}, {"deleted": 0.0, **before}
+    both = fired(HeavyDelete().check(case(usual, SPIKE, metrics=measured(rates, before, window=(90.0, 110.0)))))
+    assert says(both).count("2,500 rows are") == 1
     few = {"deleted": 600.0, "deletes_consumed": 600.0}
     assert "few rows were deleted" in cleared(HeavyDelete().check(case(SLOW, metrics=measured(few))))
