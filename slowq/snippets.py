@@ -1,8 +1,9 @@
 """Code that the remedies of several rules tell the user to run."""
 
 _WHICH = """\
-# With pymilvus 2.5.2 or newer, a Milvus from before December 2024 compacts
-# every collection (PR #38096): Collection(name).compact() of pymilvus 2.4 does not.
+# With pymilvus 2.5.2 or newer, a Milvus from before December 2024
+# compacts every collection (PR #38096); Collection(name).compact()
+# of pymilvus 2.4 does not.
 """
 
 COMPACT = f"""\
