@@ -34,6 +34,7 @@ LEFT_OUT = (
 )
 SERIES = "milvus_.*|knowhere_.*|process_.*|go_gc_duration_seconds.*|go_goroutines|go_memstats_heap_inuse_bytes|up"
 LOG_TIME = re.compile(r"^\[(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}) \+00:00\]")
+INDEX_BUILD = "index builder task schedule"  # datacoord/index_builder.go, a line a second while one waits or goes on
 SLOW_LINE = re.compile(r'\["(?:Search|Query|HybridSearch) slow"\]')
 
 PROMETHEUS_YML = f"""\
@@ -141,7 +142,7 @@ class Lab:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             time.sleep(4)
-            if "index builder task schedule" not in self.log_between(time.time() - 4, time.time()):
+            if INDEX_BUILD not in self.log_between(time.time() - 4, time.time()):
                 return
 
     def log_between(self, start: float, end: float) -> str:

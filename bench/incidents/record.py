@@ -28,7 +28,7 @@ from typing import Any, cast
 
 from pymilvus import MilvusException, connections
 
-from bench.incidents.lab import SLOW_LINE, Lab, write_log, write_metrics
+from bench.incidents.lab import INDEX_BUILD, SLOW_LINE, Lab, write_log, write_metrics
 from bench.incidents.load import Answer, alone, drive
 from bench.incidents.machine import Machine, load_average
 from bench.incidents.scenarios import SCENARIOS
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 class DisturbedError(Exception):
-    """What was recorded is not what its label says: others took the CPU, or slow lines are there or missing."""
+    """What was recorded is not what its label says: others took the CPU, an index was built, slow lines are missing."""
 
 
 def record(lab: Lab, name: str, scenario: Scenario, out: Path, most_others: float) -> None:
@@ -90,6 +90,8 @@ def record(lab: Lab, name: str, scenario: Scenario, out: Path, most_others: floa
     slow = sum(bool(SLOW_LINE.search(line)) for line in log.splitlines())
     if bool(slow) != (scenario.cause not in (None, "outside_milvus")):
         raise DisturbedError(f"the log has {slow} slow lines; choose another --strength. {_figures(answers)}")
+    if scenario.fault is None and INDEX_BUILD in log:
+        raise DisturbedError("an index was built meanwhile, as after a compaction that Milvus began by itself")
     write_log(out / "logs", log)
     write_metrics(out / "prometheus_range.json.gz", lab.metrics_between(start - BEFORE_S, end))
     truth = {
