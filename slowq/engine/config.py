@@ -47,6 +47,7 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "queryNode.grouping.enabled": True,
     "queryNode.grouping.maxNQ": 1000,
     "queryNode.grouping.topKMergeRatio": 20.0,
+    "queryNode.mmap.scalarField": False,
     "queryNode.mmap.vectorField": True,
     "queryNode.mmap.vectorIndex": False,
     "queryNode.scheduler.maxReadConcurrentRatio": 1.0,
@@ -59,6 +60,7 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "queryNode.segcore.interimIndex.indexBuildRatio": 0.1,
     "queryNode.segcore.interimIndex.nlist": 128,
     "queryNode.segcore.interimIndex.nprobe": 16,
+    "queryNode.segcore.tieredStorage.warmup.scalarField": "sync",
     "queryNode.segcore.tieredStorage.warmup.vectorIndex": "sync",
     "quotaAndLimits.limits.maxGroupSize": 10,
     "quotaAndLimits.limits.maxQueryResultWindow": 16384,
@@ -68,6 +70,7 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "proxy.replicaSelectionPolicy": ("look_aside", "round_robin"),
     "queryNode.scheduler.scheduleReadPolicy.name": ("fifo", "user-task-polling"),
+    "queryNode.segcore.tieredStorage.warmup.scalarField": ("sync", "async", "disable"),
     "queryNode.segcore.tieredStorage.warmup.vectorIndex": ("sync", "async", "disable"),
 }
 # Where -1 is no mistake, and means no limit.

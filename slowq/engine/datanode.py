@@ -181,9 +181,14 @@ class DataNode:
         return segment
 
     def _opened(self, collection: Collection, stored: StoredSegment) -> Segment:
-        configured = self._config.flag("queryNode.mmap.vectorField")
-        mapped = frozenset(one.name for one in collection.vectors if collection.mmap(one, configured))
-        segment = segment_of(collection, stored, self._objects.read_rows(collection, stored, mapped=mapped))
+        scalars, vectors = map(self._config.flag, ("queryNode.mmap.scalarField", "queryNode.mmap.vectorField"))
+        mapped = frozenset(
+            one.name
+            for one in collection.fields
+            if not one.primary and collection.mmap(one, vectors if one.is_vector else scalars)
+        )
+        cold = self._config.text("queryNode.segcore.tieredStorage.warmup.scalarField") == "disable"
+        segment = segment_of(collection, stored, self._objects.read_rows(collection, stored, mapped=mapped, cold=cold))
         if stored.deleted:
             segment.deleted.add(self._objects.read_deleted(collection.id, stored.id, stored.rows))
         return segment

@@ -1,4 +1,5 @@
-"""The object folder: one folder a segment, with `scalars.parquet`, the vectors of each field, and its indexes.
+"""The object folder: one folder a segment, with `scalars.parquet`, the vectors of each field, and its indexes; and, while
+it is loaded, the scalar fields that are mapped.
 
 Files appear under their name only when they are whole (written beside, synced, renamed); what no meta row names is
 removed at the next start. A file that is damaged makes an error that names it, and the rest stays readable: the meta store
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from slowq.engine.meta import StoredDelta, StoredSegment
 from slowq.engine.rows import TIMESTAMP, Rows, arrow_type, keys_of
 from slowq.engine.scalar import ScalarIndex
 from slowq.engine.schema import DYNAMIC, Collection, IndexSpec
-from slowq.engine.vector import DamagedError, VectorIndex, Vectors, read_array, write_array
+from slowq.engine.vector import DamagedError, MappedFile, VectorIndex, Vectors, read_array, write_array
 
 SCALARS = "scalars.parquet"
+MAPPED = "scalars.mapped"
 
 
 class Objects:
@@ -65,8 +67,11 @@ class Objects:
             shutil.rmtree(making, ignore_errors=True)
             raise StoreError(f"Cannot write {final}: {error.strerror or error}") from error
 
-    def read_rows(self, collection: Collection, stored: StoredSegment, *, mapped: frozenset[str] = frozenset()) -> Rows:
-        """Rows of a stored segment; the vectors of the fields in `mapped` stay on disk until they are read."""
+    def read_rows(
+        self, collection: Collection, stored: StoredSegment, *, mapped: frozenset[str] = frozenset(), cold: bool = False
+    ) -> Rows:
+        """Rows of a stored segment; the fields in `mapped` stay on disk until they are read. `cold` leaves nothing of their
+        scalars in memory either."""
         folder = self.folder(collection.id, stored.id)
         table = _read_table(folder / SCALARS, stored.crc)
         columns = {name: _whole(table, name) for name in table.column_names if name != TIMESTAMP}
@@ -82,6 +87,8 @@ class Objects:
             if vectors[spec.name].rows != stored.rows:
                 raise DamagedError(path, f"it has {vectors[spec.name].rows} rows, the meta store says {stored.rows}")
         timestamps = _whole(table, TIMESTAMP).to_numpy()
+        if kept := {name: column for name, column in columns.items() if name in mapped}:
+            columns |= _mapped(folder / MAPPED, kept, cold)
         return Rows(keys_of(columns[collection.primary.name]), timestamps, columns, vectors)
 
     def index_path(self, collection: int, segment: int, index: IndexSpec) -> Path:
@@ -157,6 +164,29 @@ class Objects:
                 names = deltas if one.suffix == ".delta" else segments
                 if not one.stem.isdigit() or one.suffix not in ("", ".delta") or int(one.stem) not in names:
                     _remove(one)
+
+
+def _mapped(path: Path, columns: Mapping[str, pa.Array], cold: bool) -> dict[str, pa.Array]:
+    """The same columns in a file of their own, not packed, whose pages come from the disk when they are touched.
+
+    It is written anew at each load, as Milvus does with what it maps (`queryNode.mmapDirPath`).
+    """
+    batch = pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])
+    making = path.with_suffix(".making")
+    try:
+        with pa.OSFile(str(making), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        if cold:
+            _sync(making)  # what is not on disk yet cannot be forgotten
+        os.replace(making, path)  # a search may still read the file of an earlier load
+        memory = MappedFile(path, path.stat().st_size)
+    except OSError as error:
+        making.unlink(missing_ok=True)
+        raise StoreError(f"Cannot write {path}: {error.strerror or error}") from error
+    if cold:
+        memory.cool()
+    read = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(memory.bytes))).get_batch(0)
+    return {name: read.column(name) for name in columns}
 
 
 def _whole(table: pa.Table, name: str) -> pa.Array:
