@@ -26,12 +26,13 @@ from slowq.engine.hybrid import joined
 from slowq.engine.metrics import Metrics
 from slowq.engine.mutation import partition_of
 from slowq.engine.planner import Planner
+from slowq.engine.pruner import Pruner
 from slowq.engine.querynode import QueryNode, Task
 from slowq.engine.reading import Books, Reading
 from slowq.engine.requests import Caller, Freshness, HybridSearch, Query, QueryAnswer, Search, SearchAnswer
 from slowq.engine.scalar import Filter, may_match
 from slowq.engine.schema import Collection
-from slowq.engine.search import Found, prune, values_required
+from slowq.engine.search import Found, values_required
 from slowq.engine.segment import Segment
 from slowq.engine.shard import Shard, channel_name
 from slowq.engine.trace import Trace
@@ -48,6 +49,7 @@ class Proxy:
         self._config, self._metrics, self._events, self._books = config, metrics, events, books
         self._oracle = coordinator.oracle
         self.planner = Planner(config, metrics)
+        self._pruner = Pruner()
         self._parts = ThreadPoolExecutor(32, "hybrid")
 
     def close(self) -> None:
@@ -291,7 +293,7 @@ class Proxy:
         """The segments by query node of one replica, each with its place in the snapshot; and in which all rows pass."""
         places, whole = list(range(len(segments))), frozenset[int]()
         if self._config.flag("queryNode.enableSegmentPrune"):
-            places, whole = prune(segments, chosen)
+            places, whole = self._pruner.prune(collection.id, segments, chosen)
             trace.count("segments_pruned", len(segments) - len(places))
         replica = self._placement.next_replica(collection.replicas)
         by_node: dict[int, list[tuple[int, Segment]]] = {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from slowq.engine.scalar import Filter, evaluate, match_each
+from slowq.engine.scalar import Filter, evaluate
 from slowq.engine.segment import Bools, Segment
 from slowq.engine.trace import Trace
 from slowq.engine.vector import Vectors, better, brute_force, brute_force_range
@@ -125,19 +125,6 @@ def keys_named(tree: Expression, key: str, *, textual: bool) -> NDArray[np.gener
     if named is None or any(isinstance(one, bool | float) or isinstance(one, str) != textual for one in named):
         return None
     return np.array(sorted(named), object if textual else np.int64)  # type: ignore[type-var]
-
-
-def prune(segments: Sequence[Segment], filter: Filter | None) -> tuple[list[int], frozenset[int]]:  # noqa: A002
-    """By their partition statistics: the places of the segments that can hold a passing row, and of those where all pass."""
-    places, whole = list(range(len(segments))), set[int]()
-    for key in filter.fields if filter is not None else ():
-        known = [place for place in places if key in segments[place].ranges]
-        if filter is not None and known:
-            some, every = match_each(filter, key, [segments[place].ranges[key] for place in known])
-            out = {place for place, may in zip(known, some.tolist(), strict=True) if not may}
-            places = [place for place in places if place not in out]
-            whole.update(place for place, all_ in zip(known, every.tolist(), strict=True) if all_)
-    return places, frozenset(whole)
 
 
 def search_segment(segment: Segment, place: int, plan: Plan, queries: Vectors, k: int, trace: Trace) -> Found | None:

@@ -31,20 +31,33 @@ def min_max(array: pa.Array) -> tuple[Any, Any] | None:
     return found["min"], found["max"]
 
 
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """The least and the greatest value of a key in each of many segments."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, ends: Sequence[tuple[Any, Any]]) -> Ranges:
+        whole = all(type(value) is int for one in ends for value in one)
+        return cls(*(np.array([one[end] for one in ends], np.int64 if whole else object) for end in (0, 1)))
+
+
 def may_match(filter: Filter, key: str, low: Any, high: Any = None) -> bool:  # noqa: A002 - the word for it
     """Whether a row whose `key` lies in [low, high] can pass; without `high`, `low` is the set of all values."""
     if high is None and isinstance(low, Collection) and not isinstance(low, str):
         return bool(_outcomes(filter, _Known(key, _type(filter, key), values=low))[0])
-    return bool(match_each(filter, key, [(low, high)])[0][0])
+    return bool(match_each(filter, key, Ranges.of([(low, high)]))[0][0])
 
 
-def match_each(filter: Filter, key: str, ends: Sequence[tuple[Any, Any]]) -> tuple[Mask, Mask]:  # noqa: A002
+def match_each(filter: Filter, key: str, ranges: Ranges) -> tuple[Mask, Mask]:  # noqa: A002
     """By the ranges of many segments: which can hold a row that passes, and in which all rows pass whose key lies in it.
 
     One walk over the filter for all of them."""
-    low, high = (np.fromiter((one[end] for one in ends), object, len(ends)) for end in (0, 1))
-    true, false = _outcomes(filter, _Known(key, _type(filter, key), low, high))
-    return np.broadcast_to(true, len(ends)), ~np.broadcast_to(false, len(ends))
+    true, false = _outcomes(filter, _Known(key, _type(filter, key), ranges.low, ranges.high))
+    shape = ranges.low.shape
+    return np.broadcast_to(true, shape), ~np.broadcast_to(false, shape)
 
 
 def _outcomes(filter: Filter, known: _Known) -> _Outcomes:  # noqa: A002
@@ -65,7 +78,7 @@ _Outcomes = tuple[Any, Any]  # whether some row may make it true, and whether on
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Arrays of Python's own values, one a segment; or the set of all values of one."""
+    """Arrays of whole numbers or of Python's own values, one a segment; or the set of all values of one."""
 
     key: str
     type: str
@@ -105,7 +118,7 @@ class _Known:
             asked = {self.cast(value) for value in wanted}
             held = [self.cast(value) in asked for value in self.values]
             return any(held), not all(held)
-        low, high = self.cast(self.low), self.cast(self.high)
+        low, high = (self.cast(end.astype(object)) for end in (self.low, self.high))
         inside = _any((low <= one) & (one <= high) for one in map(self.cast, wanted))
         return inside, np.logical_not(inside & (low == high))
 
@@ -121,20 +134,27 @@ class _Known:
         """Whether the value is not below the range."""
         if wanted.low is None:
             return True
-        value, low = self.cast(value), self.cast(wanted.low)
+        value, low = self.beside(value, wanted.low), self.cast(wanted.low)
         return value >= low if wanted.low_in else value > low
 
     def below(self, wanted: Between, value: Any) -> Any:
         """Whether the value is not above the range."""
         if wanted.high is None:
             return True
-        value, high = self.cast(value), self.cast(wanted.high)
+        value, high = self.beside(value, wanted.high), self.cast(wanted.high)
         return value <= high if wanted.high_in else value < high
+
+    def beside(self, value: Any, wanted: Scalar) -> Any:
+        """Values to be compared with what is wanted: whole numbers exactly, which NumPy would round beside a fraction."""
+        exact = isinstance(value, np.ndarray) and value.dtype == np.int64 and type(wanted) is not int
+        return self.cast(value.astype(object) if exact else value)
 
     def cast(self, value: Any) -> Any:
         """Numbers as the column would hold them."""
+        if self.type != "FLOAT":
+            return value
         with np.errstate(over="ignore"):
-            return np.asarray(value, np.float32)[()] if self.type == "FLOAT" else value
+            return np.asarray(value, np.float32)[()]
 
 
 def _all(outcomes: Iterable[Any]) -> Any:

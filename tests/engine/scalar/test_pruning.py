@@ -85,7 +85,7 @@ def test_the_ranges_of_many_segments_are_judged_at_once(
     key: str, text: str, ranges: list[tuple[object, object]], may: list[bool], all_: list[bool]
 ) -> None:
     asked = scalar.compile(text, FIELDS, dynamic=False)
-    assert [one.tolist() for one in scalar.match_each(asked, key, ranges)] == [may, all_]
+    assert [one.tolist() for one in scalar.match_each(asked, key, scalar.Ranges.of(ranges))] == [may, all_]
     assert [scalar.may_match(asked, key, *ends) for ends in ranges] == may
 
 
