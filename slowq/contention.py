@@ -18,7 +18,7 @@ from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, STEADY_S, Case, EventFacts
 from slowq.findings import Clear, Evidence, Outcome, Skipped
-from slowq.heavy import LARGE_NQ, heavy_requests, large_answers
+from slowq.heavy import LARGE_NQ, heavy_requests, large_answers, many_tiny_segments
 from slowq.rule import About
 from slowq.signals import Signals
 from slowq.wording import count, do, percent
@@ -211,6 +211,7 @@ def explained(case: Case) -> str | None:
         "running compactions": measured.active_share("compaction"),
         "vectors that come in large requests": float(measured.mean("nq") >= LARGE_NQ),
         "large answers": float(large_answers(measured)),
+        "many small segments": float(many_tiny_segments(measured)),
         "loading segments": float(measured.rate("load_segment") >= _LOADS_PER_S),
         "segments without an index": measured.brute_share,
         "work that no index does": measured.outside_index_share,

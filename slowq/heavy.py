@@ -16,6 +16,8 @@ from slowq.workload import Mask, Workload
 _HIGH_EF, _HIGH_NPROBE, _EF_PER_TOP_K, _LARGE_TOP_K, LARGE_NQ = 512, 128, 10, 1_000, 100
 _LONG_OR, _LONG_IN = 10, 1_000
 _LARGE_ANSWER_BYTES, _GROWN = 100_000, 3.0
+# And of the rule too_many_collections.
+_MANY_SEGMENTS, _ROWS_WITHOUT_INDEX = 64, 1_024
 
 # Metrics that only binary vectors have (Knowhere; the last three up to 2.2, MHJACCARD from 2.6).
 BINARY_METRICS = ("HAMMING", "JACCARD", "MHJACCARD", "TANIMOTO", "SUPERSTRUCTURE", "SUBSTRUCTURE")
@@ -66,3 +68,8 @@ def large_answers(measured: Signals, at_least: float = _LARGE_ANSWER_BYTES, grow
     """Whether the mean answer is large, and was not so before. The log shows neither its size nor the limit of a query."""
     now, before = measured.answer_bytes, measured.answer_bytes_before
     return bool(now >= at_least and not now < grown * before)
+
+
+def many_tiny_segments(measured: Signals, many: float = _MANY_SEGMENTS, rows: float = _ROWS_WITHOUT_INDEX) -> bool:
+    """Whether each search visits many segments that hold too few rows for an index."""
+    return bool(measured.segments_a_search >= many and measured.rows_a_segment < rows)

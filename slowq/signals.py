@@ -88,6 +88,23 @@ class Signals:
         return self.total("core") / self.observations("search_latency")
 
     @property
+    def segments_a_search(self) -> float:
+        """How many segments a search visits, on average; searches that Milvus merges visit theirs together."""
+        return self.observations("core") / self.observations("search_latency")
+
+    @property
+    def rows_a_segment(self) -> float:
+        """How many rows a loaded segment holds, on average, in the collection that has the most of them."""
+        segments, rows = self.track("segments"), self.track("rows")
+        if segments is None or rows is None:
+            return float("nan")
+        number = {name: _zero(one.mean(self._window)) for name, one in segments.parts.get("collection", {}).items()}
+        most = max(number, key=number.__getitem__, default="")
+        # One of the two metrics may name collections, and the other number them.
+        of_one = rows.part("collection", most)
+        return of_one.mean(self._window) / number[most] if of_one else self.mean("rows") / self.mean("segments")
+
+    @property
     def vector_work_s(self) -> float:
         """The same for one query vector."""
         return self.total("core") / self.total("nq")

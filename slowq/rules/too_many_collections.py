@@ -13,21 +13,25 @@ Cause
     segments (PR #23028).
 
 How we tell
-    The context file decides: `totals` of collections, partitions and segments, or rows per collection that are
-    small against their partitions and shards. From the log alone: very many different collections among the
-    requests, slow ones among them without any difference in filter, nq or top-k, and lines of slow coordinator work
-    (`Slow etcd operation`, `Balance check too slow`). Before and after: slowness grew with the number.
+    Where metrics are there, by what a search does: the segments that it visits (milvus_querynode_sq_core_latency
+    counts one search of one segment) and the rows of a segment (milvus_querynode_entity_num against
+    milvus_querynode_segment_num, in the collection that has most of them). Where a search visits many segments too
+    small for an index, their number is what it costs. Compaction merges small segments, but never those of different
+    partitions.
 
-    The metrics are milvus_querynode_collection_num and milvus_querynode_segment_num. Without the totals the log can
-    only hint, and the rule answers skipped.
+    The context file tells of the whole cluster: `totals` of collections, partitions and segments; and of one
+    collection, whose `rows` are few for its `partitions` and `shards`. Such a number alone is a hint, since what is not
+    searched costs the searches of others little; that all collections are slow is a sign. From the log alone nothing
+    follows, and the rule answers skipped.
 
 Not this when
-    The slow collections are the large ones. One collection only is slow. Many collections are there, but few are
-    loaded and the nodes are idle.
+    The slow collections are the large ones. A search visits few segments, and only one collection is slow. Many
+    collections are there, but few are loaded and the nodes are idle.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,8 +40,9 @@ import numpy as np
 from slowq import signals
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.facts import Case, CollectionFacts, Need
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
+from slowq.heavy import many_tiny_segments
 from slowq.rule import About, threshold
 from slowq.snippets import COMPACT
 from slowq.workload import stated
@@ -150,19 +155,32 @@ class TooManyCollections:
         10_000,
         "partitions of a cluster from which their number is worth a look",
     )
+    many_segments: int = threshold(
+        64,
+        "partitions of a collection, or segments that a search visits, from which there are more than Milvus makes by itself: "
+        "64 partitions for a partition key (its documentation of 2.4)",
+    )
+    rows_without_index: int = threshold(
+        1_024,
+        "rows below which a segment is never indexed (indexCoord.segment.minSegmentNumRowsToEnableIndex)",
+    )
 
     def check(self, case: Case) -> Outcome:
-        totals, measured = dict(case.context.totals), signals.of(case)
+        measured = signals.of(case)
         limits = {"collections": self.many_collections, "partitions": self.many_partitions}
-        for name in limits:
-            if totals.get(name) is None and not np.isnan(number := measured.mean(f"all_{name}")):
-                totals[name] = round(number)
-        known = {name: totals[name] for name in limits if totals.get(name) is not None}
-        if not known:
+        totals = {name: _total(case, name) for name in limits}
+        known = {name: number for name, number in totals.items() if number is not None}
+        visited = measured.segments_a_search
+        if not known and np.isnan([visited, measured.rows_a_segment]).any():
             return Skipped(self.about.needs)
         many = {name: number for name, number in known.items() if number >= limits[name]}
-        if not many:
-            return Clear("the cluster has " + " and ".join(f"{number:,} {name}" for name, number in known.items()))
+        crowded = [
+            one for one in case.context.collections if self._is_crowded(one) and not visited < self.many_segments
+        ]
+        tiny = many_tiny_segments(measured, self.many_segments, self.rows_without_index)
+        if not many and not crowded and not tiny:
+            return Clear(_few(known) if known else f"a search visits {visited:.0f} segments")
+        carried = " and ".join(f"{number:,} {name}" for name, number in many.items())
         return fact(
             self.about,
             case,
@@ -171,15 +189,51 @@ class TooManyCollections:
                 signs=[
                     (any(number >= 4 * limits[name] for name, number in many.items()), 0.3),
                     (bool(case.context.pattern.get("all_collections")), 0.3),
+                    (tiny, 0.65),
                 ],
             ),
-            summary="The cluster carries "
-            + " and ".join(f"{number:,} {name}" for name, number in many.items())
-            + ", and every one of them costs channels, tasks and memory.",
-            evidence=[
-                stated(case, f"totals.{name}", f"There are {number:,} {name}.", number, limits[name])
-                if name in case.context.totals
-                else measured.says(f"all_{name}", f"There are {number:,} {name}.", number, limits[name])
-                for name, number in many.items()
-            ],
+            summary=f"The cluster carries {carried}, and every one of them costs channels, tasks and memory."
+            if many and not tiny
+            else "A search visits so many small segments that their number costs more than their rows.",
+            evidence=[*self._evidence(case, many, crowded, tiny)],
         )
+
+    def _is_crowded(self, one: CollectionFacts) -> bool:
+        """Whether a collection has more partitions than its rows can fill with segments worth an index."""
+        partitions = one.partitions or 0
+        if one.rows is None or partitions < self.many_segments:
+            return False
+        return one.rows < self.rows_without_index * partitions * (one.shards or 1)
+
+    def _evidence(
+        self, case: Case, many: Mapping[str, int], crowded: Sequence[CollectionFacts], tiny: bool
+    ) -> Iterator[Evidence]:
+        measured = signals.of(case)
+        if tiny:
+            visited, rows = measured.segments_a_search, measured.rows_a_segment
+            yield measured.says("core", f"A search visits {visited:,.0f} segments.", visited, self.many_segments)
+            yield measured.says("rows", f"Such a segment holds {rows:,.0f} rows.", rows, self.rows_without_index)
+        for one in crowded:
+            each = (one.rows or 0) / (one.partitions or 1) / (one.shards or 1)
+            says = f"{one.name or 'The collection'} has {one.partitions:,} partitions, with {each:,.0f} rows in each shard."
+            yield stated(case, f"{one.key}.partitions", says, each, self.rows_without_index)
+        limits = {"collections": self.many_collections, "partitions": self.many_partitions}
+        for name, number in many.items():
+            says = f"There are {number:,} {name}."
+            if name in case.context.totals:
+                yield stated(case, f"totals.{name}", says, number, limits[name])
+            else:
+                yield measured.says(f"all_{name}", says, number, limits[name])
+
+
+def _total(case: Case, name: str) -> int | None:
+    """How many of them the cluster has: told, else measured; None where neither is."""
+    told = case.context.totals.get(name)
+    if told is not None:
+        return int(told)
+    number = signals.of(case).mean(f"all_{name}")
+    return None if np.isnan(number) else round(number)
+
+
+def _few(known: Mapping[str, int]) -> str:
+    return "the cluster has " + " and ".join(f"{number:,} {name}" for name, number in known.items())
