@@ -319,6 +319,7 @@ def moving(lab: Lab, strength: float) -> Scenario:
     others = [datasets.ready(spec, load=False) for spec in ((EVENTS, ORDERS) if strength > 1 else (EVENTS,))]
     for other in others:
         other.release()
+    clients = many(STEADY.count, strength)
 
     def run(stop: threading.Event, happened: list[str]) -> None:
         stop.wait(STEADY_QUIET_S)
@@ -338,10 +339,10 @@ def moving(lab: Lab, strength: float) -> Scenario:
         "segment_load",
         f"{len(others)} other collections are loaded and released again and again on the same node",
         "Collections that come and go",
-        "400 clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=20, ef=200 and a pause of 6.5 s. "
+        f"{clients} clients search an HNSW collection of 400,000 rows x 128 dimensions with nq=20, ef=200 and a pause of 6.5 s. "
         f"After {STEADY_QUIET_S:.0f} s {len(others)} others (IVF_FLAT, millions of rows x 16 dimensions) are loaded and "
         "released in loops.",
-        (STEADY,),
+        (replace(STEADY, count=clients),),
         seconds=75,
         fault=run,
         accept=(("runtime_contention", None),),
