@@ -9,6 +9,7 @@ and nobody adds them up.
 import math
 import mmap
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable
@@ -127,17 +128,25 @@ def write_array(path: Path, array: Array) -> None:
     seal(path)
 
 
+# What `np.save` writes. NumPy's own reader asks the parser of Python for it, which several threads at once can confuse
+# ("AST constructor recursion depth mismatch", issue 106905 of CPython).
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<|][a-z]\d{1,2})', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n",
+    re.S,
+)
+_MOST_HEADER = 1 << 10
+
+
 def array_place(path: Path, *, whole: bool) -> tuple[int, tuple[int, ...], np.dtype[np.generic]]:
     """Where the array of a `.npy` file begins, its shape and type. Raises `DamagedError`."""
     size = sealed_size(path, whole=whole)
     with path.open("rb") as file:
-        try:
-            np.lib.format.read_magic(file)
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        except ValueError as error:
-            raise DamagedError(path, f"it does not begin as an array ({error})") from error
-        start = file.tell()
-    if fortran or start + math.prod(shape) * dtype.itemsize != size:
+        header = _HEADER.match(file.read(_MOST_HEADER))
+    if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
+        raise DamagedError(path, "it does not begin as an array")
+    start, dtype = header.end(), np.dtype(header[2].decode())
+    shape = tuple(int(one) for one in header[3].split(b",") if one.strip())
+    if start + math.prod(shape) * dtype.itemsize != size:
         raise DamagedError(path, f"its header promises {shape} of {dtype}, which are not its {size - start} bytes")
     return start, shape, dtype
 

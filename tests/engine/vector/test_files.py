@@ -1,12 +1,14 @@
 """Indexes and vectors on disk: what comes back, and what a damaged file says."""
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from slowq.engine.vector import DamagedError, Vectors, open_index
+from slowq.engine.vector import DamagedError, Vectors, open_index, read_array, write_array
+from slowq.engine.vector.files import seal
 from tests.engine.vector.rows import CASES, Case, bits, floats, queries_of, random_mask, sparse
 
 DISKANN = next(case for case in CASES if case.kind == "DISKANN")
@@ -141,3 +143,37 @@ def test_damaged_vectors_are_an_error_that_names_the_file(tmp_path: Path) -> Non
             (tmp_path / "vectors.npy").write_bytes(damaged)
             with pytest.raises(DamagedError, match=r"vectors\.npy"):
                 Vectors.load(tmp_path / "vectors.npy")
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12, dtype=np.float32).reshape(3, 4),
+        np.arange(5),
+        np.zeros((0, 7), np.float16),
+        np.array([True, False]),
+        np.zeros((2, 3, 4), np.uint8),
+        np.arange(3, dtype=np.uint64),
+    ],
+)
+def test_an_array_comes_back_without_python_s_parser_which_threads_cannot_share(
+    array: np.ndarray, mapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_array(tmp_path / "a.npy", array)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), array)
+    monkeypatch.delattr("ast.literal_eval")
+    got, _ = read_array(tmp_path / "a.npy", mapped=mapped)
+    assert (got.dtype, got.shape, got.tolist()) == (array.dtype, array.shape, array.tolist())
+
+
+def test_a_file_that_begins_otherwise_is_no_array(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    for changed in (b"\x93NUMPX", b"\x93NUMPY\x02\x00", b"\x93NUMPY\x01\x00\xff\xff"):
+        write_array(path, np.arange(5))
+        data = path.read_bytes()
+        body = data[: data.rindex(b"\ncrc32")]
+        path.write_bytes(changed + body[len(changed) :])
+        seal(path)
+        with pytest.raises(DamagedError, match=re.escape(f"{path} is damaged: it does not begin as an array")):
+            read_array(path)
