@@ -48,24 +48,29 @@ def seal_bytes(config: Config) -> int:
 
 
 def mix_plans(segments: Sequence[StoredSegment], config: Config, *, forced: bool = False) -> list[Compaction]:
-    """Small segments are merged up to the full size; one with many deleted rows is written anew by itself.
+    """Small segments are merged up to the full size, `max.segment` at most at a time; those with many deleted rows are written
+    anew, with others as far as they have room.
 
-    A merge must give a segment of `compactableProportion` of the full size; asked by hand (`forced`) it need not.
+    A merge takes `min.segment` segments, or gives one of `compactableProportion` of the full size; asked by hand (`forced`)
+    it need not.
     """
     plans = []
-    whole = max_bytes(config)
+    whole, most = max_bytes(config), int(config.number("dataCoord.compaction.max.segment"))
+    room = int(whole * config.number("dataCoord.segment.expansionRate"))
+    least, enough = config.number("dataCoord.compaction.min.segment"), config.number(_COMPACTABLE)
     for (shard, _), group in groupby(sorted(segments, key=_place), key=_place):
         members = [one for one in group if one.level == "L1"]
-        ripe = {one.id for one in members if _mostly_deleted(one, config)}
-        plans += [Compaction(MIX, shard, (one,)) for one in members if one.id in ripe]
+        ripe = {one.id: one for one in members if _mostly_deleted(one, config)}
         small = [one for one in members if one.id not in ripe and _size(one) < whole * config.number(_SMALL)]
-        for bin_ in _bins(small, int(whole * config.number("dataCoord.segment.expansionRate"))):
+        for bin_ in _bins([*ripe.values()], small, room, most):
             total = sum(_size(one) for one in bin_)
-            if len(bin_) > 1 and (forced or total >= whole * config.number("dataCoord.segment.compactableProportion")):
+            worth_it = len(bin_) > 1 and (forced or len(bin_) >= least or total >= whole * enough)
+            if worth_it or any(one.id in ripe for one in bin_):
                 plans.append(Compaction(MIX, shard, tuple(bin_)))
     return plans
 
 
+_COMPACTABLE = "dataCoord.segment.compactableProportion"
 _SMALL = "dataCoord.segment.smallProportion"
 
 
@@ -81,17 +86,23 @@ def _mostly_deleted(segment: StoredSegment, config: Config) -> bool:
     return segment.deleted > segment.rows * config.number("dataCoord.compaction.single.ratio.threshold")
 
 
-def _bins(segments: Sequence[StoredSegment], room: int) -> list[list[StoredSegment]]:
-    """First fit, largest first."""
+def _bins(
+    first: Sequence[StoredSegment], others: Sequence[StoredSegment], room: int, most: int
+) -> list[list[StoredSegment]]:
+    """First fit, largest first; those that must be in a bin before those that fill it."""
     bins: list[tuple[int, list[StoredSegment]]] = []
-    for one in sorted(segments, key=lambda each: (-each.nbytes, each.id)):
+    for one in (*sorted(first, key=_largest_first), *sorted(others, key=_largest_first)):
         for place, (filled, members) in enumerate(bins):
-            if filled + one.nbytes <= room:
+            if filled + one.nbytes <= room and len(members) < most:
                 bins[place] = (filled + one.nbytes, [*members, one])
                 break
         else:
             bins.append((one.nbytes, [one]))
     return [members for _, members in bins]
+
+
+def _largest_first(segment: StoredSegment) -> tuple[int, int]:
+    return -segment.nbytes, segment.id
 
 
 def clustering_field(collection: Collection, config: Config) -> str | None:

@@ -46,9 +46,20 @@ def test_segments_of_other_shards_partitions_and_levels_stay_apart() -> None:
     assert mix_plans(apart, config(), forced=True) == []
 
 
-def test_a_segment_with_many_deleted_rows_is_written_anew_by_itself() -> None:
-    many = [segment(1, 90, deleted=21), segment(2, 90, deleted=20), segment(3, 1), segment(4, 1)]
+def test_three_small_segments_are_merged_however_small() -> None:
+    three = [segment(number, 1) for number in (1, 2, 3)]
+    assert inputs(mix_plans(three, config())) == [(MIX, [1, 2, 3])]
+    assert mix_plans(three, config(**{"dataCoord.compaction.min.segment": 4})) == []
+    seven = [segment(number, 1) for number in range(7)]
+    plans = mix_plans(seven, config(**{"dataCoord.compaction.max.segment": 4}))
+    assert inputs(plans) == [(MIX, [0, 1, 2, 3]), (MIX, [4, 5, 6])]
+
+
+def test_a_segment_with_many_deleted_rows_is_written_anew_alone_or_with_what_it_has_room_for() -> None:
+    many = [segment(1, 90, deleted=21), segment(2, 90, deleted=20), segment(3, 40)]
     assert inputs(mix_plans(many, config())) == [(MIX, [1])]
+    few = [segment(1, 30, deleted=21), segment(2, 20, deleted=90), segment(3, 5), segment(4, 60)]
+    assert inputs(mix_plans(few, config())) == [(MIX, [1, 2, 3])]
 
 
 def test_no_merge_is_larger_than_the_full_size_and_its_expansion() -> None:
