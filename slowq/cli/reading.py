@@ -47,14 +47,18 @@ def read_document(
         meanwhile=_import_judgement,
     )
 
+    from slowq.parsers.columns import give_back
     from slowq.report.document import document
     from slowq.rules import ALL
     from slowq.triage import diagnose
 
+    give_back()
     if own is None:
-        return document(case, diagnose(case))
-    with redirect_stdout(sys.stderr):  # where the result alone goes
-        diagnosis = diagnose(case, (*ALL, *own.rules), own.unusable)
+        diagnosis = diagnose(case)
+    else:
+        with redirect_stdout(sys.stderr):  # where the result alone goes
+            diagnosis = diagnose(case, (*ALL, *own.rules), own.unusable)
+    give_back()
     return document(case, diagnosis)
 
 

@@ -108,7 +108,7 @@ def timestamps(guarantee: np.ndarray) -> ExtensionArray:
 
 
 def give_back() -> None:
-    """Hand free memory back to the system: the raw columns are gone, and a report takes as much again.
+    """Hand free memory back to the system where a step is done and the next one takes as much again.
 
     glibc keeps what lies below something that is still used, and Arrow what it may need again: a quarter of the peak.
     """
