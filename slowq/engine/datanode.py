@@ -86,8 +86,9 @@ class DataNode:
                 raise
             segments = [segment for _, segment in new]
             shard.arrive([one for one in segments if collection().serves(one.partition)])
-            self._metrics.observe("milvus_datanode_save_latency", (time.perf_counter() - began) * 1e3)
-            self._metrics.add("milvus_datanode_flush_buffer_op_count", 1, "success", "L1")
+            self._metrics.observe("milvus_datanode_save_latency", (time.perf_counter() - began) * 1e3, "insert")
+            for status in ("total", "success"):
+                self._metrics.add("milvus_datanode_flush_buffer_op_count", 1, status, "L1")
             for stored, _ in new:
                 self._events.flushed(collection(), stored.id, stored.rows, time.perf_counter() - began)
             self.run(self.indexing, self._index_and_hand_off, collection, shard, rolled, segments)

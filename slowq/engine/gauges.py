@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slowq.engine.clock import physical_s
@@ -31,56 +32,64 @@ def measure(engine: Engine) -> None:
     for channel in coordinator.channels:
         late_ms = (time.monotonic() - channel.last_tick_s) * 1e3
         metrics.set("milvus_proxy_tt_lag_ms", late_ms, channel.name)
-    states: Counter[str] = Counter()
+    seen = _Seen()
     for collection in collections:
         with suppress(RequestFault):  # dropped meanwhile
-            _collection(engine, collection, states)
+            seen.look(engine, collection)
     for state in ("Growing", "Flushing", "Flushed"):
-        metrics.set("milvus_datacoord_segment_num", states[state], state, "L1", "true", "2")
-    building = list(engine.coordinator.data_node.index_node.building.values())
-    metrics.set("milvus_datacoord_task_count", building.count("in-progress"), "JobTypeIndexJob", "JobStateInProgress")
+        metrics.set("milvus_datacoord_segment_num", seen.states[state], state, "L1", "true", "2")
+    metrics.set_all("milvus_querynode_segment_num", seen.segments)
+    metrics.set_all("milvus_querynode_entity_num", seen.rows)
+    building = len(_building(engine))
+    metrics.set("milvus_datacoord_task_count", building, "JobTypeIndexJob", "JobStateInProgress")
 
 
-def _collection(engine: Engine, collection: Collection, states: Counter[str]) -> None:
-    metrics, number = engine.metrics, str(collection.id)
-    shards = engine.coordinator.catalog.shards_of(collection)
-    stored = engine.meta.segments(collection.id)
-    states["Flushed"] += len(stored)
-    rows = sum(one.rows for one in stored)
-    deltas = 0
-    loaded: Counter[str] = Counter()
-    segments: Counter[str] = Counter()
-    for shard in shards:
-        view = shard.view
-        states["Growing"] += len(view.growing)
-        states["Flushing"] += len(view.flushing)
-        segments["Growing"] += len(view.growing) + len(view.flushing)
-        segments["Sealed"] += len(view.sealed)
-        loaded["Growing"] += row_count((*view.growing, *view.flushing))
-        loaded["Sealed"] += row_count(view.sealed)
-        deltas += sum(len(one.keys) for one in shard.deltas)
-        lag_ms = max(0.0, engine.coordinator.oracle.now_s() - physical_s(shard.tsafe)) * 1e3
-        metrics.set("milvus_querynode_consume_tt_lag_ms", lag_ms, "timetick", number)
-    metrics.set("milvus_datacoord_l0_delete_entries_num", deltas, collection.database, number)
-    metrics.set("milvus_rootcoord_entity_num", rows + loaded["Growing"], collection.database, collection.name, "all")
-    for state in ("Growing", "Sealed"):
-        there = segments[state] if collection.loaded else 0
-        metrics.set("milvus_querynode_segment_num", there, collection.database, number, state, "L1")
-        metrics.set(
-            "milvus_querynode_entity_num",
-            loaded[state] if collection.loaded else 0,
-            collection.database,
-            collection.name,
-            state,
-        )
-    if collection.loaded:
-        total = loaded["Growing"] + loaded["Sealed"]
-        metrics.set("milvus_rootcoord_entity_num", total, collection.database, collection.name, "loaded")
-    vector = {one.name for one in collection.vectors}
-    for index in collection.indexes:
-        indexed, _, _ = engine.coordinator.indexing.rows(collection, index)
-        metrics.set(
-            "milvus_rootcoord_indexed_entity_num",
-            indexed,
-            *(collection.database, collection.name, index.name, str(index.field in vector).lower()),
-        )
+def _building(engine: Engine) -> list[int]:
+    """The segments that an index is built for."""
+    tasks = engine.coordinator.data_node.index_node.building
+    return [segment for (segment, _), state in list(tasks.items()) if state == "in-progress"]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the segments of all collections add up to, by the labels of the metrics."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    segments: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    rows: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    def look(self, engine: Engine, collection: Collection) -> None:
+        metrics, database, name, number = engine.metrics, collection.database, collection.name, str(collection.id)
+        stored = engine.meta.segments(collection.id)
+        self.states["Flushed"] += len(stored)
+        known = {one.id for one in stored}
+        deltas = growing = loaded = 0
+        for shard in engine.coordinator.catalog.shards_of(collection):
+            view = shard.view
+            self.states["Growing"] += len(view.growing)
+            self.states["Flushing"] += len(view.flushing)
+            known.update(one.id for one in view.arriving)
+            growing += row_count((*view.growing, *view.flushing))
+            deltas += sum(len(one.keys) for one in shard.deltas)
+            for one in view.segments if collection.loaded else ():
+                partition, state = (
+                    str(collection.partitions.get(one.partition, 0)),
+                    "Growing" if one.state == "growing" else "Sealed",
+                )
+                indexed = str(len(one.vector_indexes))
+                self.segments[number, partition, state, indexed, "L1"] += 1
+                self.rows[database, name, number, partition, state, indexed] += row_count([one])
+                loaded += row_count([one])
+            lag_ms = max(0.0, engine.coordinator.oracle.now_s() - physical_s(shard.tsafe)) * 1e3
+            metrics.set("milvus_querynode_consume_tt_lag_ms", lag_ms, "insert", number)
+        metrics.set("milvus_datacoord_l0_delete_entries_num", deltas, database, number)
+        metrics.set("milvus_datacoord_index_task_count", len(known & {*_building(engine)}), number, "in-progress")
+        every = sum(one.rows for one in stored) + growing
+        metrics.set("milvus_rootcoord_entity_num", every, database, name, "all")
+        if collection.loaded:
+            metrics.set("milvus_rootcoord_entity_num", loaded, database, name, "loaded")
+        vector = {one.name for one in collection.vectors}
+        for index in collection.indexes:
+            indexed_rows, _, _ = engine.coordinator.indexing.rows(collection, index)
+            of_vectors = str(index.field in vector).lower()
+            metrics.set("milvus_rootcoord_indexed_entity_num", indexed_rows, database, name, index.name, of_vectors)

@@ -57,6 +57,7 @@ class Writer:
         if len(last) < len(rows):  # a key twice: the later row wins
             rows = rows.take(last)
         stamp = self._write(collection, request.partition, rows, np.unique(given.keys), "upsert")
+        self._metrics.add("milvus_proxy_upsert_vectors_count", len(rows), collection.database, collection.name)
         return Mutation(rows.keys, inserted=len(rows), deleted=len(rows), upserted=len(rows), timestamp=stamp)
 
     def delete(self, collection: Collection, keys: Keys) -> Mutation:
@@ -90,6 +91,9 @@ class Writer:
         took = (time.perf_counter() - began) * 1e3
         self._metrics.observe("milvus_proxy_mutation_latency", took, kind, collection.database, collection.name)
         self._metrics.observe("milvus_msgstream_request_latency", took, "produce")
+        for kind_of_rows, written in (("insert", rows), ("delete", keys)):
+            if written is not None:
+                self._metrics.add("milvus_datanode_msg_rows_count", len(written), kind_of_rows)
         self._metrics.observe(
             "milvus_querynode_process_insert_or_delete_latency", took, "delete" if rows is None else "insert"
         )

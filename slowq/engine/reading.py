@@ -75,10 +75,10 @@ class Reading:
             "milvus_querynode_sq_req_latency",
             (took_s + self.trace.seconds["wait_tsafe"]) * 1e3,
             self.node_kind,
-            "leader",
+            "OnLeader",
         )
         for _ in range(nodes):
-            metrics.observe("milvus_querynode_sq_req_latency", took_s * 1e3, self.node_kind, "worker")
+            metrics.observe("milvus_querynode_sq_req_latency", took_s * 1e3, self.node_kind, "FromLeader")
 
     def __enter__(self) -> Reading:
         self._began = time.perf_counter()

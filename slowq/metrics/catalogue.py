@@ -299,7 +299,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "rows_without_index",
         "sealed rows that are loaded without any index",
         "rows",
-        _plain("milvus_querynode_entity_num", (2, 2, 1), (2, 5, 7), segment_state="Sealed", indexed_field_count="0"),
+        _plain("milvus_querynode_entity_num", (2, 2, 1), (2, 4, 5), segment_state="Sealed", indexed_field_count="0"),
         parts=_COLLECTION,
     ),
     _gauge(
@@ -309,7 +309,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         _plain(
             "milvus_querynode_entity_num",
             (2, 2, 1),
-            (2, 5, 7),
+            (2, 4, 5),
             segment_state="Sealed",
             indexed_field_count=tuple("123456789"),
         ),
