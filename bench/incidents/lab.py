@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.incidents import limits
+
 SCRAPE_S = 2
 # What no one asks a slow search about: half of a file, if it were kept.
 LEFT_OUT = (
@@ -72,20 +74,30 @@ class Lab:
         command = [str(self.server), "--data", str(self.data)]
         for setting in self.config:
             command += ["--extra-config", setting]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        return self._begun(command)
 
     def _launch_again(self) -> subprocess.Popen[bytes]:
         """Without the launcher, on the configuration that it wrote."""
         binary = self.data / "bin" / "milvus"
         there = {"DEPLOY_MODE": "STANDALONE", "METRICS_PORT": "9091", "MILVUS_RUN_DIR": str(self.data / "run")}
-        return subprocess.Popen(
-            [str(binary), "run", "standalone"],
-            cwd=self.data,
-            env={**os.environ, **there, "LD_LIBRARY_PATH": str(binary.parent)},
+        surroundings = {**os.environ, **there, "LD_LIBRARY_PATH": str(binary.parent)}
+        return self._begun([str(binary), "run", "standalone"], self.data, surroundings)
+
+    def _begun(
+        self, command: list[str], folder: Path | None = None, surroundings: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=surroundings,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        group = limits.own_memory()
+        if group is not None:
+            (group / "cgroup.procs").write_text(str(process.pid))
+        return process
 
     def _start_prometheus(self) -> None:
         home = self.data.parent / "milvus-prometheus"

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from bench.incidents.machine import own_group
 
-WITH_FILES = "3"  # memory.move_charge_at_immigrate: anonymous pages and those of files
+
+def own_memory() -> Path | None:
+    """A group whose memory is Milvus' own, made before it starts: what is in memory is charged to where it was first touched."""
+    home = own_group("memory")
+    if home is None:
+        return None
+    group = home / "milvus"
+    group.mkdir(exist_ok=True)
+    return group
 
 
 @contextmanager
@@ -38,22 +46,29 @@ def _device(path: Path) -> str:
 
 
 @contextmanager
-def memory(binary: Path, spare_bytes: int) -> Iterator[dict[str, float]]:
+def memory(spare_bytes: int) -> Iterator[dict[str, float]]:
     """Its anonymous memory and this much more, for all that it maps from files; says what that is."""
-    with _limited(binary, "memory", {"memory.move_charge_at_immigrate": WITH_FILES}) as group:
-        anonymous = _stat(group)["total_rss"]
-        limit = anonymous + spare_bytes
-        (group / "memory.limit_in_bytes").write_text(str(limit))
+    group = _memory()
+    anonymous = _stat(group)["total_rss"]
+    limit = anonymous + spare_bytes
+    (group / "memory.limit_in_bytes").write_text(str(limit))
+    try:
         yield {"limit_gib": round(limit / 2**30, 2), "anonymous_share": round(anonymous / limit, 2)}
+    finally:
+        (group / "memory.limit_in_bytes").write_text("-1")
 
 
-@contextmanager
-def forgotten(binary: Path) -> Iterator[None]:
+def forget() -> None:
     """Throw out of memory whatever Milvus has mapped from files, once."""
-    with _limited(binary, "memory", {"memory.move_charge_at_immigrate": WITH_FILES}) as group:
-        with suppress(OSError):  # busy: some pages stay
-            (group / "memory.force_empty").write_text("0")
-        yield
+    with suppress(OSError):  # busy: some pages stay
+        (_memory() / "memory.force_empty").write_text("0")
+
+
+def _memory() -> Path:
+    group = own_memory()
+    if group is None:
+        raise OSError("this lab has no control group of its own for memory")
+    return group
 
 
 def _stat(group: Path) -> dict[str, int]:

@@ -491,7 +491,7 @@ def memory_limit(lab: Lab, strength: float) -> Scenario:
 
     def run(stop: threading.Event, happened: list[str]) -> None:
         stop.wait(QUIET_S)
-        with limits.disk_reads(lab.binary, rate), limits.memory(lab.binary, spare) as given:
+        with limits.disk_reads(lab.binary, rate), limits.memory(spare) as given:
             context["hardware"]["memory_gib_per_node"] = given["limit_gib"]
             context["observations"] = {"memory_share": given["anonymous_share"]}
             stop.wait(600)

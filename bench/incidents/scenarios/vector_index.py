@@ -203,7 +203,7 @@ def mapped(lab: Lab, strength: float) -> Scenario:
 
     def run(stop: threading.Event, happened: list[str]) -> None:
         stop.wait(QUIET_S)
-        with limits.disk_reads(lab.binary, rate), limits.memory(lab.binary, spare) as given:
+        with limits.disk_reads(lab.binary, rate), limits.memory(spare) as given:
             context["hardware"]["memory_gib_per_node"] = given["limit_gib"]
             context["observations"] = {"memory_share": given["anonymous_share"]}
             stop.wait(600)
@@ -243,7 +243,8 @@ def cold(lab: Lab, strength: float) -> Scenario:
         stop.wait(QUIET_S)
         collection.release()
         collection.load()
-        with limits.disk_reads(lab.binary, rate), limits.forgotten(lab.binary):
+        with limits.disk_reads(lab.binary, rate):
+            limits.forget()
             stop.wait(600)
         happened.append(
             f"After {QUIET_S:.0f} s the collection was released and loaded again; nothing of it was in memory then, and "
