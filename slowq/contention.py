@@ -18,7 +18,7 @@ from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, STEADY_S, Case, EventFacts
 from slowq.findings import Clear, Evidence, Outcome, Skipped
-from slowq.heavy import LARGE_NQ, heavy_requests, large_answers, many_tiny_segments
+from slowq.heavy import heavy_requests, large_answers, large_batches, many_tiny_segments
 from slowq.rule import About
 from slowq.signals import Signals
 from slowq.wording import count, do, percent
@@ -96,7 +96,7 @@ class Background:
                 (bool(measured.growing_share >= _MOST), 0.3),
                 (bool(measured.brute_share >= _MOST), 0.3),
                 (bool(measured.phase("wait_tsafe") >= _MOST), 0.4),
-                (bool(measured.mean("nq") >= LARGE_NQ and measured.vector_work_s <= HEALTHY_S), 0.4),
+                (large_batches(measured) and bool(measured.vector_work_s <= HEALTHY_S), 0.4),
                 (bool(seen.active == 0), 0.3),
                 (seen.logged and not seen.stated and work.window_s > 0 and seen.share < self.overlap_share, 0.4),
             ],
@@ -209,7 +209,7 @@ def explained(case: Case) -> str | None:
         **beside_them,
         "running index builds": measured.active_share("builds_running"),
         "running compactions": measured.active_share("compaction"),
-        "vectors that come in large requests": float(measured.mean("nq") >= LARGE_NQ),
+        "vectors that come in large requests": float(large_batches(measured)),
         "large answers": float(large_answers(measured)),
         "many small segments": float(many_tiny_segments(measured)),
         "loading segments": float(measured.rate("load_segment") >= _LOADS_PER_S),

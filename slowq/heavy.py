@@ -14,6 +14,7 @@ from slowq.workload import Mask, Workload
 
 # The numbers of the rules search_params, large_result and large_nq; theirs say where they come from.
 _HIGH_EF, _HIGH_NPROBE, _EF_PER_TOP_K, _LARGE_TOP_K, LARGE_NQ = 512, 128, 10, 1_000, 100
+_MOST_VECTORS = 0.5
 _LONG_OR, _LONG_IN = 10, 1_000
 _LARGE_ANSWER_BYTES, _GROWN = 100_000, 3.0
 # And of the rule too_many_collections.
@@ -68,6 +69,11 @@ def large_answers(measured: Signals, at_least: float = _LARGE_ANSWER_BYTES, grow
     """Whether the mean answer is large, and was not so before. The log shows neither its size nor the limit of a query."""
     now, before = measured.answer_bytes, measured.answer_bytes_before
     return bool(now >= at_least and not now < grown * before)
+
+
+def large_batches(measured: Signals, at_least: int = LARGE_NQ, most: float = _MOST_VECTORS) -> bool:
+    """Whether searches carry many query vectors: on average, or most of the vectors come in large requests."""
+    return bool(measured.mean("nq") >= at_least or measured.in_large_share("nq", at_least) >= most)
 
 
 def many_tiny_segments(measured: Signals, many: float = _MANY_SEGMENTS, rows: float = _ROWS_WITHOUT_INDEX) -> bool:

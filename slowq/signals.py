@@ -196,6 +196,18 @@ class Signals:
         counts = np.nansum(track.buckets[self._window], axis=0)
         return float(counts[track.bounds > least].sum() / counts.sum()) if counts.sum() > 0 else float("nan")
 
+    def in_large_share(self, name: str, least: float) -> float:
+        """Of all that a histogram of sizes adds up to (the query vectors of all searches) what surely lies in sizes of at least
+        so much; a bucket that may hold smaller ones counts as full of the smaller."""
+        track, total = self.track(name), self.total(name)
+        if track is None or track.buckets is None or track.bounds is None or not total > 0:
+            return float("nan")
+        counts = np.nansum(track.buckets[self._window], axis=0)
+        small = np.concatenate(([0.0], track.bounds[:-1])) < least
+        if not np.isfinite(track.bounds[small]).all():
+            return float("nan")
+        return float(np.clip(1 - (counts[small] * track.bounds[small]).sum() / total, 0.0, 1.0))
+
     # ----------------------------------------------------------------------------------------------------------------
     # Time.
 

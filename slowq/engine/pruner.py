@@ -12,6 +12,7 @@ from slowq.engine.scalar import Filter, Ranges, match_each
 from slowq.engine.segment import Segment
 
 _NUMBER = operator.attrgetter("id")
+_MOST_COLLECTIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Pruner:
         """The places of the segments that can hold a row that passes, and of those in which all rows do."""
         read = self._read.get(collection)
         if read is None or read.numbers != tuple(map(_NUMBER, segments)):
+            if len(self._read) >= _MOST_COLLECTIONS:
+                self._read.clear()  # some may be gone
             read = self._read[collection] = _Read.of(segments)
         may, every = np.ones(len(segments), np.bool_), np.zeros(len(segments), np.bool_)
         for key in filter.fields if filter is not None else ():

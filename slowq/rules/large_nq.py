@@ -39,9 +39,10 @@ from slowq.blame import fact, finding
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.heavy import large_batches
 from slowq.rule import About, threshold
 from slowq.signals import Signals
-from slowq.wording import count, do, duration
+from slowq.wording import count, do, duration, percent
 from slowq.workload import seen
 
 REMEDIES = (
@@ -157,6 +158,10 @@ class LargeNq:
         "duration per nq up to which one vector is cheap, so that their number is to blame; the guide calls "
         "more than 100 ms worth a look",
     )
+    most_vectors: float = threshold(
+        0.5,
+        "share of all query vectors that come in large requests, from which those are most of the work",
+    )
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
@@ -233,8 +238,13 @@ class LargeNq:
         nq, each_s, large = measured.mean("nq"), measured.vector_work_s, measured.large_share("nq", self.large_nq)
         if np.isnan([nq, each_s]).any():
             return Skipped(self.about.needs)
-        if nq < self.large_nq or each_s > self.cheap_per_nq_s:
+        if not large_batches(measured, self.large_nq, self.most_vectors) or each_s > self.cheap_per_nq_s:
             return Clear(f"a search carries {nq:,.0f} query vectors on average, at {duration(each_s)} of work for each")
+        carried, seen_as = f"A search carries {nq:,.0f} query vectors on average", (nq, float(self.large_nq))
+        if nq < self.large_nq:
+            share = measured.in_large_share("nq", self.large_nq)
+            carried = f"{percent(share)} of the query vectors come in searches of {self.large_nq} or more"
+            seen_as = share, self.most_vectors
         return fact(
             self.about,
             case,
@@ -243,12 +253,12 @@ class LargeNq:
                 signs=[(each_s <= HEALTHY_S, 0.2), (bool(large < 0.5), 0.3)],
                 against=[(explained_by_work(measured), 0.4)],
             ),
-            summary=f"Searches carry {nq:,.0f} query vectors on average, each of them cheap.",
+            summary=f"{carried}, each of them cheap.",
             evidence=[
-                measured.says("nq", f"A search carries {nq:,.0f} query vectors on average.", nq, self.large_nq),
+                measured.says("nq", f"{carried}.", *seen_as),
                 measured.says("core", f"A query vector is {duration(each_s)} of work.", each_s, self.cheap_per_nq_s),
             ],
-            names={"nq": int(nq), "batch_nq": self.large_nq},
+            names={"nq": max(int(nq), self.large_nq), "batch_nq": self.large_nq},
         )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from slowq.findings import Finding
+from slowq.measures import Metrics
 from slowq.rules import by_id
 from slowq.triage import diagnose
 from tests.builders import case, cleared, event, fired, many, measured, needs, query, says, search
@@ -201,6 +204,33 @@ def test_large_requests_are_seen_in_the_metrics_alone() -> None:
         outcome("large_nq", with_metrics({"nq": (2000.0, 2.0), "core": (2.0, 2.0), "index_search": (2.0, 2.0)}))
     )
     assert "A search carries 2,000 query vectors on average." in says(found)
+
+
+def in_sizes(counts: dict[float, float], searches: float = 1.0) -> Metrics:
+    """Searches by their number of query vectors (as a bound of the histogram), a millisecond of work a vector."""
+    vectors = sum(size * number for size, number in counts.items())
+    made = measured(
+        {
+            **BUSY,
+            "nq": (vectors, searches),
+            "core": (vectors * 1e-3, searches),
+            "index_search": (vectors * 1e-3, searches),
+        }
+    )
+    nq = made.tracks["nq"]
+    bounds = np.array([1.0, 64.0, 128.0, 4096.0, np.inf])
+    each = np.array([counts.get(bound, 0.0) for bound in bounds])
+    share = each / each.sum()
+    with_buckets = replace(nq, bounds=bounds, buckets=(nq.count if nq.count is not None else 0.0)[:, None] * share)
+    return replace(made, tracks={**made.tracks, "nq": with_buckets})
+
+
+def test_a_few_batches_among_many_single_searches_are_seen_by_the_vectors_that_they_carry() -> None:
+    found = fired(outcome("large_nq", case(metrics=in_sizes({1.0: 0.99, 4096.0: 0.01}))))
+    assert "98 % of the query vectors come in searches of 100 or more." in says(found)
+    # A bucket that may hold smaller requests counts as full of them.
+    assert "on average" in cleared(outcome("large_nq", case(metrics=in_sizes({1.0: 0.9, 128.0: 0.1}))))
+    assert "on average" in cleared(outcome("large_nq", case(metrics=in_sizes({1.0: 0.9999, 4096.0: 0.0001}))))
 
 
 def test_cores_that_others_take_stretch_the_same_work() -> None:
