@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING
 
 from slowq.engine.clock import physical_s
 from slowq.engine.faults import RequestFault
 from slowq.engine.schema import Collection
-from slowq.engine.segment import row_count
+from slowq.engine.segment import Segment, row_count
 
 if TYPE_CHECKING:
     from slowq.engine import Engine
@@ -63,23 +65,16 @@ class _Seen:
         stored = engine.meta.segments(collection.id)
         self.states["Flushed"] += len(stored)
         known = {one.id for one in stored}
-        deltas = growing = loaded = 0
+        deltas = growing = 0
+        seen: list[Segment] = []
         for shard in engine.coordinator.catalog.shards_of(collection):
             view = shard.view
+            seen += view.segments
             self.states["Growing"] += len(view.growing)
             self.states["Flushing"] += len(view.flushing)
             known.update(one.id for one in view.arriving)
             growing += row_count((*view.growing, *view.flushing))
             deltas += sum(len(one.keys) for one in shard.deltas)
-            for one in view.segments if collection.loaded else ():
-                partition, state = (
-                    str(collection.partitions.get(one.partition, 0)),
-                    "Growing" if one.state == "growing" else "Sealed",
-                )
-                indexed = str(len(one.vector_indexes))
-                self.segments[number, partition, state, indexed, "L1"] += 1
-                self.rows[database, name, number, partition, state, indexed] += row_count([one])
-                loaded += row_count([one])
             lag_ms = max(0.0, engine.coordinator.oracle.now_s() - physical_s(shard.tsafe)) * 1e3
             metrics.set("milvus_querynode_consume_tt_lag_ms", lag_ms, "insert", number)
         metrics.set("milvus_datacoord_l0_delete_entries_num", deltas, database, number)
@@ -87,9 +82,22 @@ class _Seen:
         every = sum(one.rows for one in stored) + growing
         metrics.set("milvus_rootcoord_entity_num", every, database, name, "all")
         if collection.loaded:
-            metrics.set("milvus_rootcoord_entity_num", loaded, database, name, "loaded")
+            self._count(collection, seen)
+            metrics.set("milvus_rootcoord_entity_num", row_count(seen), database, name, "loaded")
         vector = {one.name for one in collection.vectors}
         for index in collection.indexes:
             indexed_rows, _, _ = engine.coordinator.indexing.rows(collection, index)
             of_vectors = str(index.field in vector).lower()
             metrics.set("milvus_rootcoord_indexed_entity_num", indexed_rows, database, name, index.name, of_vectors)
+
+    def _count(self, collection: Collection, segments: Sequence[Segment]) -> None:
+        """Loaded segments and their rows by partition, state, and number of fields with an index; also where there are none."""
+        number, names = str(collection.id), (collection.database, collection.name)
+        for partition, state in product(map(str, collection.partitions.values()), ("Growing", "Sealed")):
+            self.segments[number, partition, state, "0", "L1"] += 0
+            self.rows[*names, number, partition, state, "0"] += 0
+        for one in segments:
+            partition = str(collection.partitions.get(one.partition, 0))
+            state, indexed = "Growing" if one.state == "growing" else "Sealed", str(len(one.vector_indexes))
+            self.segments[number, partition, state, indexed, "L1"] += 1
+            self.rows[*names, number, partition, state, indexed] += row_count([one])
