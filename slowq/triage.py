@@ -18,6 +18,8 @@ from slowq.wording import duration, percent
 
 # Where a rival of another cause can be expected to explain nearly as much, neither is the answer yet.
 CLEAR_LEAD = 1.1
+# Two that are both as good as certain are two causes at once, and no rivals: the first is the verdict, and both are named.
+SURE = 0.9
 # A verdict with less than this behind it explains too little of the trouble to be acted on first.
 ENOUGH_SHARE = 0.2
 
@@ -106,10 +108,13 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
         )
         return _undetermined(case, lead, findings)
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
+    summary = first.summary
     if rival is not None and rival.expected_share * CLEAR_LEAD > first.expected_share:
-        lead = f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well."
-        return _undetermined(case, lead, [first, rival])
-    return Verdict("diagnosed", first.summary, first.cause, first.sub_cause, probability(first.confidence))
+        if min(first.confidence, rival.confidence) < SURE:
+            lead = f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well."
+            return _undetermined(case, lead, [first, rival])
+        summary = f"{first.summary} At the same time: {rival.summary}"
+    return Verdict("diagnosed", summary, first.cause, first.sub_cause, probability(first.confidence))
 
 
 def _undetermined(case: Case, lead: str, findings: Sequence[Finding]) -> Verdict:
