@@ -18,7 +18,7 @@ from slowq.wording import duration, percent
 
 # Where a rival of another cause can be expected to explain nearly as much, neither is the answer yet.
 CLEAR_LEAD = 1.1
-# Two that are both as good as certain are two causes at once, and no rivals: the first is the verdict, and both are named.
+# Two that are both right nine times in ten are two causes at once, and no rivals: the first is the verdict, and both are named.
 SURE = 0.9
 # A verdict with less than this behind it explains too little of the trouble to be acted on first.
 ENOUGH_SHARE = 0.2
@@ -110,7 +110,7 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
     summary = first.summary
     if rival is not None and rival.expected_share * CLEAR_LEAD > first.expected_share:
-        if min(first.confidence, rival.confidence) < SURE:
+        if probability(min(first.confidence, rival.confidence)) < SURE:
             lead = f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well."
             return _undetermined(case, lead, [first, rival])
         summary = f"{first.summary} At the same time: {rival.summary}"
