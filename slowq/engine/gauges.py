@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import product
 from typing import TYPE_CHECKING
 
 from slowq.engine.clock import physical_s
@@ -93,9 +92,10 @@ class _Seen:
     def _count(self, collection: Collection, segments: Sequence[Segment]) -> None:
         """Loaded segments and their rows by partition, state, and number of fields with an index; also where there are none."""
         number, names = str(collection.id), (collection.database, collection.name)
-        for partition, state in product(map(str, collection.partitions.values()), ("Growing", "Sealed")):
-            self.segments[number, partition, state, "0", "L1"] += 0
-            self.rows[*names, number, partition, state, "0"] += 0
+        first = str(next(iter(collection.partitions.values()), 0))
+        for state in ("Growing", "Sealed"):
+            self.segments[number, first, state, "0", "L1"] += 0
+            self.rows[*names, number, first, state, "0"] += 0
         for one in segments:
             partition = str(collection.partitions.get(one.partition, 0))
             state, indexed = "Growing" if one.state == "growing" else "Sealed", str(len(one.vector_indexes))
