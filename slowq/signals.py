@@ -190,23 +190,24 @@ class Signals:
 
     def large_share(self, name: str, least: float) -> float:
         """Of a quantity counted in a histogram (nq, top-k) the share of requests that have at least so much."""
-        track = self.track(name)
-        if track is None or track.buckets is None or track.bounds is None:
-            return float("nan")
-        counts = np.nansum(track.buckets[self._window], axis=0)
-        return float(counts[track.bounds > least].sum() / counts.sum()) if counts.sum() > 0 else float("nan")
+        counts, bounds = self._sizes(name)
+        return float(counts[bounds > least].sum() / counts.sum()) if counts.sum() > 0 else float("nan")
 
     def in_large_share(self, name: str, least: float) -> float:
         """Of all that a histogram of sizes adds up to (the query vectors of all searches) what surely lies in sizes of at least
         so much; a bucket that may hold smaller ones counts as full of the smaller."""
-        track, total = self.track(name), self.total(name)
-        if track is None or track.buckets is None or track.bounds is None or not total > 0:
+        (counts, bounds), total = self._sizes(name), self.total(name)
+        small = np.concatenate(([0.0], bounds[:-1]))[: len(bounds)] < least
+        if not len(bounds) or not total > 0 or not np.isfinite(bounds[small]).all():
             return float("nan")
-        counts = np.nansum(track.buckets[self._window], axis=0)
-        small = np.concatenate(([0.0], track.bounds[:-1])) < least
-        if not np.isfinite(track.bounds[small]).all():
-            return float("nan")
-        return float(np.clip(1 - (counts[small] * track.bounds[small]).sum() / total, 0.0, 1.0))
+        return float(np.clip(1 - (counts[small] * bounds[small]).sum() / total, 0.0, 1.0))
+
+    def _sizes(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """How many observations of the window lie in each bucket of a histogram, and the bounds; none where it has none."""
+        track = self.track(name)
+        if track is None or track.buckets is None or track.bounds is None:
+            return np.zeros(0), np.zeros(0)
+        return np.nansum(track.buckets[self._window], axis=0), track.bounds
 
     # ----------------------------------------------------------------------------------------------------------------
     # Time.

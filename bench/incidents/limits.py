@@ -13,11 +13,7 @@ from bench.incidents.machine import own_group
 def own_memory() -> Path | None:
     """A group whose memory is Milvus' own, made before it starts: what is in memory is charged to where it was first touched."""
     home = own_group("memory")
-    if home is None:
-        return None
-    group = home / "milvus"
-    group.mkdir(exist_ok=True)
-    return group
+    return None if home is None else _for_milvus(home)
 
 
 @contextmanager
@@ -48,7 +44,7 @@ def _device(path: Path) -> str:
 @contextmanager
 def memory(spare_bytes: int) -> Iterator[dict[str, float]]:
     """Its anonymous memory and this much more, for all that it maps from files; says what that is."""
-    group = _memory()
+    group = _for_milvus(_home("memory"))
     anonymous = _stat(group)["total_rss"]
     limit = anonymous + spare_bytes
     (group / "memory.limit_in_bytes").write_text(str(limit))
@@ -60,14 +56,21 @@ def memory(spare_bytes: int) -> Iterator[dict[str, float]]:
 
 def forget() -> None:
     """Throw out of memory whatever Milvus has mapped from files, once."""
+    group = _for_milvus(_home("memory"))
     with suppress(OSError):  # busy: some pages stay
-        (_memory() / "memory.force_empty").write_text("0")
+        (group / "memory.force_empty").write_text("0")
 
 
-def _memory() -> Path:
-    group = own_memory()
-    if group is None:
-        raise OSError("this lab has no control group of its own for memory")
+def _home(controller: str) -> Path:
+    home = own_group(controller)
+    if home is None:
+        raise OSError(f"this lab has no control group of its own for {controller}")
+    return home
+
+
+def _for_milvus(home: Path) -> Path:
+    group = home / "milvus"
+    group.mkdir(exist_ok=True)
     return group
 
 
@@ -77,17 +80,14 @@ def _stat(group: Path) -> dict[str, int]:
 
 
 @contextmanager
-def _limited(binary: Path, controller: str, settings: Mapping[str, str]) -> Iterator[Path]:
-    home = own_group(controller)
-    if home is None:
-        raise OSError(f"this lab has no control group of its own for {controller}")
-    group = home / "milvus"
-    group.mkdir(exist_ok=True)
+def _limited(binary: Path, controller: str, settings: Mapping[str, str]) -> Iterator[None]:
+    home = _home(controller)
+    group = _for_milvus(home)
     for name, value in settings.items():
         (group / name).write_text(value)
     try:
         _move(binary, group)
-        yield group
+        yield
     finally:
         _move(binary, home)
         group.rmdir()

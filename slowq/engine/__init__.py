@@ -74,7 +74,7 @@ class Engine:
         self._root = Path(root)
         self._lock = _locked(self._root)
         sys.setswitchinterval(_SWITCH_S)
-        self.metrics = Metrics(tuple(map(int, self.version.split("."))))
+        self.metrics = Metrics(self.version)
         self._events = Events(form, log, now_s)
         self._access = AccessLog(access, now_s)
         interval_s = tick_interval_s or self.config.number("proxy.timeTickInterval") / 1000

@@ -188,6 +188,7 @@ class DataNode:
             for one in collection.fields
             if not one.primary and collection.mmap(one, vectors if one.is_vector else scalars)
         )
+        # What a load has just written is in memory: only leaving it cold has to be asked for.
         cold = self._config.text("queryNode.segcore.tieredStorage.warmup.scalarField") == "disable"
         segment = segment_of(collection, stored, self._objects.read_rows(collection, stored, mapped=mapped, cold=cold))
         if stored.deleted:

@@ -33,7 +33,8 @@ def measure(engine: Engine) -> None:
     for channel in coordinator.channels:
         late_ms = (time.monotonic() - channel.last_tick_s) * 1e3
         metrics.set("milvus_proxy_tt_lag_ms", late_ms, channel.name)
-    seen = _Seen()
+    building = engine.coordinator.data_node.index_node.building
+    seen = _Seen([segment for (segment, _), state in list(building.items()) if state == "in-progress"])
     for collection in collections:
         with suppress(RequestFault):  # dropped meanwhile
             seen.look(engine, collection)
@@ -41,20 +42,14 @@ def measure(engine: Engine) -> None:
         metrics.set("milvus_datacoord_segment_num", seen.states[state], state, "L1", "true", "2")
     metrics.set_all("milvus_querynode_segment_num", seen.segments)
     metrics.set_all("milvus_querynode_entity_num", seen.rows)
-    building = len(_building(engine))
-    metrics.set("milvus_datacoord_task_count", building, "JobTypeIndexJob", "JobStateInProgress")
-
-
-def _building(engine: Engine) -> list[int]:
-    """The segments that an index is built for."""
-    tasks = engine.coordinator.data_node.index_node.building
-    return [segment for (segment, _), state in list(tasks.items()) if state == "in-progress"]
+    metrics.set("milvus_datacoord_task_count", len(seen.building), "JobTypeIndexJob", "JobStateInProgress")
 
 
 @dataclass(slots=True)
 class _Seen:
     """What the segments of all collections add up to, by the labels of the metrics."""
 
+    building: Sequence[int]  # of each build that goes on its segment
     states: Counter[str] = field(default_factory=Counter)
     segments: Counter[tuple[str, ...]] = field(default_factory=Counter)
     rows: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -77,7 +72,8 @@ class _Seen:
             lag_ms = max(0.0, engine.coordinator.oracle.now_s() - physical_s(shard.tsafe)) * 1e3
             metrics.set("milvus_querynode_consume_tt_lag_ms", lag_ms, "insert", number)
         metrics.set("milvus_datacoord_l0_delete_entries_num", deltas, database, number)
-        metrics.set("milvus_datacoord_index_task_count", len(known & {*_building(engine)}), number, "in-progress")
+        building = sum(one in known for one in self.building)
+        metrics.set("milvus_datacoord_index_task_count", building, number, "in-progress")
         every = sum(one.rows for one in stored) + growing
         metrics.set("milvus_rootcoord_entity_num", every, database, name, "all")
         if collection.loaded:

@@ -18,10 +18,7 @@ from prometheus_client.process_collector import ProcessCollector
 Version = tuple[int, ...]
 
 _POWERS = tuple(float(1 << power) for power in range(18))  # ExponentialBuckets(1, 2, 18)
-_BUCKETS_OF_2_4: tuple[float, ...] = (
-    *(5, 10, 20, 50, *range(100, 1000, 100)),
-    *(1000, 1500, 3000, 10_000, 60_000),
-)
+_BUCKETS_OF_2_4: tuple[float, ...] = (5, 10, 20, 50, *range(100, 1100, 100), 1500, 3000, 10_000, 60_000)
 _SUB_MS = (0.1, 0.25, 0.5, *_POWERS)
 _LONG_TASK = (1, 100, 500, 1e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2.5e5, 5e5, 1e6, 3.6e6, 5e6, 1e7)
 _LOAD_S = (0.1, 0.5, 1, 5, 10, 20, 50, 100, 300, 600, 1200)
@@ -29,7 +26,7 @@ _INDEX_S = (0.001, 0.1, 0.5, 1, 5, 10, 20, 50, 100, 250, 500, 1000, 3600, 5000, 
 _CORE = tuple(float(1 << power) for power in range(17))
 
 
-def buckets_of(version: Version) -> dict[str, tuple[float, ...]]:
+def _bounds_of(version: Version) -> dict[str, tuple[float, ...]]:
     """The sets of bounds by the names that the tables below use."""
     usual = _BUCKETS_OF_2_4 if (2, 4, 7) <= version < (2, 5, 0) else _POWERS
     return {
@@ -78,17 +75,17 @@ class Metrics:
     What the version does not have is passed over. Children are made once.
     """
 
-    def __init__(self, version: Version = (2, 6, 10), node_id: int = 1) -> None:
+    def __init__(self, version: str = "2.6.10", node_id: int = 1) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._version, self._node = version, str(node_id)
+        self._version, self._node = _numbers(version), str(node_id)
         self._made: dict[str, _Made] = {}
         self._children: dict[tuple[str, ...], tuple[Histogram | Gauge, float] | None] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        bounds = _bounds_of(self._version)
         for row in _HISTOGRAMS:
-            bounds = buckets_of(version)[row.buckets]
-            self._declare(row, partial(Histogram, buckets=bounds))
+            self._declare(row, partial(Histogram, buckets=bounds[row.buckets]))
         for row in _COUNTERS:
             self._declare(row, _Untyped)
         for row in _GAUGES:

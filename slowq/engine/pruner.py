@@ -45,16 +45,17 @@ class Pruner:
         filter: Filter | None,  # noqa: A002 - the word for it
     ) -> tuple[list[int], frozenset[int]]:
         """The places of the segments that can hold a row that passes, and of those in which all rows do."""
+        if filter is None:
+            return list(range(len(segments))), frozenset()
         read = self._read.get(collection)
         if read is None or read.numbers != tuple(map(_NUMBER, segments)):
             if len(self._read) >= _MOST_COLLECTIONS:
                 self._read.clear()  # some may be gone
             read = self._read[collection] = _Read.of(segments)
         may, every = np.ones(len(segments), np.bool_), np.zeros(len(segments), np.bool_)
-        for key in filter.fields if filter is not None else ():
-            if filter is not None and key in read.ranges:
-                places, ranges = read.ranges[key]
-                some, all_ = match_each(filter, key, ranges)
-                may[places] &= some
-                every[places] |= all_
+        for key in read.ranges.keys() & filter.fields:
+            places, ranges = read.ranges[key]
+            some, all_ = match_each(filter, key, ranges)
+            may[places] &= some
+            every[places] |= all_
         return np.flatnonzero(may).tolist(), frozenset(np.flatnonzero(every & may).tolist())

@@ -167,16 +167,15 @@ class TooManyCollections:
 
     def check(self, case: Case) -> Outcome:
         measured = signals.of(case)
-        limits = {"collections": self.many_collections, "partitions": self.many_partitions}
+        limits = self._limits
         totals = {name: _total(case, name) for name in limits}
         known = {name: number for name, number in totals.items() if number is not None}
         visited = measured.segments_a_search
         if not known and np.isnan([visited, measured.rows_a_segment]).any():
             return Skipped(self.about.needs)
         many = {name: number for name, number in known.items() if number >= limits[name]}
-        crowded = [
-            one for one in case.context.collections if self._is_crowded(one) and not visited < self.many_segments
-        ]
+        elsewhere = visited < self.many_segments
+        crowded = [] if elsewhere else [one for one in case.context.collections if self._is_crowded(one)]
         tiny = many_tiny_segments(measured, self.many_segments, self.rows_without_index)
         if not many and not crowded and not tiny:
             return Clear(_few(known) if known else f"a search visits {visited:.0f} segments")
@@ -198,6 +197,10 @@ class TooManyCollections:
             evidence=[*self._evidence(case, many, crowded, tiny)],
         )
 
+    @property
+    def _limits(self) -> dict[str, int]:
+        return {"collections": self.many_collections, "partitions": self.many_partitions}
+
     def _is_crowded(self, one: CollectionFacts) -> bool:
         """Whether a collection has more partitions than its rows can fill with segments worth an index."""
         partitions = one.partitions or 0
@@ -217,13 +220,12 @@ class TooManyCollections:
             each = (one.rows or 0) / (one.partitions or 1) / (one.shards or 1)
             says = f"{one.name or 'The collection'} has {one.partitions:,} partitions, with {each:,.0f} rows in each shard."
             yield stated(case, f"{one.key}.partitions", says, each, self.rows_without_index)
-        limits = {"collections": self.many_collections, "partitions": self.many_partitions}
         for name, number in many.items():
-            says = f"There are {number:,} {name}."
+            says, limit = f"There are {number:,} {name}.", self._limits[name]
             if name in case.context.totals:
-                yield stated(case, f"totals.{name}", says, number, limits[name])
+                yield stated(case, f"totals.{name}", says, number, limit)
             else:
-                yield measured.says(f"all_{name}", says, number, limits[name])
+                yield measured.says(f"all_{name}", says, number, limit)
 
 
 def _total(case: Case, name: str) -> int | None:

@@ -126,8 +126,8 @@ def test_what_can_be_read_of_a_search_is_what_the_version_tells_of_it(exposed: d
 
 def test_a_load_is_seconds_in_2_3_and_milliseconds_later() -> None:
     for version, shown in (
-        ((2, 3, 5), b'milvus_querynode_load_segment_latency_sum{node_id="1"} 1.5'),
-        ((2, 4, 15), b'milvus_querynode_load_segment_latency_sum{node_id="1"} 1500.0'),
+        ("2.3.5", b'milvus_querynode_load_segment_latency_sum{node_id="1"} 1.5'),
+        ("2.4.15", b'milvus_querynode_load_segment_latency_sum{node_id="1"} 1500.0'),
     ):
         metrics = Metrics(version)
         metrics.observe("milvus_querynode_load_segment_latency", 1500.0)
@@ -138,7 +138,7 @@ def test_what_differs_in_a_label_that_a_version_lacks_is_added_up() -> None:
     rows = {("db", "c", "7", "70", "Sealed", "1"): 5.0, ("db", "c", "7", "71", "Sealed", "0"): 3.0}
     by_version = {}
     for version in VERSIONS:
-        metrics = Metrics(tuple(map(int, version.split("."))))
+        metrics = Metrics(version)
         metrics.set_all("milvus_querynode_entity_num", {("db", "c", "7", "72", "Growing", "0"): 1.0})
         metrics.set_all("milvus_querynode_entity_num", rows)
         lines = metrics.text().decode().splitlines()
