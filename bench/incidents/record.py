@@ -111,7 +111,7 @@ def record(lab: Lab, name: str, scenario: Scenario, out: Path, most_others: floa
         "end": end,
     }
     (out / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
-    (out / "NOTES.md").write_text(_notes(scenario, answers, happened, slow, end - start))
+    (out / "NOTES.md").write_text(_notes(scenario, answers, [*happened, *_settings(lab)], slow, end - start))
     if scenario.observed and scenario.context:
         scenario.context["observations"] = {"cpu_share": cpu["busy"]}
     if scenario.context:
@@ -179,6 +179,10 @@ def _with_figures(lab: Lab, scenario: Scenario, answers: list[Answer], start: fl
         "where": "same_host",
     }
     return {**scenario.context, "client": client, "server": server}
+
+
+def _settings(lab: Lab) -> list[str]:
+    return [f"Milvus ran with {', '.join(f'`{one}`' for one in lab.config)}."] if lab.config else []
 
 
 def _notes(scenario: Scenario, answers: list[Answer], happened: list[str], slow: int, seconds: float) -> str:
