@@ -171,11 +171,11 @@ class TooManyCollections:
         totals = {name: _total(case, name) for name in limits}
         known = {name: number for name, number in totals.items() if number is not None}
         visited = measured.segments_a_search
-        if not known and np.isnan([visited, measured.rows_a_segment]).any():
-            return Skipped(self.about.needs)
-        many = {name: number for name, number in known.items() if number >= limits[name]}
         elsewhere = visited < self.many_segments
         crowded = [] if elsewhere else [one for one in case.context.collections if self._is_crowded(one)]
+        if not known and not crowded and np.isnan([visited, measured.rows_a_segment]).any():
+            return Skipped(self.about.needs)
+        many = {name: number for name, number in known.items() if number >= limits[name]}
         tiny = many_tiny_segments(measured, self.many_segments, self.rows_without_index)
         if not many and not crowded and not tiny:
             return Clear(_few(known) if known else f"a search visits {visited:.0f} segments")
