@@ -48,8 +48,7 @@ class Track:
     def mean(self, during: Mask) -> float:
         """Of a histogram the mean observation, of a gauge the mean value, of a counter the mean rate a second."""
         if self.count is not None:
-            count = self.observations(during)
-            return self.total(during) / count if count > 0 else float("nan")
+            return ratio(self.total(during), self.observations(during))
         known = self.value[during]
         known = known[~np.isnan(known)]
         if not len(known):
@@ -125,6 +124,11 @@ class Metrics:
         if self.baseline is None:
             return np.zeros(len(self.times), dtype=bool)
         return (self.times > self.baseline[0]) & (self.times <= self.baseline[1])
+
+
+def ratio(of: float, to: float) -> float:
+    """One over the other; NaN where the other is zero, as of a limit that is not set, or where one is not known."""
+    return of / to if to > 0 else float("nan")
 
 
 def _sum(values: np.ndarray) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from slowq import phases
 from slowq.facts import SLOW_S, WORTH_A_LOOK_S, Case
 from slowq.findings import Evidence, MetricCite
-from slowq.measures import Mask, Metrics, Track
+from slowq.measures import Mask, Metrics, Track, ratio
 
 # A contrast needs this many steps with searches on either side.
 _ENOUGH_STEPS = 3
@@ -85,12 +85,16 @@ class Signals:
     @property
     def work_s(self) -> float:
         """Seconds that segcore works for one search, on all its segments together."""
-        return self.total("core") / self.observations("search_latency")
+        return ratio(self.total("core"), self.observations("search_latency"))
 
     @property
     def segments_a_search(self) -> float:
-        """How many segments a search visits, on average; searches that Milvus merges visit theirs together."""
-        return self.observations("core") / self.observations("search_latency")
+        """How many segments a search visits, on average: in each shard, and once for all searches that Milvus merged.
+
+        Where a version does not tell how searches are merged, it is as if none were, in all shards together.
+        """
+        merged = self.observations("group_size")
+        return ratio(self.observations("core"), merged if merged > 0 else self.observations("search_latency"))
 
     @property
     def rows_a_segment(self) -> float:
@@ -102,12 +106,14 @@ class Signals:
         most = max(number, key=number.__getitem__, default="")
         # One of the two metrics may name collections, and the other number them.
         of_one = rows.part("collection", most)
-        return of_one.mean(self._window) / number[most] if of_one else self.mean("rows") / self.mean("segments")
+        if of_one:
+            return ratio(of_one.mean(self._window), number[most])
+        return ratio(self.mean("rows"), self.mean("segments"))
 
     @property
     def vector_work_s(self) -> float:
         """The same for one query vector."""
-        return self.total("core") / self.total("nq")
+        return ratio(self.total("core"), self.total("nq"))
 
     @property
     def vector_work_before_s(self) -> float:
@@ -115,13 +121,13 @@ class Signals:
         if core is None or nq is None:
             return float("nan")
         before = self._known.before
-        return core.total(before) / nq.total(before) if nq.total(before) > 0 else float("nan")
+        return ratio(core.total(before), nq.total(before))
 
     @property
     def filter_share(self) -> float:
         """The share of segcore's work that filters take; NaN where it cannot be told from a scan of vectors."""
         vector, scalar = self.phase("vector_search"), self.phase("scalar_filter")
-        return scalar / (vector + scalar) if vector + scalar > 0 else float("nan")
+        return ratio(scalar, vector + scalar)
 
     @property
     def growing_share(self) -> float:
@@ -165,7 +171,7 @@ class Signals:
     @property
     def stretch(self) -> float:
         """How many times the work that a query vector took before the window it takes within."""
-        return self.vector_work_s / self.vector_work_before_s
+        return ratio(self.vector_work_s, self.vector_work_before_s)
 
     @property
     def answer_bytes(self) -> float:
@@ -181,12 +187,12 @@ class Signals:
         if sent is None or vectors is None:
             return float("nan")
         answered = _zero(vectors.total(when)) + (_zero(queries.observations(when)) if queries else 0.0)
-        return sent.total(when) / answered if answered > 0 else float("nan")
+        return ratio(sent.total(when), answered)
 
     @property
     def _growing_calls(self) -> float:
         every, growing = self.observations("segment"), self.observations("segment", state="Growing")
-        return growing / every if every > 0 else float("nan")
+        return ratio(growing, every)
 
     def large_share(self, name: str, least: float) -> float:
         """Of a quantity counted in a histogram (nq, top-k) the share of requests that have at least so much."""
@@ -225,7 +231,7 @@ class Signals:
         searched = np.nan_to_num(latency.count) > 0
         if min(np.count_nonzero(searched & active), np.count_nonzero(searched & ~active)) < _ENOUGH_STEPS:
             return float("nan")
-        return latency.mean(searched & active) / latency.mean(searched & ~active)
+        return ratio(latency.mean(searched & active), latency.mean(searched & ~active))
 
     def spans(self, least: float, *names: str) -> tuple[np.ndarray, np.ndarray]:
         """Starts and ends (Unix seconds) of the steps in which these counters together rise by so much a second."""

@@ -37,6 +37,7 @@ from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.wording import duration, percent
 from slowq.workload import stated
@@ -170,7 +171,7 @@ class CpuSaturation:
             if one.get("cpu_share") is not None and one.get("node")
         }
         stretch = measured.stretch
-        throttled = measured.rate("throttled") / measured.rate("periods")
+        throttled = ratio(measured.rate("throttled"), measured.rate("periods"))
         if told is None and not nodes and np.isnan([stretch, throttled]).all():
             return Skipped(self.about.needs)
         fullest = max([told or 0.0, *nodes.values()])

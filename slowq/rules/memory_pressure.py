@@ -41,6 +41,7 @@ from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
@@ -190,7 +191,7 @@ class MemoryPressure:
             for at, one in enumerate(case.context.observations_per_node)
             if one.get("memory_share") is not None
         ]
-        share = measured.mean("working_set") / measured.mean("memory_limit")
+        share = ratio(measured.mean("working_set"), measured.mean("memory_limit"))
         paused = measured.rate("gc")
         slow_gc = workload.events_of(case, "gc_slow")
         killed = [

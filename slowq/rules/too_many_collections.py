@@ -13,8 +13,8 @@ Cause
     segments (PR #23028).
 
 How we tell
-    Where metrics are there, by what a search does: the segments that it visits (milvus_querynode_sq_core_latency
-    counts one search of one segment) and the rows of a segment (milvus_querynode_entity_num against
+    Where metrics are there, by what a search does: the segments that it visits in a shard (milvus_querynode_sq_core_latency
+    counts one search of one segment, milvus_querynode_search_group_size searches that were merged as one) and the rows of a segment (milvus_querynode_entity_num against
     milvus_querynode_segment_num, in the collection that has most of them). Where a search visits many segments too
     small for an index, their number is what it costs. Compaction merges small segments, but never those of different
     partitions.

@@ -42,14 +42,19 @@ def test_without_totals_the_rule_cannot_judge() -> None:
     assert "how many collections" in needs(TooManyCollections().check(case(search())))[0]
 
 
-def visits(segments: float, rows: float, partitions: float = 301) -> Metrics:
-    """Two searches a second, each of `segments` with `rows` in each; another collection has few and large ones."""
+def visits(segments: float, rows: float, partitions: float = 301, merged: float = 1) -> Metrics:
+    """Two searches a second, each of `segments` with `rows` in each; another collection has few and large ones.
+
+    Of `merged` searches one goes through the segments for all.
+    """
     loaded = {
         "segments": {"collection": {"tenants": 600, "catalog": 4}},
         "rows": {"collection": {"tenants": 600 * rows, "catalog": 4_000_000}},
     }
-    each = (0.0001, 2 * segments)
+    each = (0.0001, 2 * segments / merged)
     work = {"core": each, "index_search": each, "search_latency": (0.3, 2.0), "nq": (1.0, 2.0), "cpu": 1.9}
+    if merged > 1:
+        work["group_size"] = (merged, 2 / merged)
     return measured({**loaded, **work, "all_partitions": partitions})
 
 
@@ -59,6 +64,11 @@ def test_a_search_that_visits_hundreds_of_tiny_segments_is_slow_by_their_number(
     assert [(one.value, one.threshold) for one in found.evidence] == [(600, 64), (250, 1024)]
     assert found.confidence >= 0.8
     assert found.summary.startswith("A search visits so many small segments")
+
+
+def test_searches_that_are_merged_visit_their_segments_once_for_all() -> None:
+    found = fired(TooManyCollections().check(case(search(), metrics=visits(600, 250, merged=20))))
+    assert says(found).startswith("A search visits 600 segments.")
 
 
 @pytest.mark.parametrize(

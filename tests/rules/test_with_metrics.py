@@ -10,6 +10,7 @@ import pytest
 
 from slowq.findings import Finding
 from slowq.measures import Metrics
+from slowq.metrics import catalogue
 from slowq.rules import by_id
 from slowq.triage import diagnose
 from tests.builders import case, cleared, event, fired, many, measured, needs, query, says, search
@@ -59,6 +60,17 @@ collections:
     assert confidence("growing_segments", with_metrics(waiting, strong, facts=facts)) < confidence(
         "growing_segments", with_metrics(GROWING, strong, facts=facts)
     )
+
+
+QUANTITIES = [one.name for one in catalogue.QUANTITIES]
+
+
+@pytest.mark.parametrize("still", [QUANTITIES, *(QUANTITIES[first::8] for first in range(8))], ids=lambda names: names[0])
+def test_what_stands_still_breaks_no_rule(still: list[str]) -> None:
+    """A limit that is not set is exported as zero, and a node that is not asked counts nothing."""
+    levels = {name: ((0.0, 0.0) if name in still else (0.5, 2.0)) for name in QUANTITIES}
+    for before in (levels, None):
+        assert not diagnose(case(SLOW, metrics=measured(levels, before=before))).broken
 
 
 EXPORTS = many(9, query(100.0, took=70.0, output_fields='"[id,vec]"'), every=2.0)
