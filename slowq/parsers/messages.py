@@ -56,6 +56,10 @@ SPECS: dict[bytes, Spec] = {
     b"append message into wal too slow": Spec("mq_slow", subject=b"channel", duration=b"duration"),
     b"session idle for long time": Spec("timetick_idle", subject=b"idle list", duration=b"idle time", unit_s=1e-3),
     b"clock offset is huge, check network latency and clock skew": Spec("clock_jump", duration=b"jet-lag"),
+    # The meta store: timestamps cannot be saved, and the lease of a node runs out, upon which it ends (rootcoord/root_coord.go,
+    # util/sessionutil/session_util.go, which spells it so).
+    b"failed to update tso": Spec("meta_failed", detail=(b"error",)),
+    b"connection lost detected, shuting down": Spec("meta_failed"),
     # Search without an index.
     b"search growing/sealed segments without indexes": Spec("no_index_search", subject=b"segmentIDs"),
     b"there are no indexes on this segment": Spec("no_index_search"),

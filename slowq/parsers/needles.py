@@ -84,6 +84,8 @@ NEEDLES: tuple[bytes, ...] = (
     b"lush segment wit",
     b"oad segments",
     b"ropIndex receive",
+    b"date tso",
+    b"shuting dow",
 )
 
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)

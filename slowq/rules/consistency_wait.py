@@ -226,6 +226,8 @@ class ConsistencyWait:
                     (bool(shown.waiting < self.hardly_waiting), 0.7),
                     # With Bounded a wait means that the stream lags by more than its 5 s.
                     (not strict.any() and bool(measured.highest("consume_lag") >= GRACEFUL_S), 0.4),
+                    # No time tick comes where the meta store saves no timestamp, whatever the level.
+                    (len(workload.events_of(case, "meta_failed")) > 0, 0.5),
                     (bool(strict.any()) and share < 0.3, 0.5),
                     (work.share(heavy_requests(work)) > 0.5, 0.5),
                     (case.context.observations.get("writes_per_s") == 0 and not len(shown.parked), 0.3),

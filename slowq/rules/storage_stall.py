@@ -12,11 +12,12 @@ Cause
     tiered storage (issue #50820).
 
 How we tell
-    Lines that name the wait: `Slow etcd operation` (over 2 s), `Slow txnTiKV`, errors and retries of object
-    storage, `[CGO Call] slow function` in loading. Slow requests overlap them, and the rest of the time is fast.
-    `dependencies.state.object_storage` or `.meta` in the context file, or an event about them, says it outright.
-    Requests with vector output fields are hit first. Where the work of segcore itself takes several times as long as
-    before, the machine lacks cores, and a store on it is slow for the same reason.
+    Lines that name the wait: `Slow etcd operation` and `Slow txnTiKV` (over 2 s). Slow requests overlap them, and the rest
+    of the time is fast. Such lines alone are a hint: a store on a machine that lacks cores is slow as well. `failed to
+    update tso` says that the coordinator could not save a timestamp, so that no time tick is sent and Strong reads wait;
+    `connection lost detected, shuting down` that a node's lease ran out, upon which it ends.
+    `dependencies.state.object_storage` or `.meta` in the context file says it outright. Where the work of segcore itself
+    takes several times as long as before, the machine lacks cores, and a store on it is slow for the same reason.
 
     The metrics are milvus_storage_request_latency, internal_storage_request_latency, milvus_meta_request_latency
     and internal_storage_pool_queue_depth (2.6.16+). Searches in memory do not touch storage, so that without any
@@ -34,15 +35,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import signals
+from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.contention import explained
+from slowq.contention import density, explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
-from slowq.wording import duration
-from slowq.workload import stated
+from slowq.wording import count, duration
+from slowq.workload import logged, stated
 
 _NAMES = {"object_storage": "Object storage", "meta": "The meta store"}
 _WORDS = {"storage": "object storage", "meta": "the meta store"}
@@ -148,7 +149,14 @@ class StorageStall:
         3.0,
         "times the mean before, from which the store itself has become slower",
     )
-
+    denser: float = threshold(
+        2.0,
+        "times as many slow requests beside slow meta operations as otherwise, from which it is no chance",
+    )
+    mostly: float = threshold(
+        0.5,
+        "share of the slow time, or of a search's time, from which something is most of it",
+    )
     starved: float = threshold(
         3.0,
         "times the work of a query vector before, from which the machine lacks cores, as in cpu_saturation",
@@ -166,11 +174,28 @@ class StorageStall:
             for name, limit_s in (("meta", self.slow_meta_s), ("storage", self.slow_storage_s))
             if measured.mean(name) >= limit_s
         }
-        if not states and np.isnan([measured.mean("meta"), measured.mean("storage")]).all():
+        lines = workload.events_of(case, "meta_slow")
+        failed = workload.events_of(case, "meta_failed")
+        if (
+            not states
+            and not len(lines)
+            and not len(failed)
+            and np.isnan([measured.mean("meta"), measured.mean("storage")]).all()
+        ):
             return Skipped(self.about.needs)
-        if not states and not slow:
+        if not states and not slow and not len(lines) and not len(failed):
             return Clear("etcd and object storage answer in their usual time")
         evidence = [stated(case, "dependencies.state", f"{_NAMES[name]} is {state}.") for name, state in states.items()]
+        if len(lines):
+            longest = float(lines["duration_s"].max())
+            took = f", the longest {duration(longest)}" if longest == longest else ""
+            evidence.append(
+                logged(lines, f"{count(len(lines), 'operation')} of the meta store took over 2 s{took}.", len(lines))
+            )
+        if len(failed):
+            says = f"{count(len(failed), 'time')} the meta store did not save a timestamp or keep a lease."
+            evidence.append(logged(failed, says, len(failed)))
+        unsaved = len(failed) > 0 and self._waits_for_timestamps(case)
         grown = False
         for name, limit_s in slow.items():
             before = measured.before(name)
@@ -189,9 +214,16 @@ class StorageStall:
             case,
             confidence=confidence(
                 0.25,
-                signs=[(bool(states), 0.5), (bool(slow), 0.3), (grown, 0.4)],
+                signs=[
+                    (bool(states), 0.5),
+                    (bool(slow), 0.3),
+                    (grown, 0.4),
+                    (len(lines) > 0, 0.25),
+                    (self._comes_and_goes(case), 0.3),
+                    (unsaved, 0.6),
+                ],
                 against=[
-                    (explained(case) is not None, 0.5),
+                    (explained(case) is not None and not unsaved, 0.5),
                     # No store makes segcore's own work take longer: the cores are missing, for etcd beside it as well.
                     (bool(measured.stretch >= self.starved) and not states, 0.5),
                 ],
@@ -199,3 +231,17 @@ class StorageStall:
             summary="Object storage or etcd is slow, and what needs it waits.",
             evidence=evidence,
         )
+
+    def _comes_and_goes(self, case: Case) -> bool:
+        """Whether most slow requests lie beside slow meta operations, and are few where there are none."""
+        ended_s = workload.unix_s((lines := case.events[case.events["what"] == "meta_slow"])["at"])
+        starts = ended_s - lines["duration_s"].to_numpy(dtype="float64")
+        work = workload.of(case)
+        share = work.share(work.covered_share(starts, ended_s) >= workload.VICTIM_SHARE)
+        return share >= self.mostly and density(case, share, starts, ended_s) >= self.denser
+
+    def _waits_for_timestamps(self, case: Case) -> bool:
+        """Whether what is slow is the wait for a time tick, which needs timestamps that the meta store has saved."""
+        work = workload.of(case)
+        strong = work.share(work.is_any("consistency", ["Strong"]))
+        return bool(signals.of(case).phase("wait_tsafe") >= self.mostly or strong >= self.mostly)

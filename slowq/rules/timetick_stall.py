@@ -28,7 +28,8 @@ How we tell
 
 Not this when
     Strong requests alone are slow and the wait is about one time tick (consistency_wait). The guarantee lies in the
-    future (clock_skew). The CPU of the delegator's node is full, so that consuming is a victim as well.
+    future (clock_skew). The CPU of the delegator's node is full, so that consuming is a victim as well. The coordinator
+    cannot save timestamps (`failed to update tso`): then it is the meta store that lags (storage_stall).
 """
 
 from __future__ import annotations
@@ -246,6 +247,8 @@ class TimetickStall:
                 against=[
                     (bool(measured.phase("wait_tsafe") < self.hardly_waiting), 0.6),
                     (work.share(heavy_requests(work)) > 0.5, 0.4),
+                    # A time tick needs a timestamp, and that the meta store: it is what lags.
+                    (len(workload.events_of(case, "meta_failed")) > 0 and not state, 0.5),
                 ],
             ),
             summary="The message queue or the time tick lags, so that reads wait whatever their consistency level.",

@@ -13,11 +13,12 @@ Cause
     segments (PR #23028).
 
 How we tell
-    Where metrics are there, by what a search does: the segments that it visits in a shard (milvus_querynode_sq_core_latency
-    counts one search of one segment, milvus_querynode_search_group_size searches that were merged as one) and the rows of a segment (milvus_querynode_entity_num against
-    milvus_querynode_segment_num, in the collection that has most of them). Where a search visits many segments too
-    small for an index, their number is what it costs. Compaction merges small segments, but never those of different
-    partitions.
+    Where metrics are there, by what a search does: the segments that it visits in a shard
+    (milvus_querynode_sq_core_latency counts one search of one segment, milvus_querynode_search_group_size
+    searches that were merged as one) and the rows of a segment (milvus_querynode_entity_num against
+    milvus_querynode_segment_num, in the collection that has most of them). Where a search visits many segments
+    too small for an index, their number is what it costs. Compaction merges small segments, but never those of
+    different partitions.
 
     The context file tells of the whole cluster: `totals` of collections, partitions and segments; and of one
     collection, whose `rows` are few for its `partitions` and `shards`. Such a number alone is a hint, since what is not

@@ -65,7 +65,9 @@ collections:
 QUANTITIES = [one.name for one in catalogue.QUANTITIES]
 
 
-@pytest.mark.parametrize("still", [QUANTITIES, *(QUANTITIES[first::8] for first in range(8))], ids=lambda names: names[0])
+@pytest.mark.parametrize(
+    "still", [QUANTITIES, *(QUANTITIES[first::8] for first in range(8))], ids=lambda names: names[0]
+)
 def test_what_stands_still_breaks_no_rule(still: list[str]) -> None:
     """A limit that is not set is exported as zero, and a node that is not asked counts nothing."""
     levels = {name: ((0.0, 0.0) if name in still else (0.5, 2.0)) for name in QUANTITIES}

@@ -1,0 +1,57 @@
+"""Etcd or object storage that is slow, as the log tells of it."""
+
+from __future__ import annotations
+
+from slowq.rules.storage_stall import StorageStall
+from slowq.triage import diagnose
+from tests.builders import case, event, fired, many, needs, says, search
+
+CHECK = StorageStall().check
+STALL = [event("meta_slow", at=200.0 + 5 * i, took=4.9) for i in range(4)]  # from 195.1 to 215
+BESIDE = many(20, search(at=206.0, took=7.0), every=0.5)
+
+
+def test_slow_requests_that_come_and_go_with_a_slow_etcd_have_it_as_their_cause() -> None:
+    found = fired(CHECK(case(search(at=20.0), BESIDE, beside=STALL)))
+    assert says(found) == "4 operations of the meta store took over 2 s, the longest 4.9 s."
+    assert found.confidence >= 0.6
+    assert [cite.line for cite in found.evidence[0].cites] == [1, 2, 3]
+
+
+def test_slow_meta_operations_among_requests_that_are_always_slow_are_a_hint() -> None:
+    """As on a machine that lacks cores, where etcd is slow like all the rest."""
+    found = fired(CHECK(case(many(100, search(at=20.0), every=4.0), beside=STALL)))
+    assert found.confidence < 0.5
+
+
+def test_an_operation_that_does_not_tell_how_long_it_took_is_told_without_a_duration() -> None:
+    found = fired(CHECK(case(BESIDE, beside=[event("meta_slow", at=210.0)])))
+    assert says(found) == "1 operation of the meta store took over 2 s."
+
+
+def test_slow_meta_operations_at_another_time_say_nothing() -> None:
+    early = [event("meta_slow", at=5.0, took=3.0)]
+    assert needs(CHECK(case(BESIDE, beside=early)))
+
+
+def test_a_store_that_is_told_to_be_well_is_cleared_only_by_figures() -> None:
+    assert needs(CHECK(case(BESIDE, facts="dependencies: {meta: etcd, state: {meta: null}}")))
+    assert fired(CHECK(case(BESIDE, facts="dependencies: {state: {meta: lagging}}"))).confidence >= 0.6
+
+
+FAILED = many(5, event("meta_failed", at=200.0), every=3.0)
+STRONG = many(20, search(at=206.0, took=7.0, consistency="Strong"), every=0.5)
+
+
+def test_strong_reads_that_wait_while_no_timestamp_can_be_saved_have_the_meta_store_as_their_cause() -> None:
+    found = diagnose(case(STRONG, beside=[FAILED, event("tsafe_lag", at=204.0)]))
+    assert (found.verdict.outcome, found.verdict.sub_cause) == ("diagnosed", "storage_stall")
+    assert "5 times the meta store did not save a timestamp or keep a lease." in says(found.findings[0])
+
+
+def test_without_failures_of_the_meta_store_the_same_is_a_lag_of_the_stream() -> None:
+    assert diagnose(case(STRONG, beside=[event("tsafe_lag", at=204.0)])).findings[0].sub_cause == "timetick_stall"
+
+
+def test_reads_that_wait_for_no_time_tick_are_not_slow_by_the_meta_store() -> None:
+    assert fired(CHECK(case(BESIDE, beside=[FAILED]))).confidence < 0.5
