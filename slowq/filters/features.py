@@ -70,12 +70,21 @@ class Predicate(NamedTuple):
     kind: PredicateKind
 
 
+_NUMBERS_LEFT_ALONE = 150
+
+
 @dataclass(frozen=True, slots=True)
 class OrChain:
     """Equalities on one field that one OR joins: what could be an IN."""
 
     subject: str
     terms: int
+    of_numbers: bool = False
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether a proxy that rewrites filters makes an IN of it: of numbers only where there are more than 150 (PR #46549)."""
+        return not self.of_numbers or self.terms > _NUMBERS_LEFT_ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +174,14 @@ class _Survey:
             self.or_chain(node)
 
     def or_chain(self, node: Or) -> None:
-        equal = Counter(subject for term in node.operands if (subject := _equality_subject(term)) is not None)
-        if not equal:
+        pairs = [pair for term in node.operands if (pair := _equality(term)) is not None]
+        if not pairs:
             return
-        terms, subject = min((-count, subject) for subject, count in equal.items())
+        terms, subject = min((-count, subject) for subject, count in Counter(subject for subject, _ in pairs).items())
         known = self.same_field_or_chain
         if terms < -1 and (known is None or (terms, subject) < (-known.terms, known.subject)):
-            self.same_field_or_chain = OrChain(subject, -terms)
+            values = [value for name, value in pairs if name == subject]
+            self.same_field_or_chain = OrChain(subject, -terms, all(map(_is_number, values)))
 
     def predicate(self, node: Expression, depth: int) -> Predicate:
         if isinstance(node, Call | Field | JsonPath | SubField):
@@ -298,14 +308,18 @@ class _Survey:
         return tuple(sorted(predicate.subject for predicate in self.predicates if predicate.kind == kind))
 
 
-def _equality_subject(term: Expression) -> str | None:
-    """The field or path that the term compares with a constant for equality."""
+def _equality(term: Expression) -> tuple[str, Literal | Template] | None:
+    """The field or path that the term compares for equality, and the constant."""
     if not isinstance(term, Comparison) or term.op != "==":
         return None
     for subject, value in ((term.left, term.right), (term.right, term.left)):
         if isinstance(subject, Field | JsonPath | SubField) and isinstance(value, Literal | Template):
-            return subject.text
+            return subject.text, value
     return None
+
+
+def _is_number(value: Literal | Template) -> bool:
+    return isinstance(value, Literal) and value.kind in ("int", "float")
 
 
 def _like_predicate(node: Like) -> PredicateKind:

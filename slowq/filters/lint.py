@@ -150,7 +150,8 @@ def _needs(node: Expression) -> tuple[str, Version | None, int | None]:
 
 def _shape(features: Features, version: Version | None) -> Iterator[Costly]:
     chain = features.same_field_or_chain
-    if chain and chain.terms >= LONG_OR and (version is None or version < PROXY_REWRITES):
+    merged = version is not None and version >= PROXY_REWRITES and chain is not None and chain.is_merged
+    if chain and chain.terms >= LONG_OR and not merged:
         yield costly(
             "or_chain", f"{chain.terms:,} equalities joined by or: a pass over the rows for each.", chain.subject
         )

@@ -25,20 +25,22 @@ How we tell
 Not this when
     The same search without a filter is as slow. The expression is short, but its field has no index
     (unindexed_scalar_filter), reads JSON (json_filter) or matches patterns (pattern_filter). The version is 2.6.8
-    or later and the only fault is an OR chain on one field.
+    or later and the only fault is an OR chain on one field that the proxy makes a list of.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from slowq import workload
-from slowq.facts import Case, Need
+from slowq.facts import Case, Milvus, Need
 from slowq.filter_blame import filter_finding
 from slowq.filters import Features
+from slowq.filters.rewrite import PROXY_REWRITES
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About, threshold
@@ -60,7 +62,6 @@ client.search(
     filter=$field + f" in {values}",
 )
 """,
-        before=(2, 6, 8),
     ),
     Remedy(
         key="filter_template",
@@ -148,9 +149,6 @@ client.create_index(collection_name=$collection, index_params=index_params)
     ),
 )
 
-# The proxy merges the equalities of one field that an OR joins (PR #46549).
-MERGES_OR_CHAINS = (2, 6, 8)
-
 ABOUT = About(
     id="complex_expression",
     title="My filter is a very long or deeply nested expression.",
@@ -199,9 +197,8 @@ class ComplexExpression:
             return Skipped(self.about.needs)
         lists = np.array([request.in_list_length or 0 for request in case.context.requests] or [0])
         long_list = int(lists.max()) if lists.max() >= self.long_in else 0
-        merged = case.milvus.surely_from(MERGES_OR_CHAINS)
         complex_ones = (
-            work.of_filter(lambda features: self.is_complex(features, merged))
+            work.of_filter(self.is_complex_for(case.milvus))
             & ~work.of_filter(uses_json)
             & ~work.of_filter(uses_pattern)
         )
@@ -235,10 +232,11 @@ class ComplexExpression:
         """The field that the longest chain or list is about, and the remedies that fit."""
         shapes = set(workload.of(case).slow["shape"].to_numpy()[mask]) - {-1}
         asked = [case.shapes[i].features for i in sorted(shapes)]
+        rewrites = case.milvus.surely_from(PROXY_REWRITES)
         chains = [
-            one.same_field_or_chain
+            chain
             for one in asked
-            if one.same_field_or_chain and one.same_field_or_chain.terms >= self.long_or
+            if (chain := one.same_field_or_chain) and chain.terms >= self.long_or and not (rewrites and chain.is_merged)
         ]
         lists = [name for one in asked if one.longest_in_list >= self.long_in for name in one.in_list_fields]
         keys = ["index_the_field", "upgrade"]
@@ -251,13 +249,15 @@ class ComplexExpression:
         field = max(chains, key=lambda chain: chain.terms).subject if chains else lists[0] if lists else None
         return {"keys": keys, "names": {"field": field} if field else None}
 
-    def is_complex(self, features: Features, merged: bool = False) -> bool:
-        """Whether the expression is long or deep enough to cost more than its parts suggest.
+    def is_complex_for(self, milvus: Milvus) -> Callable[[Features], bool]:
+        """Asks of an expression whether it is long or deep enough to cost more than its parts suggest in this Milvus, which may
+        turn the ORs of one field into an IN by itself."""
+        rewrites = milvus.surely_from(PROXY_REWRITES)
+        return lambda features: self._is_complex(features, rewrites)
 
-        `merged`: this Milvus turns the ORs of one field into an IN by itself.
-        """
+    def _is_complex(self, features: Features, rewrites: bool) -> bool:
         chain = features.same_field_or_chain
-        as_one_list = merged and chain is not None and chain.terms == features.longest_or_chain
+        as_one_list = rewrites and chain is not None and chain.is_merged and chain.terms == features.longest_or_chain
         return (
             (features.longest_or_chain >= self.long_or and not as_one_list)
             or features.longest_in_list >= self.long_in

@@ -188,9 +188,8 @@ class UnindexedScalarFilter:
             return Skipped(self.about.needs)
         indexes = Indexes.of(case)
         scanned = work.of_filter_on(lambda features, collection: bool(_scanned(indexes, features, collection)))
-        costly = (
-            work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(ComplexExpression().is_complex)
-        )
+        is_complex = ComplexExpression().is_complex_for(case.milvus)
+        costly = work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(is_complex)
         scanned &= ~costly
         if not scanned.any():
             return Clear("no slow request filters on a plain scalar field without an index")

@@ -67,7 +67,7 @@ def test_functions_of_text_geometry_and_structs() -> None:
         comparisons=6,
         depth=4,
         longest_or_chain=2,
-        same_field_or_chain=OrChain("$[x]", 2),
+        same_field_or_chain=OrChain("$[x]", 2, of_numbers=True),
         fields=frozenset({"t", "g", "s"}),
         text_functions=("text_match",),
         geometry_functions=("st_within",),

@@ -22,6 +22,7 @@ FOUND: list[tuple[str, str, Version | None]] = [
     ("not_in_version", "trie like '%x'", (2, 3, 5)),
     ("not_in_version", "text_match(trie, 'x')", (2, 4, 0)),
     ("or_chain", TWELVE, (2, 6, 7)),
+    ("or_chain", TWELVE, (2, 6, 8)),
     ("long_list", f"num in {list(range(1_001))}", None),
     ("huge_list", f"num in {list(range(10_001))}", None),
     ("deep", "not (" * 8 + "num == 1" + ")" * 8, None),
@@ -39,7 +40,8 @@ FOUND: list[tuple[str, str, Version | None]] = [
 ]
 NOT_FOUND: list[tuple[str, str, Version | None]] = [
     ("not_in_version", "num in {x}", (2, 4, 14)),
-    ("or_chain", TWELVE, (2, 6, 8)),
+    ("or_chain", " or ".join(f"bare == '{at}'" for at in range(12)), (2, 6, 8)),
+    ("or_chain", " or ".join(f"num == {at}" for at in range(151)), (2, 6, 8)),
     ("long_list", f"num in {list(range(1_000))}", None),
     ("like_anywhere", "gram like '%x%'", (2, 6, 0)),
     ("no_index", "id == 1", None),

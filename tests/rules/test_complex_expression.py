@@ -1,9 +1,11 @@
 import pytest
 
 from slowq.rules.complex_expression import ComplexExpression
-from tests.builders import case, cleared, fired, ids, keys, many, needs, remedy, says, search
+from slowq.rules.unindexed_scalar_filter import UnindexedScalarFilter
+from tests.builders import Row, case, cleared, fired, ids, keys, many, needs, remedy, says, search
 
 CHAIN = " or ".join(f"tag == {i}" for i in range(40))
+UNINDEXED = "collections: [{name: products, fields: [{name: tag, type: VARCHAR, index: null}]}]"
 LONG = many(9, search(filter=CHAIN), every=10)
 
 
@@ -17,8 +19,23 @@ def test_a_long_or_chain_is_to_blame_and_becomes_a_list() -> None:
     assert keys(found) == ["in_for_or", "index_the_field", "upgrade"]
 
 
-def test_from_2_6_8_milvus_makes_the_list_itself() -> None:
-    assert "no filter has" in cleared(ComplexExpression().check(case(LONG, version="2.6.8")))
+WORDS = many(9, search(filter=" or ".join(f'tag == "{i}"' for i in range(40))), every=10)
+
+
+@pytest.mark.parametrize("rows", [WORDS, many(9, search(filter=" or ".join(f"tag == {i}" for i in range(151))))])
+def test_from_2_6_8_milvus_makes_the_list_itself(rows: tuple[Row, ...]) -> None:
+    merged = case(rows, version="2.6.8", facts=UNINDEXED)
+    assert "no filter has" in cleared(ComplexExpression().check(merged))
+    assert fired(UnindexedScalarFilter().check(merged)).confidence >= 0.6, (
+        "the list still scans a field without an index"
+    )
+    assert fired(ComplexExpression().check(case(rows, version="2.6.7")))
+
+
+def test_chains_of_up_to_150_numbers_are_merged_by_no_version() -> None:
+    numbers = case(LONG, version="2.6.8", facts=UNINDEXED)
+    assert "in_for_or" in keys(fired(ComplexExpression().check(numbers)))
+    assert cleared(UnindexedScalarFilter().check(numbers))
 
 
 def test_a_chain_over_different_fields_is_merged_by_no_version() -> None:
