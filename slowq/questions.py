@@ -12,11 +12,13 @@ from slowq.findings import Finding, Question
 
 @dataclass(frozen=True, slots=True)
 class _Decides:
-    """What decides a sub-cause. `track` is the quantity of the metrics that says it; without one, context says it."""
+    """What decides a sub-cause: `track` is the quantity of the metrics that says it, `observed` the key of the context's
+    observations; without both, its collections say it."""
 
     asks: str
     how: str
     track: str | None = None
+    observed: str | None = None
 
 
 _CONTEXT = "slowq context --uri http://milvus:19530 > context.yaml, then --context context.yaml"
@@ -26,14 +28,18 @@ _FILTER = _Decides(
     'PromQL: sum(rate(internal_core_search_latency_sum{type="scalar_latency"}[2m])) / '
     'sum(rate(internal_core_search_latency_sum{type=~"scalar_latency|vector_latency"}[2m]))',
     "core",
+    "scalar_filter_s",
 )
 _TSAFE = _Decides(
     "how long searches wait for tSafe",
     "PromQL: sum(rate(milvus_querynode_sq_wait_tsafe_latency_sum[2m])) / "
     "sum(rate(milvus_querynode_sq_wait_tsafe_latency_count[2m]))",
     "wait_tsafe",
+    "wait_tsafe_s",
 )
-_CPU = _Decides("how full the CPU of the nodes is", "kubectl top pods -l app.kubernetes.io/name=milvus", "cpu")
+_CPU = _Decides(
+    "how full the CPU of the nodes is", "kubectl top pods -l app.kubernetes.io/name=milvus", "cpu", "cpu_share"
+)
 
 DECIDES: dict[str, _Decides] = {
     "large_nq": _Decides(
@@ -46,6 +52,7 @@ DECIDES: dict[str, _Decides] = {
         "PromQL: sum(rate(milvus_querynode_sq_queue_latency_sum[2m])) / "
         "sum(rate(milvus_querynode_sq_queue_latency_count[2m]))",
         "queue",
+        "queue_s",
     ),
     "large_result": _Decides(
         "the limit and the output fields of the slow requests",
@@ -98,9 +105,12 @@ DECIDES: dict[str, _Decides] = {
         "load_segment",
     ),
     "cpu_saturation": _CPU,
-    "disk_saturation": _Decides("how busy the disks are", "iostat -x 5 on the hosts", "disk_busy"),
+    "disk_saturation": _Decides("how busy the disks are", "iostat -x 5 on the hosts", "disk_busy", "disk_util_share"),
     "memory_pressure": _Decides(
-        "how full the memory of the nodes is", "kubectl top pods -l app.kubernetes.io/name=milvus", "working_set"
+        "how full the memory of the nodes is",
+        "kubectl top pods -l app.kubernetes.io/name=milvus",
+        "working_set",
+        "memory_share",
     ),
     "too_many_collections": _Decides("how many collections and partitions there are", _CONTEXT, "all_collections"),
     "version_regression": _Decides(
@@ -132,6 +142,8 @@ def next_question(case: Case, findings: Sequence[Finding]) -> Question:
 
 
 def _at_hand(case: Case, decides: _Decides) -> bool:
+    if case.context.observations.get(decides.observed or "") is not None:
+        return True
     if decides.track is None:
         return decides.how == _CONTEXT and bool(case.context.collections)
     return signals.of(case).track(decides.track) is not None

@@ -231,7 +231,9 @@ class BruteForce:
         if scans and not culprits.any():
             culprits = ~binary
         if not large and not culprits.any() and not len(unindexed) and not scans:
-            return Clear("every vector field of a large collection has an index that is not FLAT")
+            unfinished = any(one.index is not None and one.index.state == "building" for _, _, one in described)
+            so_far = ", which is still being built" if unfinished else ""
+            return Clear(f"every vector field of a large collection has an index that is not FLAT{so_far}")
         if work.count and (large or len(made)) and not culprits.any():
             return Clear("no slow request asks a collection without a vector index")
         evidence = []

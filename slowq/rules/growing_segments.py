@@ -166,7 +166,7 @@ class GrowingSegments:
     about: ClassVar[About] = ABOUT
     unindexed_share: float = threshold(
         0.2,
-        "share of sealed segments without an index from which scanning them shows",
+        "share of sealed segments, or of rows, without an index from which scanning them shows",
     )
     many_growing: int = threshold(
         8,
@@ -226,7 +226,12 @@ class GrowingSegments:
         )
 
     def _counted(self, case: Case) -> Iterator[Evidence]:
-        """What the context file's counts of segments say, where they are many."""
+        """What the context file's counts of segments, and of rows that wait for an index, say, where they are many."""
+        for c, key, one in workload.vector_fields(case):
+            pending = (one.index.pending_rows if one.index else None) or 0
+            if pending and pending >= self.unindexed_share * (c.rows or pending):
+                says = f"{pending:,} rows of {one.name or 'the vector field'} are not indexed yet."
+                yield stated(case, f"{key}.index", says, pending, c.rows and self.unindexed_share * c.rows)
         for c in case.context.collections:
             segments, sealed = c.segments, c.segments.sealed or 0
             unfinished = sealed - (segments.indexed if segments.indexed is not None else sealed)
@@ -269,7 +274,7 @@ class _Seen:
     unindexed: pd.DataFrame  # lines that segments without an index were searched
     growing: pd.DataFrame  # lines of rows being written, and of growing segments
     imported: Sequence[EventFacts]
-    has_counts: bool  # the context file counts segments
+    has_counts: bool  # the context file counts segments, or rows that wait for an index
     only_while_writing: bool | None
     writes_per_s: float
     scanned: float  # share of the time on segments that growing ones take; NaN where it is not measured
@@ -293,7 +298,10 @@ def _seen(case: Case) -> _Seen:
         workload.events_of(case, "no_index_search"),
         workload.events_of(case, "growing_redundant", "insert", "flush"),
         [event for event in context.events if event.what == "import"],
-        any(c.segments != SegmentFacts() for c in context.collections),
+        any(c.segments != SegmentFacts() for c in context.collections)
+        or any(
+            one.index is not None and one.index.pending_rows is not None for _, _, one in workload.vector_fields(case)
+        ),
         context.pattern.get("only_while_writing"),
         context.observations.get("writes_per_s") or 0.0,
         measured.growing_share,

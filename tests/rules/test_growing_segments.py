@@ -1,3 +1,4 @@
+from slowq.rules.brute_force import BruteForce
 from slowq.rules.growing_segments import GrowingSegments
 from tests.builders import case, cleared, event, fired, ids, keys, many, needs, remedy, says, search
 
@@ -23,6 +24,23 @@ def test_counted_segments_decide() -> None:
 def test_one_segment_is_not_two() -> None:
     found = fired(GrowingSegments().check(case(SLOW, facts=counted("{sealed: 1, indexed: 0}"))))
     assert "1 segment of products is not indexed." in says(found)
+
+
+def pending(rows: int, of: str = "rows: 20000000, ") -> str:
+    index = f"{{type: HNSW, state: building, pending_rows: {rows}}}"
+    return (
+        f"collections: [{{name: products, {of}fields: [{{name: vec, type: FLOAT_VECTOR, dim: 768, index: {index}}}]}}]"
+    )
+
+
+def test_rows_that_wait_for_their_index_are_scanned() -> None:
+    for of in ("rows: 20000000, ", ""):
+        found = fired(GrowingSegments().check(case(SLOW, facts=pending(18_000_000, of))))
+        assert "18,000,000 rows of vec are not indexed yet." in says(found)
+        assert found.confidence >= 0.6
+    assert cleared(GrowingSegments().check(case(SLOW, facts=pending(100_000))))
+    because = cleared(BruteForce().check(case(SLOW, facts=pending(18_000_000))))
+    assert because.endswith("which is still being built")
 
 
 def test_searches_without_an_index_in_the_log_are_a_sign() -> None:
