@@ -19,6 +19,7 @@ from slowq.confidence import confidence
 from slowq.facts import Case, FieldFacts, IndexFacts, Version
 from slowq.filters import Predicate, served
 from slowq.findings import Evidence, Finding
+from slowq.measures import ratio
 from slowq.rule import About
 from slowq.wording import count, do, duration, percent
 from slowq.workload import Mask, seen, stated
@@ -28,6 +29,7 @@ _MOST, _FEW = 0.8, 0.3
 _MUCH_SLOWER = 2.0
 # Filters are what is slow where they are at least half of the work on segments, and are not where they are a tenth.
 _MOST_WORK, _HARDLY_ANY_WORK = 0.5, 0.1
+_TOLD = ("scalar_filter_s", "vector_search_s")
 _PASTED = 300  # characters of a filter in a snippet
 
 
@@ -91,6 +93,8 @@ def filter_finding(
                 _MOST_WORK,
             )
         )
+    evidence += told_times(case)
+    told = told_share(case)
     only = bool(case.context.pattern.get("only_with_filter"))
     if only:
         evidence.append(stated(case, "pattern.only_with_filter", "Only filtered searches are slow."))
@@ -106,12 +110,12 @@ def filter_finding(
                 (bool(slower >= _MUCH_SLOWER), 0.3),
                 (only, 0.5),
                 (bool(more), more_weight),
-                (bool(spent >= _MOST_WORK), 0.5),
+                (bool(np.fmax(spent, told) >= _MOST_WORK), 0.5),
             ],
             against=[
                 (share < _FEW, 0.5),
                 (work.share(apart) > share, 0.3),
-                (bool(spent < _HARDLY_ANY_WORK), 0.7),
+                (bool(np.fmax(spent, told) < _HARDLY_ANY_WORK), 0.7),
             ],
         ),
         summary=f"{percent(share)} of the slow time is spent by requests that filter {what}"
@@ -120,6 +124,21 @@ def filter_finding(
         names={**_filter(work, culprits), **_field(case, culprits), **(names or {})},
         keys=keys,
     )
+
+
+def told_share(case: Case) -> float:
+    """The share of filter and vector search together that the filter takes, as the context file tells; else NaN."""
+    filters, vectors = (case.context.observations.get(key) for key in _TOLD)
+    return float("nan") if filters is None or vectors is None else ratio(filters, filters + vectors)
+
+
+def told_times(case: Case) -> list[Evidence]:
+    """What the context file says of the seconds that filter and vector search take."""
+    if np.isnan(share := told_share(case)):
+        return []
+    filters, vectors = (duration(case.context.observations[key]) for key in _TOLD)
+    says = f"The filter of a search takes {filters}, its vectors {vectors}."
+    return [stated(case, f"observations.{_TOLD[0]}", says, share, _MOST_WORK)]
 
 
 def _example(case: Case, culprits: Mask) -> str:

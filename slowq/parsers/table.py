@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context
+from slowq.facts import NOT_STATED, SLOW_S, WORTH_A_LOOK_S, CollectionFacts, Context
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
 from slowq.parsers.event_table import event_table
@@ -245,15 +245,17 @@ def from_context(context: Context) -> pd.DataFrame:
     """The requests that a context file describes, as rows of the same table; their times are not known.
 
     A described request is slow where it takes a second, or clearly longer than when all is well. Where no request has a
-    duration, all of them are there because somebody complained of them.
+    duration, all of them are there because somebody complained of them. What goes without saying is that of the only
+    collection: its name, and the consistency that its requests have by default.
     """
+    only = context.collections[0] if len(context.collections) == 1 else CollectionFacts()
     timed = any(request.duration_s is not None for request in context.requests)
     rows = [
         {
             "kind": request.kind or "search",
             "slow": _is_slow(request.duration_s, request.fast_duration_s) if timed else True,
             "status": "timeout" if request.timeout else None,
-            "collection": context.collections[0].name if len(context.collections) == 1 else None,
+            "collection": only.name,
             "partitions": values.as_json(list(request.partitions)) if request.partitions else None,
             "filter": request.filter if request.filter != NOT_STATED else None,
             "nq": request.nq,
@@ -261,7 +263,7 @@ def from_context(context: Context) -> pd.DataFrame:
             "output_fields": values.as_json(list(request.output_fields)) if request.output_fields else None,
             "search_params": values.as_json(dict(request.search_params)),
             "duration_s": request.duration_s,
-            "consistency": request.consistency,
+            "consistency": request.consistency or only.consistency,
             "path": context.path or "context",
             "line": context.cite(request.key).line,
         }

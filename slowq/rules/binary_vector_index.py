@@ -163,11 +163,8 @@ ABOUT = About(
             ),
         ),
         Need(
-            what="how long the vector search itself takes",
-            how_to_supply=(
-                "Give --metrics with internal_core_search_latency with type vector_latency, or "
-                "--context: `observations: {vector_search_s: 2.1}`."
-            ),
+            what="for how many of the searched segments an index was asked",
+            how_to_supply="Give --metrics with milvus_querynode_sq_core_latency and knowhere_search_latency.",
         ),
     ),
     remedies=REMEDIES,

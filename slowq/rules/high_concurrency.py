@@ -193,9 +193,9 @@ class HighConcurrency:
         work, measured = workload.of(case), signals.of(case)
         full = workload.events_of(case, "queue_full")
         seen_by_others = case.context.observations
-        at_once = (
-            work.at_once or float(np.nan_to_num(measured.at_once)) or float(seen_by_others.get("concurrency") or 0)
-        )
+        per_s, queued_s = (float(seen_by_others.get(key) or 0) for key in ("qps", "queue_s"))
+        told = float(seen_by_others.get("concurrency") or 0) or per_s * queued_s  # Little's law
+        at_once = work.at_once or float(np.nan_to_num(measured.at_once)) or told
         if not at_once and not len(full):
             return Skipped(self.about.needs)
         cores = float(case.context.hardware.get("cpus_per_node") or 0) * float(
@@ -233,12 +233,15 @@ class HighConcurrency:
                 f"{measured.rate('search_latency'):.1f} a second."
             )
             evidence.append(measured.says("search_latency", says, at_once, limit))
-        elif "concurrency" in seen_by_others:
+        elif seen_by_others.get("concurrency"):
             evidence.append(
                 stated(
                     case, "observations.concurrency", f"{at_once:.0f} requests run at the same time.", at_once, limit
                 )
             )
+        elif told:
+            says = f"{per_s:,.0f} requests arrive each second, and each waits {duration(queued_s)} in the queue."
+            evidence.append(stated(case, "observations.queue_s", says, at_once, limit))
         if crowded:
             evidence.append(
                 measured.says(
@@ -262,7 +265,8 @@ class HighConcurrency:
                 signs=[
                     (len(full) > 0, 0.5),
                     (at_once >= 4 * limit, 0.3),
-                    (work.per_second >= 1 / WORTH_A_LOOK_S, 0.35),  # each takes little of the node's time
+                    # Each takes little of the node's time.
+                    (work.per_second >= 1 / WORTH_A_LOOK_S or per_s >= 1 / WORTH_A_LOOK_S, 0.35),
                     (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
                     (crowded, 0.35),
                 ],

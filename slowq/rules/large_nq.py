@@ -132,11 +132,8 @@ ABOUT = About(
             ),
         ),
         Need(
-            what="how long requests wait in the query node's queue, where the log hides large requests (2.5.13+)",
-            how_to_supply=(
-                "Give --metrics with milvus_querynode_sq_queue_latency and milvus_querynode_search_nq, or "
-                "give observations in the --context file: `observations: {queue_s: 12.5}`."
-            ),
+            what="how many query vectors searches carry, where the log hides large requests (2.5.13+)",
+            how_to_supply="Give --metrics with milvus_querynode_search_nq and milvus_querynode_sq_core_latency.",
         ),
     ),
     remedies=REMEDIES,

@@ -31,6 +31,7 @@ Not this when
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,8 +40,8 @@ import numpy as np
 from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import Case, FieldFacts, Need
-from slowq.filter_blame import Indexes, filter_finding, scalar_fields
+from slowq.facts import NO_INDEX, Case, FieldFacts, Need
+from slowq.filter_blame import Indexes, filter_finding, scalar_fields, told_share, told_times
 from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
@@ -154,15 +155,15 @@ ABOUT = About(
         Need(
             what="which index the filtered field has",
             how_to_supply=(
-                "Give --context: `collections: [{name: products, fields: [{name: tag, type: VARCHAR, index: null}]}]`."
+                "Use a log with filters and --context: `collections: [{name: products, fields: [{name: tag, type: VARCHAR, "
+                "index: null}]}]`."
             ),
         ),
         Need(
             what="the same search without the filter, or the time that filtering takes",
             how_to_supply=(
-                "Give a log that holds both kinds, `fast_duration_s` of the request in the --context file, or "
-                "look at internal_core_search_latency with type scalar_latency and "
-                "vector_latency."
+                "Give a log that holds both kinds, --metrics with internal_core_search_latency, or in the --context file: "
+                "`pattern: {only_with_filter: true}` and `observations: {scalar_filter_s: 3.2, vector_search_s: 0.02}`."
             ),
         ),
     ),
@@ -182,6 +183,9 @@ class UnindexedScalarFilter:
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
+        plain = [(key, one) for key, one in scalar_fields(case) if one.index == NO_INDEX and one.type != "JSON"]
+        if plain and case.context.pattern.get("only_with_filter") and not work.has_filter.any():
+            return self._by_schema(case, plain)
         if not work.count:
             return self._measured(case, signals.of(case))
         if not work.filter_is_known.any():
@@ -212,6 +216,30 @@ class UnindexedScalarFilter:
             more_weight=0.3,
             names={"field": field},
             keys=self._fitting(indexes.field(on, field), [features for features, _ in asked]),
+        )
+
+    def _by_schema(self, case: Case, plain: Sequence[tuple[str, FieldFacts]]) -> Outcome:
+        """Only filtered searches are slow, and fields have no index: that the filters are on these is likely."""
+        share = told_share(case)
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.45,
+                signs=[(bool(share >= self.most_work), 0.5)],
+                against=[
+                    (bool(share < 1 - self.most_work), 0.5),
+                    (any(one.type == "JSON" for _, one in scalar_fields(case)), 0.3),
+                ],
+            ),
+            summary="Searches are slow only with a filter, and the collection has fields without an index.",
+            evidence=[
+                stated(case, "pattern.only_with_filter", "Only filtered searches are slow."),
+                *told_times(case),
+                *(stated(case, f"{key}.index", f"The field {one.name} has no index.") for key, one in plain[:3]),
+            ],
+            names={"field": plain[0][1].name} if plain[0][1].name else None,
+            keys=self._fitting(plain[0][1], []),
         )
 
     def _measured(self, case: Case, measured: Signals) -> Outcome:

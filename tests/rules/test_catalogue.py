@@ -6,15 +6,17 @@ import importlib
 import re
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import pytest
 import yaml
 
 import slowq.rules
 from slowq.errors import UsageError
-from slowq.findings import CAUSES, Remedy
+from slowq.findings import CAUSES, Remedy, Skipped
 from slowq.rule import Rule
 from slowq.rules import ALL, by_id
+from tests.builders import case
 
 IDS = [sub_cause for sub_causes in CAUSES.values() for sub_cause in sub_causes]
 HEADINGS = ["Symptom", "Cause", "How we tell", "Not this when"]
@@ -214,6 +216,19 @@ def test_the_context_examples_in_the_needs_are_yaml_with_keys_of_the_contract(ru
     assert examples
     for example in examples:
         assert set(yaml.safe_load(example)) <= CONTEXT_KEYS, example
+
+
+@every_rule
+def test_what_a_rule_asks_for_lets_it_judge(rule: Rule) -> None:
+    """Beside a slow search with a filter, as most logs have it."""
+    facts: dict[str, Any] = {
+        "requests": [{"kind": "search", "nq": 1, "top_k": 10, "filter": "tag == 1", "duration_s": 5.2}]
+    }
+    for need in rule.about.needs:
+        for example in re.findall(r"`([^`]+: [^`]+)`", need.how_to_supply):
+            for key, told in yaml.safe_load(example).items():
+                facts[key] = {**facts.get(key, {}), **told} if isinstance(told, dict) else [*facts.get(key, []), *told]
+    assert not isinstance(rule.check(case(facts=yaml.safe_dump(facts))), Skipped)
 
 
 @every_rule

@@ -54,3 +54,12 @@ def test_weaker_levels_do_not_wait() -> None:
 
 def test_where_no_level_is_known_the_rule_cannot_judge() -> None:
     assert "effective consistency level" in needs(ConsistencyWait().check(case(search(consistency=None))))[0]
+
+
+def test_requests_that_the_context_file_describes_have_the_level_of_the_only_collection() -> None:
+    facts = """
+observations: {writes_per_s: 100}
+collections: [{name: p, rows: 100000, consistency: Strong}]
+requests: [{kind: search, nq: 1, top_k: 10, duration_s: 1.5, fast_duration_s: 0.02}]
+"""
+    assert "1 of 1 slow request ran with Strong" in says(fired(ConsistencyWait().check(case(facts=facts))))

@@ -63,3 +63,11 @@ def test_advice_for_the_merge_limit_is_for_the_versions_that_have_it() -> None:
         version: keys(fired(HighConcurrency().check(case(CROWD, version=version)))) for version in ("2.6.18", "2.6.20")
     }
     assert ["larger_groups" in one for one in of.values()] == [True, False]
+
+
+def test_the_rate_of_requests_and_their_wait_in_the_queue_tell_how_many_there_are() -> None:
+    facts = "observations: {qps: 3500, queue_s: 1.5}\nhardware: {query_nodes: 2, cpus_per_node: 8}"
+    found = fired(HighConcurrency().check(case(facts=facts)))
+    assert says(found) == "3,500 requests arrive each second, and each waits 1.5 s in the queue."
+    assert found.confidence >= 0.6
+    assert cleared(HighConcurrency().check(case(facts=facts.replace("3500", "3"))))

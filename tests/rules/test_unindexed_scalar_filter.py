@@ -103,3 +103,27 @@ def test_of_a_request_on_an_unknown_collection_the_only_one_is_assumed() -> None
 def test_an_index_that_could_not_be_built_serves_nobody() -> None:
     failed = schema(tag="{type: INVERTED, state: failed}")
     assert fired(UnindexedScalarFilter().check(case(FILTERED, facts=failed, version="2.4.5")))
+
+
+@pytest.mark.parametrize(
+    ("observed", "sure"), [("{scalar_filter_s: 3.2, vector_search_s: 0.02}", True), ("{cpu_share: 0.5}", False)]
+)
+def test_the_schema_tells_where_only_filtered_searches_are_slow_and_no_filter_is_known(
+    observed: str, sure: bool
+) -> None:
+    facts = f"""
+pattern: {{only_with_filter: true}}
+observations: {observed}
+collections:
+  - name: products
+    fields: [{{name: tag, type: VARCHAR, index: null}}, {{name: n, type: INT64, index: {{type: INVERTED}}}}]
+"""
+    found = fired(UnindexedScalarFilter().check(case(facts=facts)))
+    assert "The field tag has no index." in says(found)
+    assert (found.confidence >= 0.6, "takes 3.2 s, its vectors 20 ms" in says(found)) == (sure, sure)
+
+
+def test_a_filter_that_is_told_to_take_no_time_is_not_blamed() -> None:
+    told = "observations: {scalar_filter_s: 0.01, vector_search_s: 3.0}"
+    filtered = many(9, search(filter="price == 10"), every=10)
+    assert fired(UnindexedScalarFilter().check(case(filtered, facts=told))).confidence < 0.5
