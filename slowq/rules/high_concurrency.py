@@ -20,8 +20,8 @@ How we tell
 
     The metric that decides is milvus_querynode_sq_queue_latency, with milvus_querynode_read_task_ready_len growing
     while milvus_querynode_read_task_concurrency stands at its ceiling; on the proxy
-    milvus_proxy_req_in_queue_latency. The slow log holds slow requests only, so where it alone cannot show the
-    arrival rate the rule answers skipped.
+    milvus_proxy_req_in_queue_latency. The slow log holds slow requests only, and a scan looks like a small search
+    that waits, so that it alone gives no more than a suspicion. With no number of requests the rule answers skipped.
 
 Not this when
     One large request covers the whole slow period (large_nq). Requests are slow one at a time as well. The slow
@@ -215,6 +215,8 @@ class HighConcurrency:
         # Slow requests pile up whatever makes them slow: where other work took the machine for most of the time, the
         # log cannot tell a crowd that is too large from a machine that is too busy.
         covered = beside(case, BACKGROUND) >= 0.5
+        # Nor can it tell small requests that wait from small ones that are much work: a scan looks like a search of an index.
+        blind = not measured and not case.context.collections and not seen_by_others
         evidence = []
         if work.at_once:
             evidence.append(
@@ -273,6 +275,7 @@ class HighConcurrency:
                 against=[
                     (work.per_second < 1 and work.window_s > 0, 0.3),
                     (covered, 0.4),
+                    (blind and not len(full), 0.4),
                     (other is not None and bool(measured), 0.4),
                     (bool(measured.work_s > WORTH_A_LOOK_S), 0.4),  # the searches are not small
                     (bool(len(background)) and not covered, 0.2),  # something else took part of the machine

@@ -1,15 +1,24 @@
 from slowq.rules.high_concurrency import HighConcurrency
+from slowq.triage import diagnose
 from tests.builders import case, cleared, event, fired, keys, many, needs, remedy, says, search
 
 CROWD = many(1200, search(60, 6.0), every=0.05)  # 20 a second, 120 at once
+INDEXED = "collections: [{name: products, fields: [{name: vec, type: FLOAT_VECTOR, index: {type: HNSW}}]}]"
 
 
 def test_many_small_requests_at_once_fill_the_queue() -> None:
-    found = fired(HighConcurrency().check(case(CROWD)))
+    found = fired(HighConcurrency().check(case(CROWD, facts=INDEXED)))
     assert found.confidence >= 0.7
     assert found.explains_share == 1.0
     assert "slow requests ran at the same time" in says(found)
     assert "collection_name='products'" in remedy(found, "more_query_nodes")
+
+
+def test_slow_requests_alone_do_not_tell_many_small_ones_from_many_that_are_much_work() -> None:
+    assert fired(HighConcurrency().check(case(CROWD))).confidence < 0.5
+    asked = diagnose(case(CROWD)).verdict.next
+    assert asked is not None
+    assert asked.asks == "how long searches wait in the queue, and how much work each of them is"
 
 
 def test_a_full_queue_is_the_strongest_sign() -> None:
@@ -45,8 +54,8 @@ def test_beside_a_build_over_all_the_slow_time_the_crowd_proves_little() -> None
 
 
 def test_a_line_of_other_work_counts_less_than_work_all_the_time() -> None:
-    found = fired(HighConcurrency().check(case(CROWD, beside=[event("insert", 70)])))
-    assert 0.5 < found.confidence < fired(HighConcurrency().check(case(CROWD))).confidence
+    found = fired(HighConcurrency().check(case(CROWD, beside=[event("insert", 70)], facts=INDEXED)))
+    assert 0.5 < found.confidence < fired(HighConcurrency().check(case(CROWD, facts=INDEXED))).confidence
 
 
 def test_what_others_observed_is_enough() -> None:
