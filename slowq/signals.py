@@ -75,6 +75,13 @@ class Signals:
         track = self.track(name)
         return track.quantile(q, self._window) if track else float("nan")
 
+    @property
+    def busiest_disk(self) -> float:
+        """The share of the time in which the busiest disk was busy."""
+        disks = self.track("disk_busy")
+        names = disks.parts.get("disk", {}) if disks else {}
+        return float(np.fmax.reduce([self.mean("disk_busy", disk=name) for name in names], initial=np.nan))
+
     # ----------------------------------------------------------------------------------------------------------------
     # What a search costs, and where its time goes.
 

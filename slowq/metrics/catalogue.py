@@ -43,7 +43,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """What is measured. `parts`: name of a split → the labels that may carry it, the first present one counts.
+    """What is measured. `parts`: name of a split → the labels that may carry it, the first present one counts; of labels
+    with a slash between them every pair of values is a part.
 
     `across` says what gauges of several series make together; histograms and counters always add up.
     """
@@ -472,7 +473,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "seconds in which a disk was busy",
         "s",
         _plain("node_disk_io_time_seconds_total"),
-        parts={"node": ("instance",), "device": ("device",)},
+        parts={"disk": ("instance/device", "device")},
     ),
     _counter(
         "disk_read",

@@ -138,15 +138,20 @@ def _groups(quantity: Quantity, labels: Sequence[Labels]) -> dict[str, dict[str,
     """The rows of each part: split → name → rows. A split needs two names or more, or a name that says something."""
     groups: dict[str, dict[str, list[int]]] = {}
     for split, candidates in quantity.parts.items():
-        label = next((name for name in candidates if any(name in one for one in labels)), None)
-        if label is None:
+        splits = [name.split("/") for name in candidates]
+        chosen = next((keys for keys in splits if any(_has(one, keys) for one in labels)), None)
+        if chosen is None:
             continue
         names: dict[str, list[int]] = {}
         for i, one in enumerate(labels):
-            if label in one:
-                names.setdefault(one[label], []).append(i)
+            if _has(one, chosen):
+                names.setdefault(" ".join(one[key] for key in chosen), []).append(i)
         groups[split] = names
     return groups
+
+
+def _has(labels: Labels, keys: Sequence[str]) -> bool:
+    return all(key in labels for key in keys)
 
 
 def _gauge(raw: Raw, quantity: Quantity, source: Source, family: Family, value: np.ndarray) -> Track:

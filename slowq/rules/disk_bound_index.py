@@ -1,26 +1,25 @@
 """My index lives on disk, and the disk is too slow for it.
 
 Symptom
-    Searches on collections with DISKANN or mmap are slow and uneven while the CPU idles, worse with more
+    Searches on collections with DISKANN, AISAQ or mmap are slow and uneven while the CPU idles, worse with more
     concurrency, and fast when repeated at once. Collections in memory on the same node are fast.
 
 Cause
-    DISKANN reads graph and vectors from the disk at each step of a search; mmap reads each page that is not in the
-    page cache. Both need a local NVMe disk. On network disks or hard disks, on a disk shared with etcd, the message
-    queue or object storage, or where the data mapped is much larger than free memory, each miss costs milliseconds,
-    and concurrency multiplies them. From 2.6.0 raw vector fields are mapped by default
-    (queryNode.mmap.vectorField).
+    DISKANN and AISAQ (2.6.4+) read graph and vectors from the disk at each step of a search; mmap reads each page
+    that is not in the page cache. All need a local NVMe disk. On network disks or hard disks, on a disk shared with
+    etcd, the message queue or object storage, or where the data mapped is much larger than free memory, each miss
+    costs milliseconds, and concurrency multiplies them. From 2.6.0 raw vectors are mapped by default
+    (queryNode.mmap.vectorField), and without an index it is they that are searched.
 
 How we tell
-    The context file names the index (`type: DISKANN`, `mmap: true`, or a queryNode.mmap key in `config`),
-    `hardware.disk` and `observations.disk_util_share` beside a low `cpu_share`. The log shows search_list in
-    search_params (DISKANN) and durations that spread widely at equal work: same pattern, same nq, yet some fast.
-    Contrast with collections in memory on the same node and time.
+    The context file names the index (`type: DISKANN` or `AISAQ`, `mmap: true` of the index, or of a field without
+    one, or a queryNode.mmap key in `config`), `hardware.disk` and `observations.disk_util_share` beside a low
+    `cpu_share`. The log shows search_list in search_params and durations that spread widely at equal work: same
+    pattern, same nq, yet some fast.
 
-    What decides is a host metric: device utilisation (node_disk_io_time_seconds_total of node exporter) and read
-    latency on the query nodes (in 2.6.0-rc1 on the streaming nodes, issue #43659); inside Milvus
-    internal_core_search_latency with type vector_latency at low CPU. With neither the index type nor these the rule
-    answers skipped.
+    What decides is a host metric: device utilisation (node_disk_io_time_seconds_total of node exporter) on the
+    query nodes (in 2.6.0-rc1 on the streaming nodes, issue #43659). With neither the index type nor search_list the
+    rule answers skipped, and so it does where only raw vectors are mapped and nothing speaks against the disk.
 
 Not this when
     Only the first searches after a load or restart are slow (cold_cache). The disk is busy with compaction, an
@@ -37,8 +36,8 @@ import numpy as np
 from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.facts import NO_INDEX, Case, Need
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
 from slowq.wording import count, do, percent
@@ -46,8 +45,11 @@ from slowq.workload import seen, stated
 
 # Disks that answer a random read in milliseconds, where NVMe takes a tenth of one.
 SLOW_DISKS = ("hdd", "network")
+DISK_INDEXES = ("DISKANN", "AISAQ")
 # Configuration keys that map vector indexes (2.3.x: the first; from 2.4.10: the second).
 MMAP_KEYS = ("queryNode.mmap.mmapEnabled", "queryNode.mmap.vectorIndex")
+# The key that maps raw vectors, and the version from which it is true where it is not set.
+RAW_KEY, RAW_SINCE = "queryNode.mmap.vectorField", (2, 6, 0)
 
 REMEDIES = (
     Remedy(
@@ -71,7 +73,7 @@ client.load_collection(collection_name=$collection)
         key="nvme",
         do="Put the local storage of the query nodes (localStorage.path) on an NVMe disk of its own.",
         because=(
-            "DISKANN and mmap do many small random reads, which NVMe serves a hundred times faster than network disks."
+            "Indexes on disk and mmap do many small random reads, which NVMe serves a hundred times faster than network disks."
         ),
         cost="Hardware or another instance type, and a reload of the nodes.",
         verify="Device utilisation stays clearly below 1 at peak, with read latency under a millisecond.",
@@ -169,7 +171,7 @@ ABOUT = About(
 
 @dataclass(frozen=True, slots=True)
 class DiskBoundIndex:
-    """DISKANN or mmap is limited by the disk."""
+    """An index on disk, or a mapped one, is limited by the disk."""
 
     about: ClassVar[About] = ABOUT
     busy_disk_share: float = threshold(
@@ -188,44 +190,33 @@ class DiskBoundIndex:
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
         mapped = on_disk(case)
-        disk_ann = work.has_param("search_list")
-        observed = case.context.observations
-        busy, cpu, kind = observed.get("disk_util_share"), observed.get("cpu_share"), case.context.hardware.get("disk")
-        if not mapped and not disk_ann.any():
+        searched_raw = [] if mapped else raw_on_disk(case)
+        listed = work.has_param("search_list")
+        busy, kind = busy_share(case), case.context.hardware.get("disk")
+        cpu = case.context.observations.get("cpu_share")
+        if not mapped and not searched_raw and not listed.any():
             if any(one.index is not None for _, _, one in workload.vector_fields(case)):
-                return Clear("no vector index of the context file is of DISKANN or mapped from disk")
+                return Clear("no vector index of the context file is on disk or mapped")
             return Skipped(self.about.needs)
-        if busy is None and kind is None and not mapped:
+        if np.isnan(busy) and not mapped and (kind is None or (kind not in SLOW_DISKS and not listed.any())):
             return Skipped(self.about.needs)
-        culprits = disk_ann if disk_ann.any() else work.is_any("collection", [name for name, _, _ in mapped if name])
+        mapped += searched_raw
+        culprits = listed if listed.any() else work.is_any("collection", [name for name, _, _ in mapped if name])
         culprits = culprits if culprits.any() else np.ones(work.count, dtype=bool)
         spread = self._spread(work, culprits)
         evidence = [stated(case, key, says) for _, key, says in mapped]
-        if disk_ann.any():
-            evidence.append(
-                seen(
-                    work,
-                    f"{count(int(disk_ann.sum()), 'slow request')} {do(int(disk_ann.sum()), 'carry')} search_list, "
-                    "a parameter of DISKANN.",
-                    disk_ann,
-                )
-            )
+        if number := int(listed.sum()):
+            says = f"{count(number, 'slow request')} {do(number, 'carry')} search_list, a parameter of indexes on disk."
+            evidence.append(seen(work, says, listed))
         if kind in SLOW_DISKS:
             evidence.append(
                 stated(
-                    case, "hardware.disk", f"The disk is of the kind {kind}; DISKANN and mmap need a local NVMe disk."
-                )
-            )
-        if busy is not None:
-            evidence.append(
-                stated(
                     case,
-                    "observations.disk_util_share",
-                    f"The disk is busy for {percent(busy)} of the time.",
-                    busy,
-                    self.busy_disk_share,
+                    "hardware.disk",
+                    f"The disk is of the kind {kind}; indexes on disk and mmap need a local NVMe disk.",
                 )
             )
+        evidence += busy_disk(case, self.busy_disk_share, least=0.0)
         if spread >= self.spread:
             evidence.append(
                 seen(
@@ -243,20 +234,21 @@ class DiskBoundIndex:
             confidence=confidence(
                 0.3,
                 signs=[
-                    ((busy or 0) >= self.busy_disk_share, 0.5),
+                    (busy >= self.busy_disk_share, 0.5),
                     (kind in SLOW_DISKS, 0.35),
                     (cpu is not None and cpu < self.idle_cpu_share, 0.25),
                     (bool(spread >= self.spread), 0.15),
                 ],
                 against=[
-                    (busy is not None and busy < self.idle_cpu_share, 0.5),
-                    (kind == "nvme" and busy is None, 0.3),
+                    (busy < self.idle_cpu_share, 0.5),
+                    (kind == "nvme" and bool(np.isnan(busy)), 0.3),
                     (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4),
                     (bool(measured.filter_share >= 0.5), 0.4),
                 ],
             ),
             summary="Each search reads its index from the disk, and the disk is what it waits for.",
             evidence=evidence,
+            keys=_fitting(case),
         )
 
     def _spread(self, work: workload.Workload, culprits: workload.Mask) -> float:
@@ -279,7 +271,55 @@ def on_disk(case: Case) -> list[tuple[str | None, str, str]]:
             ),
         )
         for c, key, one in workload.vector_fields(case)
-        if one.index is not None and (one.index.mmap or (one.index.type or "").upper() == "DISKANN")
+        if one.index is not None and (one.index.mmap or (one.index.type or "").upper() in DISK_INDEXES)
     ]
     mapped = [key for key, value in case.context.config.items() if key in MMAP_KEYS and value is True]
     return found or [(None, f"config.{key}", f"The configuration maps indexes from disk: {key}.") for key in mapped]
+
+
+def raw_on_disk(case: Case) -> list[tuple[str | None, str, str]]:
+    """The same of vector fields without an index whose raw values, which are scanned then, are mapped.
+
+    What a field says of itself goes before the configuration, and that before the default of the version.
+    """
+    configured = case.context.config.get(RAW_KEY, True if case.milvus.surely_from(RAW_SINCE) else None)
+    return [
+        (
+            c.name,
+            f"{key}.mmap" if one.mmap else f"config.{RAW_KEY}" if RAW_KEY in case.context.config else key,
+            (
+                f"{one.name or 'The vector field'} of {c.name or 'the collection'} has no index, and its raw vectors "
+                f"are mapped from disk{'' if one.mmap or RAW_KEY in case.context.config else ' by default'}."
+            ),
+        )
+        for c, key, one in workload.vector_fields(case)
+        if one.index == NO_INDEX and (configured is True if one.mmap is None else one.mmap)
+    ]
+
+
+def busy_share(case: Case) -> float:
+    """The share of the time in which the disk is busy, by the context file or of the busiest disk of the metrics, whichever
+    is more; NaN where neither tells."""
+    told = case.context.observations.get("disk_util_share")
+    return float(np.fmax(signals.of(case).busiest_disk, np.nan if told is None else told))
+
+
+def busy_disk(case: Case, limit: float, least: float) -> list[Evidence]:
+    """Who says that the disk is busy, for at least so much of the time."""
+    told, measured = case.context.observations.get("disk_util_share"), signals.of(case)
+    evidence = []
+    if told is not None and told >= least:
+        says = f"The disk is busy for {percent(told)} of the time."
+        evidence.append(stated(case, "observations.disk_util_share", says, told, limit))
+    if measured.busiest_disk >= least:
+        says = f"The busiest disk is busy for {percent(measured.busiest_disk)} of the time."
+        evidence.append(measured.says("disk_busy", says, measured.busiest_disk, limit))
+    return evidence
+
+
+def _fitting(case: Case) -> list[str] | None:
+    """The remedies without the node cache of DISKANN where the indexes on disk are of AISAQ, which has settings of its own."""
+    kinds = {(one.index.type or "").upper() for _, _, one in workload.vector_fields(case) if one.index is not None}
+    if "AISAQ" not in kinds or "DISKANN" in kinds:
+        return None
+    return [one.key for one in REMEDIES if not one.key.startswith("larger_cache")]

@@ -16,9 +16,8 @@ How we tell
     dependency explains it. `hardware.disk: hdd` or `network` makes it likely. Lines such as `rocksmq produce too
     slowly` and `Slow etcd operation` on a standalone show who else suffers.
 
-    The metrics that decide are node_disk_io_time_seconds_total and read or write latency of the host, with
-    internal_storage_load_duration beside them. Milvus logs no disk figures, so that without them the rule answers
-    skipped.
+    The metric that decides is node_disk_io_time_seconds_total of the hosts, of the busiest disk. Milvus logs no disk
+    figures, so that without it or the context file's the rule answers skipped.
 
 Not this when
     The index itself lives on disk and searches saturate it (disk_bound_index). Compaction or loading covers the
@@ -32,14 +31,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import signals
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
-from slowq.rules.disk_bound_index import SLOW_DISKS, on_disk
+from slowq.rules.disk_bound_index import SLOW_DISKS, busy_disk, busy_share, on_disk, raw_on_disk
 from slowq.wording import percent
 from slowq.workload import stated
 
@@ -146,39 +144,17 @@ class DiskSaturation:
     )
 
     def check(self, case: Case) -> Outcome:
-        measured = signals.of(case)
-        told = case.context.observations.get("disk_util_share")
-        devices = measured.track("disk_busy")
-        busiest = max(
-            (measured.mean("disk_busy", device=name) for name in (devices.parts.get("device", {}) if devices else {})),
-            default=np.nan,
-        )
-        if told is None and np.isnan(busiest):
+        busy = busy_share(case)
+        if np.isnan(busy):
             return Skipped(self.about.needs)
-        busy = float(np.fmax(busiest, np.nan if told is None else told))
         if busy < self.busy_disk_share:
             return Clear(f"the disk is busy for {percent(busy)} of the time")
-        if on_disk(case):
+        if on_disk(case) or raw_on_disk(case):
             return Clear("the index itself lies on the disk (disk_bound_index)")
         if other := explained(case):
             return Clear(f"the disk is used by something that another rule names: {other}")
         cpu, kind = case.context.observations.get("cpu_share"), case.context.hardware.get("disk")
-        evidence = [
-            stated(
-                case,
-                "observations.disk_util_share",
-                f"The disk is busy for {percent(told)} of the time.",
-                told,
-                self.busy_disk_share,
-            )
-            if told is not None and told >= self.busy_disk_share
-            else measured.says(
-                "disk_busy",
-                f"The busiest disk is busy for {percent(busiest)} of the time.",
-                busiest,
-                self.busy_disk_share,
-            )
-        ]
+        evidence = busy_disk(case, self.busy_disk_share, least=self.busy_disk_share)
         if cpu is not None:
             evidence.append(
                 stated(case, "observations.cpu_share", f"The CPU is at {percent(cpu)}.", cpu, self.idle_cpu_share)

@@ -128,3 +128,11 @@ def test_the_version_is_what_all_processes_say() -> None:
 
     assert said("v2.4.5") == "2.4.5"
     assert said("2.4.5", "2.4.6") is None
+
+
+def test_disks_of_the_same_name_on_several_hosts_are_told_apart() -> None:
+    name = "node_disk_io_time_seconds_total"
+    hosts = [(name, {"instance": host, "device": "sda"}, [0.0, 4.0, 8.0]) for host in ("a", "b", "c")]
+    (parts,) = tracks(prometheus(*hosts))["disk_busy"].parts.values()
+    assert sorted(parts) == ["a sda", "b sda", "c sda"]
+    assert [one.mean(ALL) for one in parts.values()] == [0.4, 0.4, 0.4]

@@ -1,0 +1,103 @@
+"""Rules that figures decide, of the context file or of metrics: a disk or a memory that is full."""
+
+import pytest
+
+from slowq.rules.disk_bound_index import DiskBoundIndex
+from slowq.rules.disk_saturation import DiskSaturation
+from tests.builders import case, cleared, fired, keys, many, measured, needs, says, search
+
+SLOW = many(10, search(60), every=5)
+LISTED = many(10, search(60, params={"params": {"search_list": 200}}), every=5)
+BUSY = "observations: {disk_util_share: 0.97, cpu_share: 0.2}"
+
+
+def schema(index: str, more: str = "", **field: str) -> str:
+    told = "".join(f", {key}: {value}" for key, value in field.items())
+    vector = f"{{name: vec, type: FLOAT_VECTOR, index: {index}{told}}}"
+    return f"collections: [{{name: products, rows: 2000000, fields: [{vector}]}}]\n{more}"
+
+
+def disks(**share: float):
+    """Metrics in which each disk is busy for a share of the time."""
+    return measured({"disk_busy": {"disk": share}}, window=(0.0, 120.0))
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [("{type: DISKANN}", "DISKANN"), ("{type: AISAQ}", "AISAQ"), ("{type: HNSW, mmap: true}", "mapped")],
+)
+def test_an_index_on_a_busy_disk_is_bound_by_it(index: str, said: str) -> None:
+    found = fired(DiskBoundIndex().check(case(SLOW, facts=schema(index, BUSY))))
+    assert says(found) == (f"vec of products is searched from disk: {said}. The disk is busy for 97 % of the time.")
+    assert found.confidence >= 0.7
+
+
+def test_the_node_cache_of_diskann_is_no_advice_for_aisaq() -> None:
+    for kind, has_it in (("DISKANN", True), ("AISAQ", False)):
+        found = fired(DiskBoundIndex().check(case(SLOW, facts=schema(f"{{type: {kind}}}", BUSY), version="2.6.12")))
+        assert ("larger_cache" in keys(found)) == has_it
+
+
+def test_how_busy_the_disk_is_can_be_read_from_metrics() -> None:
+    facts = schema("{type: AISAQ}")
+    found = fired(DiskBoundIndex().check(case(SLOW, facts=facts, metrics=disks(sda=0.1, nvme0n1=0.95))))
+    assert "The busiest disk is busy for 95 % of the time." in says(found)
+    assert found.confidence > fired(DiskBoundIndex().check(case(SLOW, facts=facts))).confidence
+    idle = fired(DiskBoundIndex().check(case(SLOW, facts=facts, metrics=disks(sda=0.1))))
+    assert idle.confidence < 0.3
+
+
+def test_search_list_beside_a_busy_disk_is_enough_without_a_context_file() -> None:
+    found = fired(DiskBoundIndex().check(case(LISTED, metrics=disks(sda=0.95))))
+    assert "10 slow requests carry search_list, a parameter of indexes on disk." in says(found)
+
+
+def test_raw_vectors_that_are_mapped_are_searched_from_disk_where_there_is_no_index() -> None:
+    found = fired(DiskBoundIndex().check(case(SLOW, facts=schema("null", BUSY, mmap="true"))))
+    assert "vec of products has no index, and its raw vectors are mapped from disk." in says(found)
+
+
+def test_from_2_6_raw_vectors_are_mapped_unless_told_otherwise() -> None:
+    facts = schema("null", BUSY)
+    found = fired(DiskBoundIndex().check(case(SLOW, facts=facts, version="2.6.0")))
+    assert "its raw vectors are mapped from disk by default." in says(found)
+    off = schema("null", f'{BUSY}\nconfig: {{"queryNode.mmap.vectorField": false}}')
+    own = schema("null", BUSY, mmap="false")
+    for text, version in ((facts, "2.5.24"), (off, "2.6.0"), (own, "2.6.0")):
+        assert cleared(DiskBoundIndex().check(case(SLOW, facts=text, version=version)))
+    on = schema("null", f'{BUSY}\nconfig: {{"queryNode.mmap.vectorField": true}}')
+    assert "from disk." in says(fired(DiskBoundIndex().check(case(SLOW, facts=on, version="2.5.24"))))
+
+
+def test_raw_vectors_beside_an_index_are_not_what_is_searched() -> None:
+    facts = schema("{type: HNSW}", BUSY, mmap="true")
+    assert cleared(DiskBoundIndex().check(case(SLOW, facts=facts, version="2.6.0"))) == (
+        "no vector index of the context file is on disk or mapped"
+    )
+
+
+def test_without_the_index_or_the_disk_the_rule_cannot_judge() -> None:
+    for incident in (case(SLOW), case(LISTED), case(SLOW, facts=schema("null"), version="2.6.0")):
+        assert "the index type" in needs(DiskBoundIndex().check(incident))[0]
+
+
+def test_a_busy_disk_that_nothing_explains_is_the_cause() -> None:
+    found = fired(DiskSaturation().check(case(SLOW, facts=f"{BUSY}\nhardware: {{disk: hdd}}")))
+    assert says(found) == ("The disk is busy for 97 % of the time. The CPU is at 20 %. The disk is of the kind hdd.")
+    assert found.confidence >= 0.7
+
+
+def test_the_busiest_disk_of_the_metrics_counts() -> None:
+    found = fired(DiskSaturation().check(case(SLOW, metrics=disks(sda=0.2, sdb=0.96))))
+    assert says(found) == "The busiest disk is busy for 96 % of the time."
+    assert "busy for 40 %" in cleared(DiskSaturation().check(case(SLOW, metrics=disks(sda=0.4, sdb=0.4, sdc=0.4))))
+
+
+def test_a_busy_disk_that_another_rule_explains_is_left_to_that() -> None:
+    assert "disk_bound_index" in cleared(DiskSaturation().check(case(SLOW, facts=schema("{type: AISAQ}", BUSY))))
+    costly = many(10, search(60, params={"params": {"ef": 32_000}}), every=5)
+    assert "costly requests" in cleared(DiskSaturation().check(case(costly, facts=BUSY)))
+
+
+def test_without_a_figure_of_the_disk_the_rule_cannot_judge() -> None:
+    assert "how busy the disk is" in needs(DiskSaturation().check(case(SLOW)))[0]
