@@ -76,6 +76,20 @@ class Signals:
         return track.quantile(q, self._window) if track else float("nan")
 
     @property
+    def query_nodes(self) -> frozenset[str]:
+        """What the metrics call the processes that search segments."""
+        core = self.track("core")
+        return frozenset(core.parts.get("node", {})) if core else frozenset()
+
+    @property
+    def starts_s(self) -> np.ndarray:
+        """When query nodes were started, in Unix seconds. Others have such a metric too, the Prometheus itself among them."""
+        started = self.track("started")
+        nodes = started.parts.get("node", {}) if started else {}
+        found = np.concatenate([[np.nan], *(one.value for name, one in nodes.items() if name in self.query_nodes)])
+        return np.unique(found[~np.isnan(found)])
+
+    @property
     def busiest_disk(self) -> float:
         """The share of the time in which the busiest disk was busy."""
         disks = self.track("disk_busy")

@@ -12,17 +12,18 @@ Cause
     by tiered storage if eviction is on.
 
 How we tell
-    Before and after an event: the log lines of a start or a load are followed by slow requests, and soon no longer,
-    although searches go on: nine tenths of the slow seconds lie within the first third of the time in which was
-    searched before the next load. That searches go on is known from the metrics, or from requests that are logged and
-    fast, as in an access log. It weighs more where it was so after several loads, where the mean latency of the metrics
-    fell (where they show none that fell, the rule answers clear), and where the context file says that the index is
-    mapped or on disk. `pattern.only_first_searches` in the context file says it outright.
+    Before and after an event: a start or a load (in the log, in `events` of the context file, or a query node whose
+    process_start_time_seconds changed) is followed by slow requests, and soon no longer, although searches go on:
+    nine tenths of the slow seconds lie within the first third of the time in which was searched before the next
+    load. That searches go on is known from the metrics, or from requests that are logged and fast, as in an access
+    log. It weighs more where it was so after several loads, where the mean latency of the metrics fell (where they
+    show none that fell, the rule answers clear), and where the context file says that the index is mapped or on
+    disk. `pattern.only_first_searches` in the context file says it outright.
 
-    Supporting metrics: internal_cache_cell_access_miss_bytes_total and internal_cache_load_latency_microseconds
-    with tiered storage, milvus_querynode_disk_cache_load_total before; disk reads of the host that fall over
-    minutes. With no load or start in the log, or nothing that tells of later searches, there is nothing to hold the
-    requests against, and the rule answers skipped.
+    What searches fetch is measured by internal_cache_cell_access_miss_bytes_total with tiered storage, and by
+    milvus_querynode_disk_cache_load_total before: ten times as much as before the slow time is a sign, also without
+    a load. With neither a load or start nor that, or with nothing that tells of later searches, the rule answers
+    skipped.
 
 Not this when
     Slowness stays for as long as the load does (disk_bound_index, memory_pressure). Searches are slow during the
@@ -31,7 +32,9 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from typing import ClassVar
 
 import numpy as np
@@ -40,11 +43,13 @@ import pandas as pd
 from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
+from slowq.facts import Case, EventFacts, Need
 from slowq.findings import Clear, Evidence, Finding, Outcome, Remedy, Skipped
 from slowq.measures import Mask
+from slowq.moments import iso_moment
 from slowq.rule import About, threshold
 from slowq.rules.disk_bound_index import on_disk
+from slowq.signals import Signals
 from slowq.wording import count, do, percent
 from slowq.workload import logged, seen, stated
 
@@ -164,17 +169,25 @@ ABOUT = About(
         Need(
             what="when nodes were restarted or collections loaded",
             how_to_supply=(
-                "Give logs that cover the start, or --context: `events: [{at: 2025-08-23T19:20:00Z, what: "
-                "restart, subject: querynode-1}]`."
+                "Give logs that cover the start, --metrics with process_start_time_seconds, or --context: `events: [{at: "
+                "2025-08-23T19:20:00Z, what: restart, subject: querynode-1}]`."
             ),
         ),
         Need(
             what="whether only the first searches are slow",
-            how_to_supply="Give --context: `pattern: {only_first_searches: true, only_after: restart}`.",
+            how_to_supply=(
+                "Give --metrics with milvus_proxy_sq_latency, or the access log, which show whether later searches are fast, "
+                "or --context: `pattern: {only_first_searches: true, only_after: restart}`."
+            ),
         ),
     ),
     remedies=REMEDIES,
 )
+
+
+# What the context file calls what leaves the caches empty.
+_EMPTIES = ("restart", "load")
+_SUMMARY = "The first searches after a restart or a load fetch the index and the vectors from disk or object storage."
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +209,20 @@ class ColdCache:
         "times as long as later that searches take at the beginning, from which it is no noise",
     )
 
+    fetches_more: float = threshold(
+        10.0,
+        "times as much as before the slow time that searches fetch into the cache, from which it is no noise",
+    )
+    fetched_bytes_per_s: float = threshold(
+        10e6,
+        "bytes a second that searches fetch, from which they wait for it: a tenth of what a network disk gives",
+    )
+    fetched_segments_per_s: float = threshold(
+        0.1,
+        "segments a second that are loaded because a search asks for them, from which searches wait for it: a load takes "
+        "seconds",
+    )
+
     def check(self, case: Case) -> Outcome:
         first_only = case.context.pattern.get("only_first_searches")
         if first_only is None:
@@ -203,27 +230,32 @@ class ColdCache:
         if not first_only:
             return Clear("later searches are as slow as the first ones")
         after = case.context.pattern.get("only_after")
-        loads = [event for event in case.context.events if event.what in ("restart", "load")]
+        loads = [event for event in case.context.events if event.what in _EMPTIES]
         evidence = [stated(case, "pattern.only_first_searches", "Only the first searches are slow.")]
         evidence += [stated(case, f"{event.key}.what", f"Before them there was a {event.what}.") for event in loads]
-        return self._found(case, evidence, confidence(0.5, signs=[(bool(loads) or after in ("restart", "load"), 0.6)]))
+        return self._found(case, evidence, confidence(0.5, signs=[(bool(loads) or after in _EMPTIES, 0.6)]))
 
     def _observed(self, case: Case) -> Outcome:
         """What log and metrics show of it."""
-        work, turns = workload.of(case), _turns(case)
-        if turns is None or not work.window_s:
-            return Skipped(self.about.needs)
+        work, loads, searches = workload.of(case), _loads(case), _searches(case)
+        fetched = self._fetched(signals.of(case))
+        if not work.window_s or not len(loads.ends_s) or not len(searches[0]):
+            known = (len(loads.ends_s), len(searches[0]))
+            missing = [need for need, there in zip(self.about.needs, known, strict=True) if not there]
+            return self._fetching(case, fetched) if fetched else Skipped(tuple(missing) or self.about.needs)
+        turns = _turns(loads.ends_s, *searches)
         early = turns.early(work.started_s, self.soon)
         share = work.share(early)
         if share < self.slow_share:
-            return Clear(f"{percent(1 - share)} of the slow time is no first search after a load")
-        loads = len(np.unique(turns.of(work.started_s[early])))
+            because = f"{percent(1 - share)} of the slow time is no first search after a load"
+            return self._fetching(case, fetched) if fetched else Clear(because)
+        number = len(np.unique(turns.of(work.started_s[early])))
         fell = _fell(case, turns, self.soon)
         if fell < self.falls:
             return Clear("searches take hardly longer after a load than later")
         mapped = [stated(case, key, says) for _, key, says in on_disk(case)]
         evidence = [
-            logged(turns.lines, f"{count(loads, 'load')} {do(loads, 'have')} ended before slow requests."),
+            *loads.evidence(case, number),
             seen(
                 work,
                 f"{percent(share)} of the slow time lies in the first third of the time of searches after a load.",
@@ -235,18 +267,34 @@ class ColdCache:
         if fell >= self.falls:
             says = f"Searches took {fell:.1f} times as long there as later."
             evidence.append(signals.of(case).says("search_latency", says, fell, self.falls))
-        signs = [(loads >= 2, 0.3), (bool(fell >= self.falls), 0.35), (bool(mapped), 0.3)]
-        return self._found(case, [*evidence, *mapped], confidence(0.3, signs=signs), early)
+        signs = [(number >= 2, 0.3), (bool(fell >= self.falls), 0.35), (bool(mapped), 0.3), (bool(fetched), 0.3)]
+        return self._found(case, [*evidence, *fetched, *mapped], confidence(0.3, signs=signs), early)
 
-    def _found(self, case: Case, evidence: list[Evidence], score: float, affected: Mask | None = None) -> Finding:
-        return fact(
-            self.about,
-            case,
-            confidence=score,
-            summary="The first searches after a restart or a load fetch the index and the vectors from disk or object storage.",
-            evidence=evidence,
-            affected=affected,
-        )
+    def _fetched(self, measured: Signals) -> list[Evidence]:
+        """What searches fetch into the cache, where it is much, and far more than before the slow time."""
+        evidence = []
+        for name, least, unit, what in (
+            ("cache_misses", self.fetched_bytes_per_s, 1e6, "MB"),
+            ("cache_loads", self.fetched_segments_per_s, 1.0, "segments"),
+        ):
+            rate, before = measured.rate(name), measured.before(name)
+            if rate >= least and rate >= self.fetches_more * before:
+                now, then = (f"{one / unit:,.1f}" for one in (rate, before))
+                says = f"Searches fetch {now} {what} a second into the cache, and before it was {then}."
+                evidence.append(measured.says(name, says, rate, least))
+        return evidence
+
+    def _fetching(self, case: Case, fetched: list[Evidence]) -> Finding:
+        """Without a load that is known: what is idle for long is evicted, and fetched again."""
+        mapped = [stated(case, key, says) for _, key, says in on_disk(case)]
+        score = confidence(0.3, signs=[(bool(fetched), 0.3), (bool(mapped), 0.3)])
+        summary = "Searches fetch far more of index and vectors from disk or object storage than before."
+        return self._found(case, [*fetched, *mapped], score, summary=summary)
+
+    def _found(
+        self, case: Case, evidence: list[Evidence], score: float, affected: Mask | None = None, summary: str = _SUMMARY
+    ) -> Finding:
+        return fact(self.about, case, confidence=score, summary=summary, evidence=evidence, affected=affected)
 
 
 # The searches after a load last until so many of them have come: a single one hours later is not the same traffic.
@@ -258,7 +306,6 @@ class _Turns:
     """The times of searches between one load and the next. `ends_s`: when loads ended, sorted; `first_s`, `until_s`: when
     the first search after each began, and when nine tenths of them had come; NaN where none did. All shape (n,)."""
 
-    lines: pd.DataFrame
     ends_s: np.ndarray
     first_s: np.ndarray
     until_s: np.ndarray
@@ -274,16 +321,53 @@ class _Turns:
         return np.asarray((turn >= 0) & (moments_s - first <= share * (until - first)))
 
 
-def _turns(case: Case) -> _Turns | None:
-    """None where the log tells of no load, or nothing tells of searches but the slow ones."""
-    lines = case.events[
-        case.events["what"].isin(["load", "segment_load", "restart"]) & (case.events["state"] != "start")
-    ]
-    at = workload.unix_s(lines["at"])
-    ends = np.unique(at[~np.isnan(at)])
-    began, ended, weight = _searches(case)
-    if not len(ends) or not len(began):
-        return None
+@dataclass(frozen=True, eq=False)
+class _Loads:
+    """What left the caches empty: when (sorted), and who says so."""
+
+    ends_s: np.ndarray
+    lines: pd.DataFrame
+    told: list[EventFacts]
+    has_started: bool  # by the metrics
+
+    def evidence(self, case: Case, number: int) -> Iterator[Evidence]:
+        if len(self.lines):
+            yield logged(self.lines, f"{count(number, 'load')} {do(number, 'have')} ended before slow requests.")
+        for event in self.told:
+            yield stated(case, f"{event.key}.what", f"There was a {event.what} at {event.at}.")
+        if self.has_started:
+            yield signals.of(case).says("started", "A query node was started in the time of the metrics.")
+
+
+def _loads(case: Case) -> _Loads:
+    """Of what the log does not show only what lies in the time from which on searches are known: after one before that,
+    nobody knows which were the first."""
+    is_load = case.events["what"].isin(["load", "segment_load", "restart"]) & (case.events["state"] != "start")
+    lines = case.events[is_load]
+    logged_s, since_s = workload.unix_s(lines["at"]), _known_since_s(case)
+    told = [(_event_s(event), event) for event in case.context.events if event.what in _EMPTIES]
+    told = [(at, event) for at, event in told if at >= since_s]
+    starts = signals.of(case).starts_s
+    starts = starts[starts >= since_s]
+    ends = np.concatenate([logged_s[~np.isnan(logged_s)], [at for at, _ in told], starts])
+    return _Loads(np.unique(ends), lines, [event for _, event in told], len(starts) > 0)
+
+
+def _event_s(event: EventFacts) -> float:
+    """When it was, in Unix seconds, in UTC where no zone is given; NaN where that is not said, or only the day."""
+    moment = iso_moment(event.at) if event.at and "T" in event.at else None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() if moment else float("nan")
+
+
+def _known_since_s(case: Case) -> float:
+    """From when on the metrics, or else the log, tell of searches; infinite where nothing does."""
+    if case.metrics is not None:
+        return float(case.metrics.times[0])
+    moments = np.concatenate([workload.unix_s(case.requests["started"]), workload.unix_s(case.events["at"])])
+    return float(np.fmin.reduce(moments, initial=np.inf))
+
+
+def _turns(ends: np.ndarray, began: np.ndarray, ended: np.ndarray, weight: np.ndarray) -> _Turns:
     turn = np.searchsorted(ends, began, "right") - 1
     each = pd.DataFrame({"turn": turn, "began": began, "ended": ended, "weight": weight})[turn >= 0].sort_values(
         "ended"
@@ -293,7 +377,7 @@ def _turns(case: Case) -> _Turns | None:
     numbers = np.arange(len(ends))
     first = groups["began"].min().reindex(numbers)
     until = each[come >= _MOST].groupby("turn")["ended"].min().reindex(numbers)
-    return _Turns(lines, ends, first.to_numpy(dtype="float64"), until.to_numpy(dtype="float64"))
+    return _Turns(ends, first.to_numpy(dtype="float64"), until.to_numpy(dtype="float64"))
 
 
 def _searches(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

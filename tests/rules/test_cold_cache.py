@@ -1,5 +1,5 @@
 from slowq.rules.cold_cache import ColdCache
-from tests.builders import case, cleared, event, fired, keys, many, measured, needs, remedy, says, search
+from tests.builders import BEGIN, case, cleared, event, fired, keys, many, measured, needs, remedy, says, search
 
 AFTER = "pattern: {only_first_searches: true, only_after: restart}\nevents: [{what: restart, subject: querynode-1}]"
 
@@ -82,3 +82,70 @@ def test_it_is_not_this_when_the_metrics_show_that_later_searches_take_as_long()
     seconds = measured({"search_latency": 2.0}, before={"search_latency": 2.0}, window=(0.0, 180.0))
     because = cleared(ColdCache().check(case(many(4, search(at=-55.0, took=3.0)), beside=[LOADED], metrics=seconds)))
     assert because == "searches take hardly longer after a load than later"
+
+
+COOLS = {"before": {"search_latency": 2.0}, "window": (0.0, 180.0)}
+FIRST = many(4, search(at=-55.0, took=3.0))
+
+
+def restarted(at: str) -> str:
+    return f"events: [{{at: {at}, what: restart, subject: querynode-1}}]"
+
+
+def test_a_restart_that_the_context_file_tells_counts_as_a_line_of_the_log_does() -> None:
+    seconds = measured({"search_latency": 0.05}, **COOLS)
+    for at in ("2025-08-23T18:59:00Z", "2025-08-23T18:59:00", "2025-08-23T20:59:00+02:00"):
+        found = fired(ColdCache().check(case(FIRST, metrics=seconds, facts=restarted(at))))
+        assert says(found).startswith("There was a restart at 2025-08-23T18:59:00")
+        assert "100 % of the slow time lies in the first third" in says(found)
+
+
+def test_a_restart_without_anything_about_later_searches_asks_for_that_alone() -> None:
+    fast = search(at=-100.0, took=0.01, slow=False)
+    (asked,) = needs(ColdCache().check(case(FIRST, beside=[event("load", at=-60.0, state="done")])))
+    assert asked == "whether only the first searches are slow"
+    (asked,) = needs(ColdCache().check(case(FIRST, fast)))
+    assert asked == "when nodes were restarted or collections loaded"
+
+
+def test_a_restart_of_another_day_tells_nothing() -> None:
+    seconds = measured({"search_latency": 0.05}, **COOLS)
+    for at in ("2025-08-22T18:59:00Z", "2025-08-23"):
+        assert needs(ColdCache().check(case(FIRST, metrics=seconds, facts=restarted(at))))
+
+
+def started(node: str, at: float, **more: object) -> object:
+    when = BEGIN.timestamp() + at
+    return measured(
+        {"search_latency": 0.05, "core": {"node": {"q1": 0.05}}, "started": {"node": {node: when}}}, **COOLS
+    )
+
+
+def test_a_query_node_that_the_metrics_show_started_counts_too() -> None:
+    found = fired(ColdCache().check(case(FIRST, metrics=started("q1", -60.0))))
+    assert "A query node was started in the time of the metrics." in says(found)
+
+
+def test_the_start_of_something_else_or_long_ago_is_none() -> None:
+    for metrics in (started("prometheus", -60.0), started("q1", -3600.0)):
+        assert "restarted" in needs(ColdCache().check(case(FIRST, metrics=metrics)))[0]
+
+
+def test_what_searches_fetch_into_the_cache_makes_it_surer_and_is_a_sign_without_a_load() -> None:
+    cold = {"cache_misses": 50e6, "cache_loads": 2.0}
+    metrics = measured(
+        {"search_latency": 0.05, **cold}, {"search_latency": 2.0, "cache_misses": 0.0, "cache_loads": 0.1}
+    )
+    found = fired(ColdCache().check(case(search(at=30.0), metrics=metrics)))
+    assert says(found) == (
+        "Searches fetch 50.0 MB a second into the cache, and before it was 0.0. "
+        "Searches fetch 2.0 segments a second into the cache, and before it was 0.1."
+    )
+    assert found.confidence == 0.51
+
+
+def test_a_cache_that_always_misses_is_not_cold() -> None:
+    metrics = measured({"cache_misses": 50e6}, {"cache_misses": 40e6})
+    assert needs(ColdCache().check(case(search(at=30.0), metrics=metrics)))
+    few = measured({"cache_misses": 1e6}, {"cache_misses": 0.0})
+    assert needs(ColdCache().check(case(search(at=30.0), metrics=few)))
