@@ -20,6 +20,8 @@ from slowq.measures import Mask, Metrics, Track, ratio
 _ENOUGH_STEPS = 3
 # Rows without an index from which a scan shows; the threshold of the rule brute_force.
 _MANY_ROWS = 100_000
+# Where no limit is set, cgroups hold the largest number of pages that there can be, 2^63 bytes.
+_NO_LIMIT_BYTES = 2.0**60
 
 
 class Signals:
@@ -88,6 +90,23 @@ class Signals:
         nodes = started.parts.get("node", {}) if started else {}
         found = np.concatenate([[np.nan], *(one.value for name, one in nodes.items() if name in self.query_nodes)])
         return np.unique(found[~np.isnan(found)])
+
+    def highest_of_nodes(self, name: str) -> float:
+        """The mean of the query node that has most of it."""
+        return float(np.fmax.reduce([self.mean(name, node=one) for one in self.query_nodes], initial=np.nan))
+
+    @property
+    def memory_share(self) -> float:
+        """What the fullest query node uses of its memory limit; of all containers together where nodes are not told apart.
+
+        A limit of zero, or of more than any machine has, is none.
+        """
+        shares = [
+            _of_limit(self.mean("working_set", node=one), self.mean("memory_limit", node=one))
+            for one in self.query_nodes
+        ]
+        fullest = float(np.fmax.reduce(shares, initial=np.nan))
+        return _of_limit(self.mean("working_set"), self.mean("memory_limit")) if np.isnan(fullest) else fullest
 
     @property
     def busiest_disk(self) -> float:
@@ -302,6 +321,10 @@ def of(case: Case) -> Signals:
 
 def _iso(moment_s: float) -> str:
     return datetime.fromtimestamp(moment_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _of_limit(used: float, limit: float) -> float:
+    return ratio(used, limit) if limit < _NO_LIMIT_BYTES else float("nan")
 
 
 def _zero(value: float) -> float:

@@ -12,19 +12,18 @@ Cause
     Insufficient memory also denies writes, so that data piles up elsewhere.
 
 How we tell
-    `observations.memory_share`, or the memory of the process against its limit, is high in the slow time; lines of
-    failed loads for lack of memory, of the quota center, of slow garbage collection (`GC Tune done, and the gc is
-    slow`) or restarts of killed nodes support it. Before and after: slowness began when a collection was loaded or
-    data grew, and all patterns on that node are slow, those on other nodes are not. A `rows x dim x 4` bytes
-    estimate from the context file against `memory_gib_per_node` is supporting evidence.
+    `observations.memory_share`, or the memory of a query node against its limit, is high in the slow time; lines of
+    loads that failed for lack of memory (`load segment failed, OOM`), of slow garbage collection (`GC Tune done, and
+    the gc is slow`) or restarts of killed nodes in the context file support it.
 
-    The metrics that decide are process_resident_memory_bytes against the limit, go_gc_duration_seconds, and
-    internal_cache_eviction_event_total with tiered storage. Without a memory figure and without such lines the rule
-    answers skipped.
+    The metrics that decide are container_memory_working_set_bytes against container_spec_memory_limit_bytes of the
+    fullest query node (a limit of zero is none), process_resident_memory_bytes against `memory_gib_per_node` of the
+    context file where no index is mapped, and go_gc_duration_seconds. Without a memory figure and without failed
+    loads or killed nodes the rule answers skipped.
 
 Not this when
-    Memory is high and steady by design (a loaded collection fills it) while no load fails, nothing is evicted and
-    garbage collection is quick. Only the first searches are slow (cold_cache).
+    Memory is high and steady by design (a loaded collection fills it) while no load fails and garbage collection is
+    quick. Only the first searches are slow (cold_cache).
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.measures import ratio
 from slowq.rule import About, threshold
+from slowq.rules.disk_bound_index import on_disk
 from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
 
@@ -148,8 +147,9 @@ ABOUT = About(
         Need(
             what="how full the memory of the nodes is",
             how_to_supply=(
-                "Give --metrics with container_memory_working_set_bytes and go_gc_duration_seconds, or "
-                "--context: `observations: {memory_share: 0.96}` and `hardware: {memory_gib_per_node: 32}`."
+                "Give --metrics with container_memory_working_set_bytes, container_spec_memory_limit_bytes and "
+                "go_gc_duration_seconds_sum, or --context: `observations: {memory_share: 0.96}`; `hardware: "
+                "{memory_gib_per_node: 32}` is what process_resident_memory_bytes is held against."
             ),
         ),
         Need(
@@ -191,21 +191,24 @@ class MemoryPressure:
             for at, one in enumerate(case.context.observations_per_node)
             if one.get("memory_share") is not None
         ]
-        share = ratio(measured.mean("working_set"), measured.mean("memory_limit"))
+        share, resident = measured.memory_share, self._resident_share(case)
         paused = measured.rate("gc")
-        slow_gc = workload.events_of(case, "gc_slow")
+        slow_gc, refused = workload.events_of(case, "gc_slow"), workload.events_of(case, "memory")
         killed = [
             event
             for event in case.context.events
             if event.what == "restart" and _OUT_OF_MEMORY.search(event.detail or "")
         ]
-        if told is None and not nodes and np.isnan([share, paused]).all() and not len(slow_gc) and not killed:
-            return Skipped(self.about.needs)
-        fullest = float(np.nanmax([share, told or 0.0, *(float(one["memory_share"]) for _, one in nodes)]))
-        if fullest < self.eviction_share and not paused >= self.paused_share and not killed:
-            if told is None and not nodes and np.isnan(share):
-                return Skipped(self.about.needs)
-            return Clear(f"memory is {percent(fullest)} full")
+        fullest = float(
+            np.fmax.reduce(
+                [share, resident, np.nan if told is None else told, *(one["memory_share"] for _, one in nodes)]
+            )
+        )
+        full = fullest >= self.eviction_share
+        if not full and not paused >= self.paused_share and not killed and not len(refused):
+            # What one process holds is not all that fills its node.
+            known = told is not None or bool(nodes) or not np.isnan(share)
+            return Clear(f"memory is {percent(fullest)} full") if known else Skipped(self.about.needs)
         evidence = []
         if told is not None and told >= self.eviction_share:
             evidence.append(
@@ -228,11 +231,14 @@ class MemoryPressure:
             evidence.append(
                 measured.says(
                     "working_set",
-                    f"The containers use {percent(share)} of their memory limit.",
+                    f"The fullest container uses {percent(share)} of its memory limit.",
                     share,
                     self.full_memory_share,
                 )
             )
+        if resident >= self.eviction_share:
+            says = f"The process holds {percent(resident)} of the memory of its node."
+            evidence.append(measured.says("memory", says, resident, self.full_memory_share))
         if paused >= self.paused_share:
             evidence.append(
                 measured.says(
@@ -242,6 +248,9 @@ class MemoryPressure:
                     self.paused_share,
                 )
             )
+        if number := len(refused):
+            says = f"{count(number, 'line')} {do(number, 'say')} that a segment was not loaded for lack of memory."
+            evidence.append(logged(refused, says))
         if len(slow_gc):
             evidence.append(
                 logged(
@@ -258,6 +267,7 @@ class MemoryPressure:
                     (fullest >= self.full_memory_share, 0.4),
                     (bool(paused >= self.paused_share), 0.4),
                     (bool(killed), 0.5),
+                    (bool(len(refused)), 0.4),
                     (bool(len(slow_gc)), 0.15),
                 ],
                 against=[(explained(case) is not None, 0.5)],
@@ -265,3 +275,10 @@ class MemoryPressure:
             summary="A node is short of memory, so that it collects garbage, evicts or is restarted while searches wait.",
             evidence=evidence,
         )
+
+    def _resident_share(self, case: Case) -> float:
+        """Of the memory of a node what the process of Milvus holds; NaN where mapped pages count in it, or nothing tells."""
+        gib = case.context.hardware.get("memory_gib_per_node")
+        if not gib or on_disk(case):
+            return float("nan")
+        return signals.of(case).highest_of_nodes("memory") / (float(gib) * 2**30)

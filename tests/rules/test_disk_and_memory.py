@@ -4,7 +4,8 @@ import pytest
 
 from slowq.rules.disk_bound_index import DiskBoundIndex
 from slowq.rules.disk_saturation import DiskSaturation
-from tests.builders import case, cleared, fired, keys, many, measured, needs, says, search
+from slowq.rules.memory_pressure import MemoryPressure
+from tests.builders import case, cleared, event, fired, keys, many, measured, needs, says, search
 
 SLOW = many(10, search(60), every=5)
 LISTED = many(10, search(60, params={"params": {"search_list": 200}}), every=5)
@@ -101,3 +102,73 @@ def test_a_busy_disk_that_another_rule_explains_is_left_to_that() -> None:
 
 def test_without_a_figure_of_the_disk_the_rule_cannot_judge() -> None:
     assert "how busy the disk is" in needs(DiskSaturation().check(case(SLOW)))[0]
+
+
+GIB = 2.0**30
+
+
+def containers(used: float, limit: float, **more: float):
+    """Metrics of one query node's container, in GiB."""
+    sizes = {"working_set": {"node": {"q1": used * GIB}}, "memory_limit": {"node": {"q1": limit * GIB}}}
+    return measured({"core": {"node": {"q1": 0.1}}, **sizes, **more}, window=(0.0, 120.0))
+
+
+def test_a_full_memory_is_to_blame() -> None:
+    found = fired(MemoryPressure().check(case(SLOW, facts="observations: {memory_share: 0.96}", version="2.6.0")))
+    assert says(found) == "Memory is 96 % full."
+    assert found.confidence >= 0.5
+    assert "mmap_cold_fields" in keys(found)
+    facts = "observations_per_node: [{node: q1, memory_share: 0.95}, {node: q2, memory_share: 0.4}]"
+    assert says(fired(MemoryPressure().check(case(SLOW, facts=facts)))) == "The memory of q1 is 95 % full."
+
+
+def test_memory_is_held_against_the_limit_of_the_container() -> None:
+    found = fired(MemoryPressure().check(case(SLOW, metrics=containers(30.4, 32.0))))
+    assert says(found) == "The fullest container uses 95 % of its memory limit."
+    assert cleared(MemoryPressure().check(case(SLOW, metrics=containers(16.0, 32.0)))) == "memory is 50 % full"
+
+
+def test_one_full_node_among_others_is_seen_and_what_searches_nothing_is_not() -> None:
+    used = {"q1": 31.0 * GIB, "q2": 8.0 * GIB, "etcd-0": 1.0 * GIB}
+    limit = {"q1": 32.0 * GIB, "q2": 32.0 * GIB, "etcd-0": 1.0 * GIB}
+    nodes = {"core": {"node": {"q1": 0.1, "q2": 0.1}}, "working_set": {"node": used}, "memory_limit": {"node": limit}}
+    assert "uses 97 % of" in says(fired(MemoryPressure().check(case(SLOW, metrics=measured(nodes)))))
+    idle = {**nodes, "core": {"node": {"q2": 0.1}}}
+    assert cleared(MemoryPressure().check(case(SLOW, metrics=measured(idle)))) == "memory is 25 % full"
+
+
+@pytest.mark.parametrize("limit", [0.0, 2.0**33])
+def test_a_limit_that_is_not_set_is_unknown(limit: float) -> None:
+    assert "how full" in needs(MemoryPressure().check(case(SLOW, metrics=containers(30.0, limit))))[0]
+
+
+def test_the_process_is_held_against_the_memory_of_its_node_unless_it_maps_indexes() -> None:
+    metrics = measured({"core": {"node": {"q1": 0.1}}, "memory": {"node": {"q1": 30.0 * GIB}}}, window=(0.0, 120.0))
+    facts = "hardware: {memory_gib_per_node: 32}"
+    found = fired(MemoryPressure().check(case(SLOW, facts=facts, metrics=metrics)))
+    assert says(found) == "The process holds 94 % of the memory of its node."
+    assert needs(MemoryPressure().check(case(SLOW, facts="hardware: {memory_gib_per_node: 64}", metrics=metrics)))
+    mapped = schema("{type: HNSW, mmap: true}", facts)
+    assert needs(MemoryPressure().check(case(SLOW, facts=mapped, metrics=metrics)))
+
+
+def test_segments_that_are_refused_for_lack_of_memory_are_a_sign_by_themselves() -> None:
+    found = fired(MemoryPressure().check(case(SLOW, beside=[many(2, event("memory", 70))])))
+    assert says(found) == "2 lines say that a segment was not loaded for lack of memory."
+    assert found.confidence >= 0.5
+
+
+def test_a_node_that_was_killed_for_its_memory_is_a_sign() -> None:
+    facts = "events: [{at: 2025-08-23T19:00:50Z, what: restart, subject: q1, detail: OOMKilled}]"
+    found = fired(MemoryPressure().check(case(SLOW, beside=[event("gc_slow", 70)], facts=facts)))
+    assert "1 line says that garbage collection is slow. A node was killed for its memory." in says(found)
+
+
+def test_garbage_collection_that_stops_the_world_is_seen_in_the_metrics() -> None:
+    found = fired(MemoryPressure().check(case(SLOW, metrics=containers(20.0, 32.0, gc=0.2))))
+    assert says(found) == "Garbage collection stops the process for 20 % of the time."
+
+
+def test_without_a_figure_of_memory_the_rule_cannot_judge() -> None:
+    for beside in ([], [event("gc_slow", 70)]):
+        assert "how full the memory" in needs(MemoryPressure().check(case(SLOW, beside=beside)))[0]
