@@ -44,11 +44,18 @@ class Background:
     triggers: Sequence[str]  # of the lines that tell what starts it
     told: Sequence[str]  # the words of the context file for it
     track: str  # the quantity of the metrics that measures it
+    also: Sequence[str] = ()  # others that do, where that one shows nothing of it
     what: str  # in a sentence
     while_what: str  # the same as a sentence of its own
     base: float  # the confidence without any sign
     overlap_share: float
     concentration: float
+
+    def measured_by(self, measured: Signals) -> str:
+        """Of the quantities that measure it the first that shows it run, else the first that is there."""
+        names = (self.track, *self.also)
+        runs = [name for name in names if measured.active_share(name) > 0]
+        return next(iter([*runs, *(name for name in names if measured.track(name))]), self.track)
 
     def blame(self, about: About, case: Case) -> Outcome:
         """A finding where the log or the context file shows it beside slow requests, or the metrics that it ran."""
@@ -87,7 +94,7 @@ class Background:
                 (seen.is_after, 0.2),
                 (seen.full_cpu is not None, 0.5),
                 (seen.runs, 0.2),
-                (bool(measured.times_as_slow(self.track) >= _SLOWER), 0.35),
+                (bool(measured.times_as_slow(seen.track) >= _SLOWER), 0.35),
                 (seen.runs and bool(measured.stretch >= _SLOWER), 0.25),
             ],
             against=[
@@ -124,7 +131,7 @@ class Background:
         if begun := len(seen.started):
             says = f"{count(begun, 'line')} of the same time {do(begun, 'show')} what started it."
             yield logged(seen.started, says)
-        yield from _measured(seen.measured, self.track, self.while_what, seen.active)
+        yield from _measured(seen.measured, seen.track, self.while_what, seen.active)
         for event in seen.stated:
             yield stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.")
         if seen.is_after:
@@ -145,6 +152,7 @@ class _Seen:
     lines: pd.DataFrame  # that tell of it, of the time of the slow requests
     started: pd.DataFrame  # lines of the same time that tell what started it
     inside: Mask  # slow requests that had it beside them for most of their life
+    track: str  # the quantity of the metrics that measures it
     active: float  # share of the time in which it ran, by the metrics; NaN where they do not tell
     stated: Sequence[EventFacts]  # in the context file
     only_after: str | None  # what the context file says that the trouble begins with, of whatever kind
@@ -174,6 +182,7 @@ def _seen(kind: Background, case: Case) -> _Seen:
     work, measured = workload.of(case), signals.of(case)
     starts, ends = ran(case, kind.kinds)
     lines = _lines_of(case, kind.kinds, starts, ends)
+    track = kind.measured_by(measured)
     after, cpu = case.context.pattern.get("only_after"), case.context.observations.get("cpu_share")
     return _Seen(
         work,
@@ -183,7 +192,8 @@ def _seen(kind: Background, case: Case) -> _Seen:
         lines,
         workload.events_of(case, *kind.triggers),
         work.covered_share(starts, ends) >= workload.VICTIM_SHARE,
-        measured.active_share(kind.track),
+        track,
+        measured.active_share(track),
         [event for event in case.context.events if event.what in kind.told],
         after,
         after in kind.told,

@@ -316,6 +316,21 @@ QUANTITIES: tuple[Quantity, ...] = (
         ),
         parts=_COLLECTION,
     ),
+    _gauge(
+        "rows_stored",
+        "rows of the collections, loaded or not",
+        "rows",
+        _plain("milvus_rootcoord_entity_num", (2, 3, 13), status="all"),
+        parts={"collection": ("db_name/collection_name", "collection_name")},
+    ),
+    _gauge(
+        "rows_indexed",
+        "rows that a vector index covers, of several indexes the one that covers most",
+        "rows",
+        _plain("milvus_rootcoord_indexed_entity_num", (2, 3, 13), is_vector_index="true"),
+        parts={"collection": ("db_name/collection_name", "collection_name")},
+        across="max",
+    ),
     _gauge("collections", "collections that are loaded", "", _plain("milvus_querynode_collection_num"), across="max"),
     _gauge(
         "all_collections", "collections of the cluster", "", _plain("milvus_rootcoord_collection_num"), across="max"
@@ -328,6 +343,14 @@ QUANTITIES: tuple[Quantity, ...] = (
         "rows",
         _plain("milvus_querynode_delete_buffer_row_num", (2, 4, 14)),
         _plain("milvus_datacoord_l0_delete_entries_num", (2, 4, 12)),
+    ),
+    _gauge(
+        "level_zero",
+        "deletes in L0 segments, which are applied to every segment that may hold them",
+        "bytes",
+        _plain("milvus_querynode_level_zero_size", (2, 4, 0)),
+        parts={"channel": ("channel_name",)},
+        across="max",
     ),
     _gauge(
         "pending_messages",
@@ -388,6 +411,13 @@ QUANTITIES: tuple[Quantity, ...] = (
         "loading one segment",
         Source("milvus_querynode_load_segment_latency", {}, 1.0, (2, 3, 2), (2, 4, 0), True),
         _ms("milvus_querynode_load_segment_latency"),
+    ),
+    _gauge(
+        "loads_running",
+        "segments that are being loaded",
+        "",
+        _plain("milvus_querynode_load_segment_concurrency", (2, 4, 0)),
+        parts={"kind": ("load_type",)},
     ),
     _counter("loads", "load requests", "", _plain("milvus_querycoord_load_req_count", status="total")),
     _counter("releases", "release requests", "", _plain("milvus_querycoord_release_req_count", status="total")),

@@ -16,9 +16,9 @@ How we tell
     is held against the share of time they take. `pattern.periodic_s` that matches the interval of compaction
     supports it. The collections that are slow need not be the one compacted.
 
-    The metrics are milvus_datacoord_compaction_task_num with status executing, milvus_datanode_compaction_latency,
-    and the CPU of the nodes. Where the logs hold no lines of data coordinator or data node, and no event is given,
-    the rule answers skipped.
+    The metrics are milvus_datanode_compaction_latency and, for compactions that have not ended,
+    milvus_datacoord_compaction_task_num with status executing (2.4+). Where the logs hold no lines of data
+    coordinator or data node, and no event is given, the rule answers skipped.
 
 Not this when
     An index build follows the compaction and the slow requests overlap with that (index_build), or new segments are
@@ -118,7 +118,10 @@ ABOUT = About(
         ),
         Need(
             what="what compaction takes from the nodes that serve searches",
-            how_to_supply="Give --metrics with milvus_datacoord_compaction_task_num and process_cpu_seconds_total.",
+            how_to_supply=(
+                "Give --metrics with milvus_datanode_compaction_latency and milvus_datacoord_compaction_task_num, and for what "
+                "searches lose by it milvus_querynode_sq_core_latency."
+            ),
         ),
     ),
     remedies=REMEDIES,
@@ -150,4 +153,5 @@ class Compaction:
             overlap_share=self.overlap_share,
             concentration=self.concentration,
             track="compaction",
+            also=("compactions_running",),
         ).blame(self.about, case)

@@ -15,7 +15,7 @@ How we tell
     no queue from many requests, no build, compaction or load). Differences between nodes in `observations_per_node`
     point at a neighbour or at imbalance. `GC Tune done, and the gc is slow` in the log supports it.
 
-    The metrics that decide are process_cpu_seconds_total of the node against its limit, and
+    The metrics that decide are process_cpu_seconds_total against `cpus_per_node` of the context file, and
     container_cpu_cfs_throttled_periods_total. The log cannot show the CPU, so that without such a figure the rule
     answers skipped.
 
@@ -124,9 +124,9 @@ ABOUT = About(
         Need(
             what="how full the CPU is, on each node",
             how_to_supply=(
-                "Give --metrics with process_cpu_seconds_total and container_cpu_cfs_throttled_periods_total, "
-                "or --context: `observations: {cpu_share: 0.97}` or `observations_per_node: [{node: "
-                "querynode-1, cpu_share: 0.98}]`."
+                "Give --metrics with container_cpu_cfs_throttled_periods_total and container_cpu_cfs_periods_total, or with "
+                "process_cpu_seconds_total and --context: `hardware: {cpus_per_node: 8}`, or --context: `observations: "
+                "{cpu_share: 0.97}` or `observations_per_node: [{node: querynode-1, cpu_share: 0.98}]`."
             ),
         ),
         Need(
@@ -170,11 +170,12 @@ class CpuSaturation:
             for one in case.context.observations_per_node
             if one.get("cpu_share") is not None and one.get("node")
         }
-        stretch = measured.stretch
+        stretch, used = measured.stretch, self._used_share(case)
         throttled = ratio(measured.rate("throttled"), measured.rate("periods"))
-        if told is None and not nodes and np.isnan([stretch, throttled]).all():
+        # What one process uses is not all that is used of its node: it can show that the CPU is full, not that it is not.
+        if told is None and not nodes and np.isnan([stretch, throttled]).all() and not used >= self.full_cpu_share:
             return Skipped(self.about.needs)
-        fullest = max([told or 0.0, *nodes.values()])
+        fullest = float(np.nanmax([told or 0.0, used, *nodes.values()]))
         if not fullest >= self.full_cpu_share and not stretch >= self.stretched and not throttled >= self.throttled:
             return Clear("the CPU is not full, and the same work takes no longer than before")
         if other := explained(case):
@@ -195,6 +196,9 @@ class CpuSaturation:
             for at, one in enumerate(case.context.observations_per_node)
             if (one.get("cpu_share") or 0) >= self.full_cpu_share and one.get("node")
         ]
+        if used >= self.full_cpu_share:
+            says = f"Milvus uses {percent(used)} of the cores of its node."
+            evidence.append(measured.says("cpu", says, used, self.full_cpu_share))
         if stretch >= self.stretched:
             evidence.append(
                 measured.says(
@@ -240,3 +244,8 @@ class CpuSaturation:
             evidence=evidence,
             subject=max(nodes, key=nodes.__getitem__) if uneven else "the cluster",
         )
+
+    def _used_share(self, case: Case) -> float:
+        """Of the cores of a node what the busiest query node uses; NaN where nothing tells."""
+        cores = case.context.hardware.get("cpus_per_node")
+        return signals.of(case).highest_of_nodes("cpu") / float(cores) if cores else float("nan")

@@ -17,9 +17,9 @@ How we tell
     seconds within builds is held against the share of time they take. Requests on collections that are not being
     built are slow as well, which tells the competition for CPU from the scan of unindexed segments.
 
-    The metrics are milvus_indexnode_build_index_latency and milvus_datacoord_index_task_count
-    (milvus_datacoord_task_count from 2.5), with the CPU of the nodes. Where the logs hold no lines of the builds
-    and no event is given, the rule answers skipped.
+    The metrics are milvus_datacoord_index_task_count (milvus_datacoord_task_count from 2.5) or, without them,
+    milvus_indexnode_build_index_latency. Where the logs hold no lines of the builds and no event is given, the rule
+    answers skipped.
 
 Not this when
     Only the freshly written collection is slow (growing_segments). No build overlaps the slow requests, or it runs
@@ -122,8 +122,8 @@ ABOUT = About(
         Need(
             what="what building takes from the nodes that serve searches",
             how_to_supply=(
-                "Give --metrics with milvus_indexnode_build_index_latency, milvus_datacoord_index_task_count "
-                "and process_cpu_seconds_total, or give --context: `observations: {cpu_share: 0.98}`."
+                "Give --metrics with milvus_datacoord_index_task_count or milvus_indexnode_build_index_latency, and for what "
+                "searches lose by it milvus_querynode_sq_core_latency, or give --context: `observations: {cpu_share: 0.98}`."
             ),
         ),
     ),
@@ -156,4 +156,5 @@ class IndexBuild:
             overlap_share=self.overlap_share,
             concentration=self.concentration,
             track="builds_running",
+            also=("build",),
         ).blame(self.about, case)

@@ -17,9 +17,9 @@ How we tell
     seconds within the intervals is held against the share of time they take. It weighs more when the slow requests
     ran on the node that was loading.
 
-    The metrics are milvus_querycoord_task_num, milvus_querycoord_load_latency and
-    milvus_querynode_load_segment_concurrency. Where the logs hold no line of query coordinator or query nodes, and
-    no event is given, the rule answers skipped.
+    The metrics are milvus_querynode_load_segment_latency, for loads that have not ended
+    milvus_querynode_load_segment_concurrency (2.4+), and milvus_querycoord_task_num. Where the logs hold no line of
+    query coordinator or query nodes, and no event is given, the rule answers skipped.
 
 Not this when
     The load is over and only the first searches are slow (cold_cache). New segments come from compaction or an
@@ -130,7 +130,8 @@ ABOUT = About(
         Need(
             what="how much was being loaded",
             how_to_supply=(
-                "Give --metrics with milvus_querycoord_task_num and milvus_querynode_load_segment_concurrency."
+                "Give --metrics with milvus_querynode_load_segment_latency, milvus_querynode_load_segment_concurrency and "
+                "milvus_querycoord_task_num."
             ),
         ),
     ),
@@ -163,4 +164,5 @@ class SegmentLoad:
             overlap_share=self.overlap_share,
             concentration=self.concentration,
             track="load_segment",
+            also=("loads_running", "load_tasks"),
         ).blame(self.about, case)

@@ -275,3 +275,38 @@ def test_a_client_that_waits_while_the_proxy_is_fast_looks_outside() -> None:
     quick = measured({"search_latency": (0.004, 50.0)})
     found = diagnose(case(facts="client: {p50_s: 2.0}", metrics=quick))
     assert (found.verdict.outcome, found.verdict.sub_cause) == ("diagnosed", "client_or_network")
+
+
+@pytest.mark.parametrize(
+    ("rule", "activity"),
+    [
+        ("index_build", {"build": (4.0, 0.5)}),
+        ("compaction", {"compactions_running": {"kind": {"MixCompaction": 1.0}}}),
+        ("segment_load", {"loads_running": {"kind": {"LoadSegment": 1.0}}}),
+        ("segment_load", {"load_tasks": {"kind": {"segment_grow": 1.0}}}),
+    ],
+)
+def test_work_in_the_background_is_seen_in_any_metric_of_it(rule: str, activity: dict[str, Any]) -> None:
+    assert needs(outcome(rule, with_metrics({}, SLOW)))
+    found = fired(outcome(rule, with_metrics(activity, SLOW)))
+    assert "of the time" in says(found)
+    none = {name: 0.0 if name != "build" else (4.0, 0.0) for name in activity}
+    assert cleared(outcome(rule, with_metrics(none, SLOW)))
+
+
+def test_a_compaction_that_has_not_ended_is_seen_though_none_ended() -> None:
+    running = {"compaction": (4.0, 0.0), "compactions_running": {"kind": {"MixCompaction": 1.0}}}
+    assert "For 100 % of the time" in says(fired(outcome("compaction", with_metrics(running, SLOW))))
+
+
+def of_node(**levels: float) -> dict[str, Any]:
+    return {"core": {"node": {"q1": (0.05, 2.0)}}, **{name: {"node": {"q1": level}} for name, level in levels.items()}}
+
+
+def test_the_cores_that_milvus_uses_are_held_against_those_of_its_node() -> None:
+    facts = "hardware: {cpus_per_node: 2}"
+    found = fired(outcome("cpu_saturation", case(SLOW, metrics=measured(of_node(cpu=1.9)), facts=facts)))
+    assert says(found) == "Milvus uses 95 % of the cores of its node."
+    assert found.confidence < 0.5
+    assert needs(outcome("cpu_saturation", case(SLOW, metrics=measured(of_node(cpu=0.9)), facts=facts)))
+    assert needs(outcome("cpu_saturation", case(SLOW, metrics=measured(of_node(cpu=1.9)))))
