@@ -16,15 +16,15 @@ How we tell
     file, or lines about L0 compaction and delete buffers in the log, precede the slow period; the patterns of that
     collection are slow and those of others are not. tSafe waits of Bounded reads during a delete storm are a sign
     as well, since applying deletes holds up the stream. What the deletes explain is the slow time that lies beside
-    them, and of it what took longer than the same requests at other times, unless slow requests are far denser beside
-    them; where nothing is slower meanwhile, the rule answers clear. A rate or an event of the context file is taken for
-    the whole time.
+    them, and of it what took longer than the same requests at other times, unless slow requests are far denser
+    beside them; where nothing is slower meanwhile, the rule answers clear. A rate or an event of the context file
+    is taken for the whole time.
 
-    The metrics are milvus_querynode_level_zero_size, milvus_querynode_delete_buffer_row_num (2.4.14+),
-    milvus_datacoord_l0_delete_entries_num (2.4.12+) and milvus_querynode_apply_bf_latency; a backlog of a fifth of the
-    loaded rows says that compaction is behind. How much is deleted is counted by the proxy, and where it does not (2.3.5)
-    by the data nodes, milvus_datanode_msg_rows_count. The slow log itself has no line for deletes or upserts, so that
-    without one of these the rule answers skipped.
+    The metrics are milvus_querynode_delete_buffer_row_num (2.4.14+) or milvus_datacoord_l0_delete_entries_num
+    (2.4.12+), of which a fifth of the loaded rows says that compaction is behind, and
+    milvus_querynode_level_zero_size (2.4+), where more than Milvus compacts at once says it. How much is deleted is
+    counted by the proxy, and where it does not (2.3.5) by the data nodes, milvus_datanode_msg_rows_count. The slow
+    log itself has no line for deletes or upserts, so that without one of these the rule answers skipped.
 
 Not this when
     Rows are only inserted (growing_segments). Compaction runs at its usual hour without a backlog (compaction). All
@@ -167,6 +167,11 @@ class HeavyDelete:
         "deletes that wait, as a share of the loaded rows, from which compaction is behind: a segment is due for its "
         "deletes alone at that share of its rows (dataCoord.compaction.single.ratio.threshold)",
     )
+    backlog_bytes: int = threshold(
+        2 * 64 << 20,
+        "deletes in the L0 segments of a channel from which compaction is behind: twice what one compaction takes "
+        "(dataCoord.compaction.levelzero.forceTrigger.maxSize, 64 MiB)",
+    )
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
@@ -184,7 +189,9 @@ class HeavyDelete:
         if not len(backlog) and not much and not many and not stated_rate and not told:
             return Clear("few rows were deleted while requests were slow")
         # What is told is told of all the time.
-        behind = self._backlog_share(measured) >= self.backlog_share
+        behind = bool(
+            self._backlog_share(measured) >= self.backlog_share or measured.highest("level_zero") >= self.backlog_bytes
+        )
         slowed = None if stated_rate or told or not work.window_s else self._slowed(case)
         if slowed is not None and not slowed.any():
             return Clear("no request was slower while many rows were deleted than at other times")
@@ -256,6 +263,10 @@ class HeavyDelete:
             waiting_rows, loaded = measured.highest("delete_backlog"), measured.highest("rows")
             says = f"{waiting_rows:,.0f} deletes wait to be compacted, beside {loaded:,.0f} rows that are loaded."
             evidence.append(measured.says("delete_backlog", says, waiting, self.backlog_share))
+        level_zero = measured.highest("level_zero")
+        if level_zero >= self.backlog_bytes:
+            says = f"The L0 segments of a channel hold {level_zero / 2**20:,.0f} MiB of deletes."
+            evidence.append(measured.says("level_zero", says, level_zero, self.backlog_bytes))
         if rows:
             says = f"The query node took in deletes of {rows:,.0f} rows at a time."
             evidence.append(logged(deletes, says, rows, self.deletes_per_s))

@@ -110,3 +110,14 @@ def test_deletes_are_counted_by_the_data_nodes_where_the_proxy_does_not_and_neve
     assert says(both).count("2,500 rows are") == 1
     few = {"deleted": 600.0, "deletes_consumed": 600.0}
     assert "few rows were deleted" in cleared(HeavyDelete().check(case(SLOW, metrics=measured(few))))
+
+
+def test_l0_segments_that_hold_more_than_a_compaction_takes_make_it_surer() -> None:
+    slow = many(20, search(10, took=5.0), every=2)
+    few, much = (
+        fired(HeavyDelete().check(case(slow, metrics=measured({"deleted": 2500.0, "level_zero": size * 2.0**20}))))
+        for size in (60.0, 300.0)
+    )
+    assert "L0" not in says(few)
+    assert "The L0 segments of a channel hold 300 MiB of deletes." in says(much)
+    assert much.confidence > few.confidence
