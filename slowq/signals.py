@@ -6,6 +6,8 @@ Every answer is NaN, or no evidence, where the metric is missing. Evidence cites
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -22,6 +24,19 @@ _ENOUGH_STEPS = 3
 _MANY_ROWS = 100_000
 # Where no limit is set, cgroups hold the largest number of pages that there can be, 2^63 bytes.
 _NO_LIMIT_BYTES = 2.0**60
+
+
+@dataclass(frozen=True, slots=True)
+class Unindexed:
+    """A collection's rows: all that are stored, those without a vector index, and of these those that surely are sealed.
+
+    NaN where the metrics do not tell.
+    """
+
+    collection: str
+    rows: float
+    without: float
+    sealed: float
 
 
 class Signals:
@@ -190,9 +205,25 @@ class Signals:
         """
         if self.filter_share == 0:
             return self.scanned_share
-        if self.scanned_share == 1 and self.mean("rows_without_index") >= _MANY_ROWS:
+        without = float(np.fmax(self.mean("rows_without_index"), self.unindexed().sealed))
+        if self.scanned_share == 1 and without >= _MANY_ROWS:
             return 1.0
         return float("nan")
+
+    def unindexed(self, of: Sequence[str] = ()) -> Unindexed:
+        """Of these collections (of all, where none is named) that which has most rows without a vector index, as Milvus counts
+        them from 2.3.13 on."""
+        stored, indexed = self.track("rows_stored"), self.track("rows_indexed")
+        found = [Unindexed("", np.nan, np.nan, np.nan)]
+        if stored is not None and indexed is not None:
+            growing = _zero(self.mean("rows", state="Growing"))
+            # One without any count of indexed rows may have none that is loaded: Milvus does not load it without an index.
+            names = stored.parts.get("collection", {}).keys() & indexed.parts.get("collection", {}).keys()
+            for name in (one for one in names if not of or one.split(" ")[-1] in of):
+                rows = self.mean("rows_stored", collection=name)
+                without = rows - self.mean("rows_indexed", collection=name)
+                found.append(Unindexed(name.split(" ")[-1], rows, max(without, 0.0), max(without - growing, 0.0)))
+        return max(found, key=lambda one: -1.0 if np.isnan(one.rows) else one.without)
 
     @property
     def outside_index_share(self) -> float:

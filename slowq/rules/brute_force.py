@@ -14,13 +14,12 @@ How we tell
     The context file decides: `index: null` or a FLAT type on the vector field, with `rows` and `dim` large enough
     that rows x dim x nq distances explain the duration. From the log alone: search_params without any index
     parameter (no ef, nprobe, search_list, level) on a collection whose requests are slow for every filter, with a
-    duration per nq that is the same for all of them, while another collection is fast. `segments.indexed` below
-    `segments.sealed` says that part of the data is scanned.
+    duration per nq that is the same for all of them, while another collection is fast.
 
     Milvus 2.2.6-2.2.16 writes `search growing/sealed segments without indexes` at info. The metrics are
-    internal_core_search_latency with type vector_latency, and milvus_rootcoord_indexed_entity_num below
-    milvus_rootcoord_entity_num. AUTOINDEX also takes no parameters, so that without the index type the rule reports
-    a suspicion at most, or answers skipped.
+    milvus_querynode_sq_core_latency against Knowhere's search_latency, and milvus_rootcoord_indexed_entity_num far
+    below milvus_rootcoord_entity_num while nothing is written or built. AUTOINDEX also takes no parameters, so that
+    without the index type the rule reports a suspicion at most, or answers skipped.
 
 Not this when
     The collection is small: some ten thousand rows need no index. The index exists but is still being built for new
@@ -42,9 +41,9 @@ from slowq.facts import Case, IndexFacts, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import BINARY_METRICS, costly_filter
 from slowq.rule import About, threshold
-from slowq.signals import Signals
+from slowq.signals import Signals, Unindexed
 from slowq.wording import count, do, percent
-from slowq.workload import logged, stated
+from slowq.workload import Workload, logged, stated
 
 REMEDIES = (
     Remedy(
@@ -172,9 +171,8 @@ ABOUT = About(
         Need(
             what="how much of the data is indexed",
             how_to_supply=(
-                "Give --metrics with milvus_rootcoord_indexed_entity_num and milvus_rootcoord_entity_num, or "
-                "give --context: `collections: [{name: products, segments: {sealed: 40, indexed: 12, growing: "
-                "3}}]`."
+                "Give --metrics with milvus_rootcoord_indexed_entity_num and milvus_rootcoord_entity_num, or before 2.4.5 "
+                "milvus_querynode_entity_num, and with milvus_querynode_sq_core_latency and Knowhere's search_latency."
             ),
         ),
     ),
@@ -212,7 +210,8 @@ class BruteForce:
         binary = work.is_any("metric_type", list(BINARY_METRICS))
         few = bool(described) and all(c.rows is not None and c.rows < self.too_many_rows for c, _, _ in described)
         scans = bool(measured.brute_share >= self.scanned_share) and not work.share(binary) > 0.5 and not few
-        if not described and not len(made) and not len(unindexed) and not scans:
+        bare = None if few else self._bare(work, measured)
+        if not described and not len(made) and not len(unindexed) and not scans and bare is None:
             return Skipped(self.about.needs)
         scanned = [
             (c, key, one)
@@ -228,9 +227,11 @@ class BruteForce:
         )
         if large and not culprits.any() and None in names:
             culprits = np.ones(work.count, dtype=bool)
+        if bare is not None and not culprits.any():
+            culprits = work.is_any("collection", [bare.collection])
         if scans and not culprits.any():
             culprits = ~binary
-        if not large and not culprits.any() and not len(unindexed) and not scans:
+        if not large and not culprits.any() and not len(unindexed) and not scans and bare is None:
             unfinished = any(one.index is not None and one.index.state == "building" for _, _, one in described)
             so_far = ", which is still being built" if unfinished else ""
             return Clear(f"every vector field of a large collection has an index that is not FLAT{so_far}")
@@ -261,6 +262,9 @@ class BruteForce:
             )
         if scans:
             evidence += self._scans(measured)
+        if bare is not None:
+            says = f"{bare.sealed:,.0f} of {bare.rows:,.0f} rows of {bare.collection} have no vector index."
+            evidence.append(measured.says("rows_indexed", says, bare.sealed, self.too_many_rows))
         if not culprits.any():
             culprits = np.ones(work.count, dtype=bool)
         share = work.share(culprits)
@@ -276,10 +280,11 @@ class BruteForce:
                     (bool(len(made)), 0.5),
                     (share > 0.8, 0.2),
                     (scans, 0.4),
+                    (bare is not None, 0.4),
                 ],
                 against=[
                     (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4),
-                    (not large and not len(made) and not scans, 0.3),
+                    (not large and not len(made) and not scans and bare is None, 0.3),
                     (bool(measured.brute_share < self.hardly_scanned) and not large, 0.7),
                 ],
             ),
@@ -287,6 +292,15 @@ class BruteForce:
             evidence=evidence,
             keys=["autoindex", "partition_key"] if sparse else None,
         )
+
+    def _bare(self, work: Workload, measured: Signals) -> Unindexed | None:
+        """A collection of which most sealed rows have no index, and none is on its way: nothing is built or written."""
+        found = measured.unindexed(work.values("collection"))
+        much = found.sealed >= self.too_many_rows and found.sealed >= self.scanned_share * found.rows
+        on_its_way = any(measured.rate(name) > 0 for name in ("inserted", "upserted"))
+        if not much or on_its_way or measured.active_share("builds_running") > 0:
+            return None
+        return None if measured.brute_share < self.hardly_scanned else found
 
     def _scans(self, measured: Signals) -> list[Evidence]:
         share, rows = measured.brute_share, measured.mean("rows_without_index")

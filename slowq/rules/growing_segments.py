@@ -21,8 +21,8 @@ How we tell
 
     Lines that help: `readable growing segment lost, consume from dml seems too slow` (2.3+), `search growing/sealed
     segments without indexes` (info in 2.2.6-2.2.16). The metrics are milvus_querynode_sq_segment_latency with
-    segment_state Growing, and milvus_querynode_segment_num. Without any sign of writing and without segment counts
-    the rule answers skipped.
+    segment_state Growing, and milvus_rootcoord_indexed_entity_num below milvus_rootcoord_entity_num. Without any
+    sign of writing and without segment counts the rule answers skipped.
 
 Not this when
     Index build tasks take the CPU while all data is already indexed (index_build). The wait is for tSafe rather
@@ -45,6 +45,7 @@ from slowq.confidence import confidence
 from slowq.facts import Case, EventFacts, Need, SegmentFacts
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
+from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.signals import Signals
 from slowq.snippets import COMPACT
@@ -182,6 +183,10 @@ class GrowingSegments:
         "small segments from which they can be what is slow: a search takes one task for each segment, so that merging fewer "
         "saves less than what the cores of a node do at once",
     )
+    many_rows: int = threshold(
+        100_000,
+        "rows without an index, besides their share, from which a scan of them shows: below it takes some tens of milliseconds",
+    )
     growing_work_share: float = threshold(
         0.5,
         "share of the time on segments that growing ones take, from which they are most of the work",
@@ -193,12 +198,13 @@ class GrowingSegments:
 
     def check(self, case: Case) -> Outcome:
         seen = _seen(case)
-        if not seen.judges:
+        bare = self._bare(seen.work, seen.measured)
+        if not seen.judges and not bare:
             return Skipped(self.about.needs)
         counted = [*self._counted(case)]
         waits = _waits(seen.measured, seen.scanned, self.hardly_any_work)
         busy = bool(seen.scanned >= self.growing_work_share) and not waits
-        if not counted and not seen.writing and not len(seen.unindexed) and not busy:
+        if not counted and not seen.writing and not len(seen.unindexed) and not busy and not bare:
             return Clear("segments are few, large and indexed, and nothing is written")
         heavy = seen.work.share(heavy_requests(seen.work))
         return fact(
@@ -209,6 +215,7 @@ class GrowingSegments:
                 signs=[
                     (bool(len(seen.unindexed)), 0.45),
                     (bool(counted), 0.5),
+                    (bool(bare), 0.45),
                     (bool(seen.only_while_writing), 0.35),
                     (len(seen.growing) >= 5, 0.15),
                     (bool(seen.imported and case.context.pattern.get("only_after")), 0.2),
@@ -222,8 +229,17 @@ class GrowingSegments:
                 ],
             ),
             summary="Rows that are newly written lie in segments without an index, and every search scans them.",
-            evidence=[*counted, *self._evidence(case, seen)],
+            evidence=[*counted, *bare, *self._evidence(case, seen)],
         )
+
+    def _bare(self, work: Workload, measured: Signals) -> list[Evidence]:
+        """Rows that are stored and that no index covers yet, where they are many and a good part of all."""
+        found = measured.unindexed(work.values("collection"))
+        share = ratio(found.without, found.rows)
+        if not (found.without >= self.many_rows and share >= self.unindexed_share):
+            return []
+        says = f"{found.without:,.0f} of {found.rows:,.0f} rows of {found.collection} have no vector index."
+        return [measured.says("rows_indexed", says, share, self.unindexed_share)]
 
     def _counted(self, case: Case) -> Iterator[Evidence]:
         """What the context file's counts of segments, and of rows that wait for an index, say, where they are many."""

@@ -136,3 +136,16 @@ def test_disks_of_the_same_name_on_several_hosts_are_told_apart() -> None:
     (parts,) = tracks(prometheus(*hosts))["disk_busy"].parts.values()
     assert sorted(parts) == ["a sda", "b sda", "c sda"]
     assert [one.mean(ALL) for one in parts.values()] == [0.4, 0.4, 0.4]
+
+
+def test_collections_of_the_same_name_in_several_databases_are_told_apart_where_the_metric_does() -> None:
+    name, whole = "milvus_rootcoord_indexed_entity_num", {"is_vector_index": "true"}
+    known = {"collection_name": "products", **whole}
+    series = [(name, {"db_name": database, **known}, [5.0, 5.0]) for database in ("a", "b")]
+    scalar = (name, {"db_name": "a", **known, "is_vector_index": "false"}, [9.0, 9.0])
+    track = tracks(prometheus(*series, scalar))["rows_indexed"]
+    assert {part: one.mean(ALL) for part, one in track.parts["collection"].items()} == {
+        "a products": 5,
+        "b products": 5,
+    }
+    assert list(tracks(prometheus((name, known, [5.0, 5.0])))["rows_indexed"].parts["collection"]) == ["products"]

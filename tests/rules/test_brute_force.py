@@ -1,7 +1,7 @@
 import pytest
 
 from slowq.rules.brute_force import BruteForce
-from tests.builders import case, cleared, event, fired, ids, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, ids, keys, many, measured, needs, remedy, says, search
 
 SLOW = many(10, search(60), every=5)
 
@@ -71,3 +71,33 @@ def test_it_is_less_likely_where_costly_filters_are_slow() -> None:
 
 def test_without_a_word_on_the_index_the_rule_cannot_judge() -> None:
     assert "the vector index" in needs(BruteForce().check(case(SLOW)))[0]
+
+
+def rows_of(name: str, stored: float, indexed: float, **more: object) -> object:
+    rows = {"rows_stored": {"collection": {name: stored}}, "rows_indexed": {"collection": {name: indexed}}}
+    return measured({**rows, **more}, window=(0.0, 120.0))
+
+
+def test_rows_that_no_index_covers_are_counted_by_the_root_coordinator() -> None:
+    for name in ("products", "shop products"):
+        incident = case(SLOW, metrics=rows_of(name, 2e6, 5e5))
+        found = fired(BruteForce().check(incident))
+        assert says(found) == "1,500,000 of 2,000,000 rows of products have no vector index."
+        assert set(found.culprits) == ids(incident)
+        assert found.confidence >= 0.6
+
+
+def test_rows_that_grow_or_are_few_or_of_another_collection_are_no_scan_of_sealed_ones() -> None:
+    growing = {"rows": {"state": {"Growing": 1.5e6, "Sealed": 5e5}}}
+    for metrics in (
+        rows_of("products", 2e6, 5e5, **growing),
+        rows_of("products", 9e4, 0.0),
+        rows_of("products", 2e6, 1.9e6),
+        rows_of("others", 2e6, 5e5),
+    ):
+        assert needs(BruteForce().check(case(SLOW, metrics=metrics)))
+
+
+def test_rows_whose_index_is_on_its_way_are_left_to_other_rules() -> None:
+    for more in ({"inserted": 100.0}, {"builds_running": 1.0}):
+        assert needs(BruteForce().check(case(SLOW, metrics=rows_of("products", 2e6, 5e5, **more))))

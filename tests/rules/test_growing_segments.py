@@ -1,6 +1,6 @@
 from slowq.rules.brute_force import BruteForce
 from slowq.rules.growing_segments import GrowingSegments
-from tests.builders import case, cleared, event, fired, ids, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, ids, keys, many, measured, needs, remedy, says, search
 
 SLOW = many(10, search(60), every=5)
 
@@ -82,3 +82,14 @@ def test_without_counts_or_signs_of_writing_the_rule_cannot_judge() -> None:
 def test_advice_that_came_later_is_left_out() -> None:
     told = keys(fired(GrowingSegments().check(case(SLOW, beside=[event("no_index_search", 70)], version="2.2.10"))))
     assert told == ["batch_writes", "more_index_power", "upgrade"]
+
+
+def test_rows_that_no_index_covers_yet_are_counted_by_the_root_coordinator() -> None:
+    def of(indexed: float) -> object:
+        rows = {"rows_stored": {"collection": {"products": 1e6}}, "rows_indexed": {"collection": {"products": indexed}}}
+        return case(SLOW, metrics=measured({**rows, "inserted": 500.0}, window=(0.0, 120.0)))
+
+    found = fired(GrowingSegments().check(of(6e5)))
+    assert says(found) == "400,000 of 1,000,000 rows of products have no vector index."
+    assert found.confidence >= 0.5
+    assert needs(GrowingSegments().check(of(9e5)))
