@@ -11,14 +11,14 @@ Cause
     all, while time goes on rising.
 
 How we tell
-    search_params of the log: ef against top-k, nprobe against nlist (from the context file; 128 is the default),
-    search_list against top-k, level of AUTOINDEX. Contrast: the same collection and top-k with a smaller value is
-    faster, in the measure that the parameter predicts. A single value without any contrast is a suspicion of low
-    confidence, and the larger the ratio, the better founded.
+    search_params of the log: ef, search_list and reorder_k (SCANN) against top-k, nprobe against nlist of the same
+    collection (from the context file; 128 is the default), and refine_k where the context file says that the index
+    refines. Requests with smaller values that are slow only beside the others support it. A single value without any
+    contrast is a suspicion of low confidence, and the larger the ratio, the better founded. Nothing tells how much is
+    too much of itopk_size and search_width (GPU_CAGRA) or of level (AUTOINDEX), so they are not judged.
 
-    Search lines of 3.0 hold no search_params; the access log or the context file does. The metrics are
-    internal_core_search_latency with type vector_latency, and hnsw_search_hops or diskann_search_hops (module
-    knowhere, 2.4+). Without search_params the rule answers skipped.
+    Search lines of 3.0 hold no search_params; the access log or the context file does. Without search_params the rule
+    answers skipped.
 
 Not this when
     The parameter is near top-k, or near its default. Filtered searches alone are slow. DISKANN with a modest
@@ -28,6 +28,7 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,13 +37,13 @@ import numpy as np
 from slowq import workload
 from slowq.blame import finding
 from slowq.confidence import confidence
-from slowq.facts import Case, Need
+from slowq.facts import Case, IndexFacts, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
 from slowq.snippets import COMPACT
 from slowq.wording import count, do, percent
-from slowq.workload import seen
+from slowq.workload import Mask, Workload, seen
 
 REMEDIES = (
     Remedy(
@@ -98,18 +99,18 @@ client.search(
 """,
     ),
     Remedy(
-        key="lower_level",
-        do="Lower the search level of AUTOINDEX from $level to 1 and measure the recall.",
-        because="The level (1 to 5) trades time for recall.",
+        key="lower_reranked",
+        do="Lower $param ($suggested instead of $value) and measure the recall.",
+        because="It says how many candidates of each segment are compared once more, with their exact vectors.",
         cost="Some recall.",
-        verify="The pattern's p95 falls in `slowq analyze`.",
+        verify="The duration per nq falls; the recall on a sample of exact answers stays above your limit.",
         snippet="""\
 client.search(
     collection_name=$collection,
     data=vectors,
     anns_field=$vector_field,
     limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {"level": 1}},
+    search_params={"metric_type": $metric_type, "params": {$param: $suggested}},
 )
 """,
     ),
@@ -195,52 +196,29 @@ class SearchParams:
         10.0,
         "search_list as a multiple of top-k from which DISKANN reads more than it gains; the default is max(top-k, 16)",
     )
+    reorder_k_per_top_k: float = threshold(
+        10.0,
+        "reorder_k as a multiple of top-k, which it must be at least, from which comparing again hardly finds more: as of ef",
+    )
+    high_refine_k: float = threshold(
+        10.0,
+        "times top-k that refine_k compares again, from which it hardly finds more: as of ef; the default of IVF_RABITQ is 1",
+    )
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
         if not work.count or work.slow["search_params"].isna().all():
             return Skipped(self.about.needs)
-        top_k = np.nan_to_num(work.number("top_k"), nan=1.0)
-        ef, nprobe, search_list = work.param("ef"), work.param("nprobe"), work.param("search_list")
-        nlist = self._nlist(case)
-        limit = np.full(work.count, self.high_nprobe if nlist is None else max(self.nprobe_share * nlist, 8.0))
-        excess = {
-            "ef": (ef >= self.high_ef) & (ef >= self.ef_per_top_k * top_k),
-            "nprobe": nprobe >= limit,
-            "search_list": (search_list >= self.high_ef) & (search_list >= self.search_list_per_top_k * top_k),
-        }
-        culprits = np.any(list(excess.values()), axis=0)
+        judged = self._judged(case, work)
+        culprits = np.any([one.excess for one in judged], axis=0)
         if not culprits.any():
-            return Clear("ef, nprobe and search_list of the slow requests are in proportion to their top-k")
-        evidence: list[Evidence] = []
-        factor = dearest = 0.0
-        names: dict[str, object] = {}
-        for (name, mask), values in zip(excess.items(), (ef, nprobe, search_list), strict=True):
-            if not mask.any():
-                continue
-            value = work.middle(values, mask)
-            enough = float(
-                self.high_nprobe / 4
-                if name == "nprobe" and nlist is None
-                else limit[0] / 2
-                if name == "nprobe"
-                else max(64.0, 2 * work.middle(top_k, mask))
-            )
-            factor = max(factor, value / enough)
-            if work.share(mask) > dearest:  # the advice is about the param that costs most
-                dearest = work.share(mask)
-                names = {name: int(value), "suggested": int(enough), "param": name, "value": int(value)}
-            number = int(mask.sum())
-            evidence.append(
-                seen(
-                    work,
-                    f"{count(number, 'slow request')} {do(number, 'ask')} with {name}={value:,.0f} for a top-k of "
-                    f"{work.middle(top_k, mask):,.0f} ({percent(work.share(mask))} of the slow time).",
-                    mask,
-                    value,
-                    enough,
-                )
-            )
+            return Clear("ef, nprobe, search_list and reorder_k of the slow requests are in proportion to their top-k")
+        blamed = [one for one in judged if one.excess.any()]
+        evidence = [one.evidence(work) for one in blamed]
+        factor = max(one.factor(work) for one in blamed)
+        dearest = max(blamed, key=lambda one: work.share(one.excess))  # the advice is about the param that costs most
+        value, enough = (int(work.middle(of, dearest.excess)) for of in (dearest.values, dearest.enough))
+        names: dict[str, object] = {dearest.name: value, "suggested": enough, "param": dearest.name, "value": value}
         victims = work.victims(culprits)
         if victims.any():
             evidence.append(
@@ -269,14 +247,86 @@ class SearchParams:
                     (bool(len(workload.events_of(case, "index_build", "compaction"))) and factor < 4, 0.3),
                 ],
             ),
-            summary=f"Searches use {' and '.join(n for n, mask in excess.items() if mask.any())} far above what top-k needs.",
+            summary=f"Searches use {' and '.join(one.name for one in blamed)} far above what top-k needs.",
             evidence=evidence,
             names=names,
-            keys=[f"lower_{names['param']}", "better_index", "fewer_segments"],
+            keys=[_REMEDY_OF.get(dearest.name, f"lower_{dearest.name}"), "better_index", "fewer_segments"],
         )
 
-    def _nlist(self, case: Case) -> float | None:
-        for _, _, one in workload.vector_fields(case):
-            if one.index is not None and isinstance(one.index.params.get("nlist"), int | float):
-                return float(one.index.params["nlist"])
-        return None
+    def _judged(self, case: Case, work: Workload) -> list[_Param]:
+        """Each search param of the slow requests, where it is too much, and what would do."""
+        top_k = np.nan_to_num(work.number("top_k"), nan=1.0)
+        nlist, refines = _of_index(case, work, _nlist), _of_index(case, work, _refines) == 1.0
+        no_nlist = np.isnan(nlist)
+        limit = np.where(no_nlist, self.high_nprobe, np.maximum(self.nprobe_share * nlist, 8.0))
+        nprobe, refine_k = work.param("nprobe"), work.param("refine_k")
+        refined = refines & (refine_k >= self.high_refine_k) & (refine_k * top_k >= self.high_ef)
+        return [
+            self._candidates("ef", work, self.ef_per_top_k * top_k, top_k),
+            _Param("nprobe", nprobe, nprobe >= limit, np.where(no_nlist, self.high_nprobe / 4, limit / 2)),
+            self._candidates("search_list", work, self.search_list_per_top_k * top_k, top_k),
+            self._candidates("reorder_k", work, self.reorder_k_per_top_k * top_k, top_k),
+            _Param("refine_k", refine_k, refined, np.full(work.count, 2.0)),
+        ]
+
+    def _candidates(self, name: str, work: Workload, limit: np.ndarray, top_k: np.ndarray) -> _Param:
+        """A param that says how many candidates a search keeps."""
+        values = work.param(name)
+        return _Param(name, values, (values >= self.high_ef) & (values >= limit), np.maximum(64.0, 2 * top_k))
+
+
+# The remedies of params that say the same of another stage have a common one.
+_REMEDY_OF = {"reorder_k": "lower_reranked", "refine_k": "lower_reranked"}
+# Indexes that can keep finer vectors beside their codes, and compare with them (`refine` of their build params).
+_REFINED = ("IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ")
+
+
+@dataclass(frozen=True, eq=False)
+class _Param:
+    """One search param of the slow requests: its values, where it is too much, and what would do; all of shape (n,)."""
+
+    name: str
+    values: np.ndarray
+    excess: Mask
+    enough: np.ndarray
+
+    def factor(self, work: Workload) -> float:
+        return work.middle(self.values, self.excess) / work.middle(self.enough, self.excess)
+
+    def evidence(self, work: Workload) -> Evidence:
+        number, value = int(self.excess.sum()), work.middle(self.values, self.excess)
+        says = (
+            f"{count(number, 'slow request')} {do(number, 'ask')} with {self.name}={value:,.0f} for a top-k of "
+            f"{work.middle(work.number('top_k'), self.excess):,.0f} ({percent(work.share(self.excess))} of the slow time)."
+        )
+        return seen(work, says, self.excess, value, work.middle(self.enough, self.excess))
+
+
+def _of_index(case: Case, work: Workload, of: Callable[[IndexFacts], float]) -> np.ndarray:
+    """What the context file says of the index that each slow request asks; NaN where it says nothing."""
+    found = np.full(work.count, np.nan)
+    for (collection, asked), rows in work.groups("collection", "anns_field"):
+        index = _index(case, collection, asked)
+        if index is not None:
+            found[rows] = of(index)
+    return found
+
+
+def _index(case: Case, name: str | None, asked: str | None) -> IndexFacts | None:
+    context = case.context
+    only = context.collections[0] if len(context.collections) == 1 else None
+    collection = context.collection(name) if name is not None else only
+    vectors = [one for one in collection.fields if one.is_vector] if collection else []
+    named = [one for one in vectors if one.name == asked]
+    unsure = len(vectors) == 1 and (asked is None or vectors[0].name is None)
+    return named[0].index if named else vectors[0].index if unsure else None
+
+
+def _nlist(index: IndexFacts) -> float:
+    nlist = index.params.get("nlist")
+    return float(nlist) if isinstance(nlist, int | float) else float("nan")
+
+
+def _refines(index: IndexFacts) -> float:
+    is_on = str(index.params.get("refine", "")).lower() == "true"
+    return float(is_on and (index.type or "").upper() in _REFINED)

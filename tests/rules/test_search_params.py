@@ -46,3 +46,43 @@ def test_few_requests_with_such_params_are_not_the_main_cause() -> None:
 
 def test_without_search_params_the_rule_cannot_judge() -> None:
     assert needs(SearchParams().check(case(query())))
+
+
+def test_a_reorder_k_far_above_top_k_is_to_blame() -> None:
+    rows = many(10, search(60, params={"params": {"nprobe": 8, "reorder_k": 8_000}}), every=5)
+    found = fired(SearchParams().check(case(rows)))
+    assert "10 slow requests ask with reorder_k=8,000 for a top-k of 10" in says(found)
+    assert "Lower reorder_k (64 instead of 8000)" in remedy(found, "lower_reranked")
+    assert "\"params\": {'reorder_k': 64}" in remedy(found, "lower_reranked")
+    near = search(params={"topk": 1000, "params": {"reorder_k": 2000}})
+    assert cleared(SearchParams().check(case(near)))
+
+
+def schema(name: str, params: str, kind: str = "IVF_RABITQ") -> str:
+    return f"{{name: {name}, fields: [{{name: vec, type: FLOAT_VECTOR, index: {{type: {kind}, params: {params}}}}}]}}"
+
+
+def test_refine_k_is_judged_where_the_index_is_known_to_refine() -> None:
+    rows = many(10, search(60, params={"params": {"refine_k": 100}}), every=5)
+    for kind in ("IVF_RABITQ", "HNSW_SQ"):
+        facts = f"collections: [{schema('products', '{refine: true}', kind)}]"
+        assert "Lower refine_k (2 instead of 100)" in remedy(
+            fired(SearchParams().check(case(rows, facts=facts))), "lower_reranked"
+        )
+    for facts in ("", f"collections: [{schema('products', '{refine: false}')}]"):
+        assert cleared(SearchParams().check(case(rows, facts=facts)))
+
+
+def test_nlist_is_that_of_the_collection_that_the_request_asks() -> None:
+    facts = f"collections: [{schema('others', '{nlist: 64}')}, {schema('products', '{nlist: 4096}')}]"
+    rows = many(10, search(60, params={"params": {"nprobe": 200}}), every=5)
+    assert cleared(SearchParams().check(case(rows, facts=facts)))
+    others = many(5, search(60, collection="others", params={"params": {"nprobe": 40}}), every=5)
+    found = fired(SearchParams().check(case(rows, others, facts=facts)))
+    assert "5 slow requests ask with nprobe=40 for a top-k of 10" in says(found)
+    assert "8 instead of 40" in remedy(found, "lower_nprobe")
+
+
+def test_params_that_nothing_is_known_of_are_not_judged() -> None:
+    rows = search(60, params={"params": {"level": 5, "itopk_size": 4096, "search_width": 64}})
+    assert cleared(SearchParams().check(case(rows)))
