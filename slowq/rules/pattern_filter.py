@@ -9,14 +9,15 @@ Cause
     Which index helps depends on the version: an INVERTED index served infix patterns over its dictionary until
     2.5.9 and reads raw data from 2.5.10 on; a Trie serves prefixes, except in 2.5.10-2.5.27 and 2.6.0-2.6.14 where
     it falls back to a scan of all rows (fixed in 2.6.15, PR #48688; issue #48685); NGRAM (2.6.0+) serves all of
-    them if the literal is not shorter than min_gram. text_match uses a text index of its own, which a query node
-    builds itself where a compacted segment lacks it (until 2.6.19, PR #50160).
+    them if the literal is not shorter than min_gram. text_match uses a text index of its own (enable_match builds it),
+    which a query node builds itself where a compacted segment lacks it (before 2.6.19, PR #50160).
 
 How we tell
     The filter text holds `like` with a leading `%`, an inner wildcard, or a prefix on a version where the prefix is
-    slow too; or text_match, phrase_match. Contrast: requests of the same collection with another filter or none are
-    faster. The context file tells which index the field has; with it and the version the rule knows whether the
-    pattern can be served.
+    slow too. Contrast: requests of the same collection with another filter or none are faster. The context file
+    tells which index the field has; with it and the version the rule knows whether the pattern can be served. Text
+    functions always have their index, so they count only before 2.6.19, or where a contrast or the metrics show
+    that the filter takes the time.
 
     The metric is internal_core_search_latency with type scalar_latency (2.4.7+). Where filters are not logged
     (HybridSearch before 2.5.5, 3.0) and the context file has none either, the rule answers skipped.
@@ -32,13 +33,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq import workload
+import numpy as np
+
+from slowq import signals, workload
 from slowq.facts import Case, Need
 from slowq.filter_blame import Indexes, filter_finding
 from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About
+from slowq.workload import seen
+
+# From here on compaction builds the text index of the segments that it makes (PR #50160).
+_TEXT_INDEX_COMPACTED = (2, 6, 19)
+# That a text function is there says less than a LIKE that has to scan.
+_TEXT_ALONE = 0.35
+# As in filter_blame: filters that are half of the work on segments, or requests twice as slow, show that it is the filter.
+_MOST_WORK, _MUCH_SLOWER = 0.5, 2.0
 
 REMEDIES = (
     Remedy(
@@ -179,18 +190,25 @@ class PatternFilter:
                 return Skipped(self.about.needs)
             return Clear("no slow request filters with LIKE or a text predicate")
         indexes = Indexes.of(case)
-        patterns &= work.of_filter_on(lambda features, collection: bool(_scanned(indexes, features, collection)))
+        text = patterns & work.of_filter(lambda features: bool(features.text_functions))
+        likes = patterns & work.of_filter_on(lambda features, collection: bool(_scanned(indexes, features, collection)))
+        lacks_index = case.milvus.surely_before(_TEXT_INDEX_COMPACTED)
+        if not lacks_index and not _takes_the_time(case):
+            text &= likes
+        patterns = likes | text
         if not patterns.any():
             return Clear("the fields that slow requests match patterns on have an index that serves them")
         asked = work.filters(patterns)
-        field = next(subject for one in asked for subject in _scanned(indexes, *one))
+        subjects = [subject for one in asked for subject in _scanned(indexes, *one) or _searched(one[0])]
+        says = "Before 2.6.19 compacted segments lack their text index, and a query node builds it itself (PR #50160)."
         return filter_finding(
             self.about,
             case,
             patterns,
             what="with LIKE or text predicates",
-            base=0.5,
-            names={"field": field, "suggested": f'{field} like "text%"'},
+            base=0.5 if likes.any() else _TEXT_ALONE,
+            names={"field": subjects[0], "suggested": f'{subjects[0]} like "text%"'} if subjects else None,
+            more=[seen(work, says, text)] if lacks_index and text.any() else (),
             keys=self._fitting([features for features, _ in asked]),
         )
 
@@ -200,15 +218,27 @@ class PatternFilter:
             keys += ["ngram_index", "prefix_pattern", "text_match", "inverted_dictionary"]
         if any(one.like_prefix for one in asked):
             keys += ["inverted_for_prefix", "inverted_dictionary", "ngram_index"]
-        if any(one.text_functions for one in asked):
+        if any(name != "text_match" for one in asked for name in one.text_functions):
             keys.append("text_match")
         return keys
 
 
 def _scanned(indexes: Indexes, features: Features, collection: str | None) -> list[str]:
-    """The fields that LIKE or a text function reads row by row."""
+    """The fields that LIKE reads row by row."""
     return [
         one.subject
         for one in features.predicates
-        if (one.kind.startswith("like_") or one.kind == "text") and not indexes.serve(one, collection)
+        if one.kind.startswith("like_") and not indexes.serve(one, collection)
     ]
+
+
+def _searched(features: Features) -> list[str]:
+    """The fields that text functions search."""
+    return [one.subject for one in features.predicates if one.kind == "text"]
+
+
+def _takes_the_time(case: Case) -> bool:
+    """Whether a contrast or the metrics show that filters are what is slow."""
+    told = any((one.duration_s or 0) >= _MUCH_SLOWER * (one.fast_duration_s or np.inf) for one in case.context.requests)
+    only = bool(case.context.pattern.get("only_with_filter"))
+    return told or only or bool(signals.of(case).filter_share >= _MOST_WORK)

@@ -1,10 +1,11 @@
 import pytest
 
 from slowq.rules.pattern_filter import PatternFilter
-from tests.builders import case, cleared, fired, ids, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, fired, ids, keys, many, measured, needs, remedy, says, search
 
 INFIX = many(10, search(60, filter='title like "%cat%"'), every=5)
 PREFIX = many(10, search(60, filter='title like "cat%"'), every=5)
+TEXT = many(10, search(60, filter='text_match(title, "cat")'), every=5)
 
 
 def test_an_infix_pattern_is_to_blame() -> None:
@@ -57,3 +58,34 @@ def test_an_equality_is_no_pattern() -> None:
 
 def test_where_the_log_shows_no_filter_the_rule_cannot_judge() -> None:
     assert needs(PatternFilter().check(case(search(filter=None))))
+
+
+@pytest.mark.parametrize("version", ["2.6.19", "2.6.20", None])
+def test_text_match_has_a_text_index_and_is_not_to_blame(version: str | None) -> None:
+    assert "have an index that serves them" in cleared(PatternFilter().check(case(TEXT, version=version)))
+
+
+def test_text_match_is_slow_where_compacted_segments_lack_the_text_index() -> None:
+    found = fired(PatternFilter().check(case(TEXT, version="2.6.18")))
+    assert "compacted segments lack their text index" in says(found)
+    assert keys(found) == ["upgrade"]
+    assert found.confidence < fired(PatternFilter().check(case(INFIX, version="2.6.18"))).confidence
+
+
+def test_text_match_is_to_blame_where_the_filter_is_seen_to_take_the_time() -> None:
+    told = fired(PatternFilter().check(case(TEXT, facts="pattern: {only_with_filter: true}", version="2.6.20")))
+    metrics = measured({"search_latency": 6.0, "scalar": 5.0, "vector": 0.5, "core": 5.5})
+    seen = fired(PatternFilter().check(case(TEXT, version="2.6.20", metrics=metrics)))
+    assert min(told.confidence, seen.confidence) >= 0.5
+    assert "compacted" not in says(told)
+
+
+def test_phrase_match_can_become_text_match() -> None:
+    phrase = many(10, search(60, filter='phrase_match(title, "big cat", 1)'), every=5)
+    assert keys(fired(PatternFilter().check(case(phrase, version="2.6.3")))) == ["text_match", "upgrade"]
+
+
+def test_a_pattern_beside_text_match_is_what_scans() -> None:
+    both = many(10, search(60, filter='text_match(title, "cat") and body like "%dog%"'), every=5)
+    found = fired(PatternFilter().check(case(both, version="2.6.20")))
+    assert "field_name='body'" in remedy(found, "ngram_index")
