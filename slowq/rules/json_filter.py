@@ -21,7 +21,8 @@ How we tell
     The metrics are internal_json_filter_latency with type bruteforce_latency (2.6.13+) and
     internal_core_search_latency with type scalar_latency (2.4.7+). With neither a contrast nor a fact about the
     index the rule reports what the filter shows, or answers skipped where no filter is logged (HybridSearch before
-    2.5.5, 3.0).
+    2.5.5, 3.0). It is far less sure where JSON shredding is on: from 2.6.19 unless the context's config says that
+    common.enabledJSONShredding is false, from 2.6.2 if it says true.
 
 Not this when
     The path has an index of a fitting cast type, or shredding is on and the segments are newer than it. Searches
@@ -34,16 +35,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, FieldFacts, Need
 from slowq.filter_blame import Indexes, filter_finding, scalar_fields
 from slowq.filters import Features, Trouble, ast, try_parse
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json
+from slowq.measures import ratio
 from slowq.rule import About
-from slowq.workload import stated
+from slowq.workload import Mask, seen, stated
+
+# What a JSON path in the filter is worth alone: where documents are parsed, and where their keys are columns already.
+_PARSED, _SHREDDED = 0.55, 0.2
+_SHREDDING = "common.enabledJSONShredding"  # from 2.6.2; on by default from 2.6.19 (PR #50706) and in 3.0
+_SHREDDING_SINCE, _SHREDDED_BY_DEFAULT = (2, 6, 2), (2, 6, 19)
+_MOST = 0.5
 
 REMEDIES = (
     Remedy(
@@ -104,7 +112,7 @@ client.create_index(collection_name=$collection, index_params=index_params)
     ),
     Remedy(
         key="shredding",
-        do="Switch on JSON shredding.",
+        do="Make sure that JSON shredding is on, as it is by default from 2.6.19, and has processed all segments.",
         because="Frequent keys are then stored as columns, without an index for each of them.",
         cost=(
             "Background work on the data nodes and disk space; old segments gain from it once they have been processed."
@@ -116,7 +124,6 @@ common:
   enabledJSONShredding: true
 """,
         since=(2, 6, 2),
-        before=(2, 6, 19),
     ),
     Remedy(
         key="plain_first",
@@ -132,7 +139,7 @@ common:
     ),
     Remedy(
         key="upgrade",
-        do="Upgrade from $version to at least 2.5.11, better to a 2.6 with shredding.",
+        do="Upgrade from $version to at least 2.5.11, better to 2.6.19 or later, where shredding is on by default.",
         because="Versions before 2.5.11 have no index for JSON paths at all.",
         cost="An upgrade with its tests and a rolling restart.",
         verify="The path index can be created, and the pattern leaves the slow log.",
@@ -189,13 +196,15 @@ class JsonFilter:
         )
         if not paths.any():
             return Clear("the JSON paths that slow requests filter on have an index")
+        shredded = _is_shredded(case)
         return filter_finding(
             self.about,
             case,
             paths,
             what="on JSON paths",
-            base=0.55,
+            base=_SHREDDED if shredded and not _is_parsed(case) else _PARSED,
             names=self._names(work.main("filter", paths)),
+            more=_of_shredding(case, shredded, paths),
         )
 
     def _by_schema(self, case: Case, fields: list[tuple[str, FieldFacts]]) -> Outcome:
@@ -204,7 +213,11 @@ class JsonFilter:
         return fact(
             self.about,
             case,
-            confidence=confidence(0.5, signs=[(one.index is None or one.index.type == "", 0.3)]),
+            confidence=confidence(
+                0.5,
+                signs=[(one.index is None or one.index.type == "", 0.3)],
+                against=[(_is_shredded(case) and not _is_parsed(case), 0.4)],
+            ),
             summary="Searches are slow only with a filter, and the collection has a JSON field without a known path index.",
             evidence=[
                 stated(case, "pattern.only_with_filter", "Only filtered searches are slow."),
@@ -228,6 +241,35 @@ class JsonFilter:
                 field = path.text.partition("[")[0]
                 return {"json_path": path.text, "field": field, **_cast_type(node)}
         return {}
+
+
+def _is_shredded(case: Case) -> bool:
+    """Whether frequent keys lie in columns of their own, as far as version and configuration tell."""
+    told = case.context.config.get(_SHREDDING)
+    if told is False or case.milvus.surely_before(_SHREDDING_SINCE):
+        return False
+    return told is True or case.milvus.surely_from(_SHREDDED_BY_DEFAULT)
+
+
+def _is_parsed(case: Case) -> bool:
+    """Whether the metrics show that documents are parsed all the same."""
+    measured = signals.of(case)
+    parsed, all_of_it = measured.total("json_filter", kind="bruteforce_latency"), measured.total("json_filter")
+    return bool(ratio(parsed, all_of_it) >= _MOST)
+
+
+def _of_shredding(case: Case, shredded: bool, paths: Mask) -> list[Evidence]:
+    """What is known of JSON shredding where the version can have it."""
+    told = case.context.config.get(_SHREDDING)
+    if told is False and case.milvus.surely_from(_SHREDDING_SINCE):
+        return [stated(case, f"config.{_SHREDDING}", "JSON shredding is switched off.")]
+    if not shredded:
+        return []
+    if _is_parsed(case):
+        says = "JSON shredding is on, and yet most of the time on JSON goes to parsing documents."
+        return [signals.of(case).says("json_filter", says)]
+    says = "JSON shredding is on: only rare keys, and segments that it has not processed yet, are parsed row by row."
+    return [stated(case, f"config.{_SHREDDING}", says) if told else seen(workload.of(case), says, paths)]
 
 
 def _all_served(indexes: Indexes, features: Features, collection: str | None) -> bool:

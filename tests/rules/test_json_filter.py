@@ -1,7 +1,7 @@
 import pytest
 
 from slowq.rules.json_filter import JsonFilter
-from tests.builders import case, cleared, fired, ids, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, fired, ids, keys, many, measured, needs, remedy, says, search
 
 FILTERED = many(10, search(60, filter='meta["price"] > 3.5 and tag == "a"'), every=5)
 
@@ -73,3 +73,45 @@ def test_each_path_may_have_an_index_of_its_own() -> None:
     served = case(many(5, search(filter='meta["b"] > 3')), facts=facts, version="2.5.12")
     assert "have an index" in cleared(JsonFilter().check(served))
     assert fired(JsonFilter().check(case(many(5, search(filter='meta["c"] > 3')), facts=facts, version="2.5.12")))
+
+
+OFF, ON = "config: {common.enabledJSONShredding: false}", "config: {common.enabledJSONShredding: true}"
+
+
+def test_where_json_is_shredded_by_default_a_path_says_little() -> None:
+    before, since = (fired(JsonFilter().check(case(FILTERED, version=version))) for version in ("2.6.18", "2.6.19"))
+    assert before.confidence >= 0.6
+    assert since.confidence < 0.5
+    assert "JSON shredding is on: only rare keys" in says(since)
+    assert "has processed all segments" in remedy(since, "shredding")
+
+
+def test_shredding_that_is_switched_off_is_told_and_to_be_switched_on() -> None:
+    found = fired(JsonFilter().check(case(FILTERED, facts=OFF, version="2.6.20")))
+    assert found.confidence >= 0.6
+    assert "JSON shredding is switched off." in says(found)
+    assert "enabledJSONShredding: true" in remedy(found, "shredding")
+
+
+def test_shredding_can_be_on_before_it_is_the_default() -> None:
+    assert fired(JsonFilter().check(case(FILTERED, facts=ON, version="2.6.5"))).confidence < 0.5
+    too_early = fired(JsonFilter().check(case(FILTERED, facts=ON, version="2.5.12")))
+    assert too_early.confidence >= 0.6
+    assert "shredding" not in says(too_early)
+
+
+def test_documents_that_are_parsed_in_spite_of_shredding_are_seen_in_the_metrics() -> None:
+    parsed = measured({"json_filter": {"kind": {"bruteforce_latency": 2.0, "json_stats_latency": 0.1}}})
+    found = fired(JsonFilter().check(case(FILTERED, version="2.6.20", metrics=parsed)))
+    assert found.confidence >= 0.6
+    assert "most of the time on JSON goes to parsing documents" in says(found)
+    served = measured({"json_filter": {"kind": {"bruteforce_latency": 0.1, "json_stats_latency": 2.0}}})
+    assert fired(JsonFilter().check(case(FILTERED, version="2.6.20", metrics=served))).confidence < 0.5
+
+
+def test_the_schema_is_a_weaker_hint_where_json_is_shredded() -> None:
+    facts = (
+        "pattern: {only_with_filter: true}\ncollections: [{name: p, fields: [{name: doc, type: JSON, index: null}]}]"
+    )
+    older, newer = (fired(JsonFilter().check(case(facts=facts, version=one))) for one in ("2.6.18", "2.6.19"))
+    assert newer.confidence < 0.5 < older.confidence
