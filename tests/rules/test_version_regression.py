@@ -1,5 +1,12 @@
+import pytest
+
+from slowq.rule import Rule
+from slowq.rules.cpu_saturation import CpuSaturation
+from slowq.rules.growing_segments import GrowingSegments
+from slowq.rules.pattern_filter import PatternFilter
+from slowq.rules.too_many_collections import TooManyCollections
 from slowq.rules.version_regression import VersionRegression
-from tests.builders import case, cleared, event, fired, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, ids, keys, many, needs, remedy, says, search
 
 PREFIX = many(6, search(60, filter='title like "cat%"'), every=5)
 UPGRADE = "events: [{what: upgrade, detail: 2.3.3 to 2.3.5}]\npattern: {only_after: upgrade}"
@@ -22,8 +29,10 @@ def test_a_known_fault_that_fits_is_told_with_its_source() -> None:
 
 
 def test_the_release_that_mends_all_that_fits_is_advised() -> None:
-    found = fired(VersionRegression().check(case(PREFIX, beside=[event("tsafe_lag", 70)], version="2.6.10")))
-    assert "to 2.6.15" in remedy(found, "upgrade")
+    lagging = case(PREFIX, facts="collections: [{segments: {growing: 20}}]", version="2.5.3")
+    found = fired(VersionRegression().check(case(PREFIX, beside=[event("delete_backlog", 70)], version="2.6.10")))
+    assert "to 2.6.22" in remedy(found, "upgrade")
+    assert "to 2.5.9" in remedy(fired(VersionRegression().check(lagging)), "upgrade")
 
 
 def test_without_a_fixed_release_there_is_none_to_upgrade_to() -> None:
@@ -47,3 +56,73 @@ def test_a_version_without_a_fault_that_fits_is_clear() -> None:
 
 def test_without_a_version_the_rule_cannot_judge() -> None:
     assert needs(VersionRegression().check(case(search())))[0] == "the version of Milvus"
+
+
+def test_more_than_4000_collections_are_too_many_for_2_4_23() -> None:
+    found = fired(VersionRegression().check(case(search(), facts="totals: {collections: 5000}", version="2.4.23")))
+    assert "There are 5,000 collections." in says(found)
+    assert "issues/41286" in says(found)
+    assert "Upgrade from 2.4.23 to 2.5.9" in remedy(found, "upgrade")
+    assert found.confidence >= 0.5  # nothing else looks like it
+    cleared(VersionRegression().check(case(search(), facts="totals: {collections: 5000}", version="2.5.9")))
+
+
+def test_a_full_cpu_fits_the_release_that_bounded_nothing() -> None:
+    full = "observations: {cpu_share: 0.97}"
+    found = fired(VersionRegression().check(case(search(), facts=full, version="2.2.12")))
+    assert "pull/26035" in says(found)
+    assert "Upgrade from 2.2.12 to 2.2.13" in remedy(found, "upgrade")
+    assert found.confidence < 0.5
+    cleared(VersionRegression().check(case(search(), facts=full, version="2.2.13")))
+
+
+def test_growing_segments_that_are_memory_mapped_have_no_interim_index_in_2_6() -> None:
+    facts = "config: {queryNode.mmap.growingMmapEnabled: true}"
+    alone = fired(VersionRegression().check(case(search(), facts=facts, version="2.6.2")))
+    assert "issues/41500" in says(alone)
+    assert alone.confidence < 0.5
+    searched = facts + "\ncollections: [{segments: {growing: 20}}]"
+    assert fired(VersionRegression().check(case(search(), facts=searched, version="2.6.2"))).confidence >= 0.5
+
+
+def test_only_the_requests_that_show_it_suffer_from_it() -> None:
+    incident = case(PREFIX, many(6, search(300)), version="2.6.3")
+    found = fired(VersionRegression().check(incident))
+    assert set(found.victims) == ids(incident) - ids(incident, filter="")
+
+
+@pytest.mark.parametrize(
+    ("facts", "version", "leading"),
+    [
+        ("totals: {collections: 5000}", "2.4.23", TooManyCollections()),
+        ("observations: {cpu_share: 0.97}", "2.2.12", CpuSaturation()),
+        ("collections: [{name: products, segments: {growing: 20, sealed: 2}}]", "2.4.5", GrowingSegments()),
+        (
+            "collections: [{name: products, fields: [{name: title, type: VARCHAR, index: {type: Trie}}]}]",
+            "2.6.3",
+            PatternFilter(),
+        ),
+    ],
+)
+def test_a_rule_that_explains_what_is_seen_comes_first(facts: str, version: str, leading: Rule) -> None:
+    incident = case(PREFIX if isinstance(leading, PatternFilter) else search(), facts=facts, version=version)
+    found, other = fired(VersionRegression().check(incident)), fired(leading.check(incident))
+    assert found.expected_share < other.expected_share
+
+
+def test_what_the_version_before_had_as_well_does_not_explain_an_upgrade() -> None:
+    facts = "events: [{what: upgrade, detail: %s}]\nobservations: {deletes_per_s: 5000}"
+    old, new = (
+        fired(VersionRegression().check(case(search(), facts=facts.replace("%s", detail), version="2.6.10")))
+        for detail in ("2.6.3 to 2.6.10", "2.5.20 to 2.6.10")
+    )
+    assert "L0 compaction" not in says(old)
+    assert "L0 compaction" in says(new)
+    assert new.confidence > old.confidence
+
+
+def test_after_an_upgrade_what_leaves_no_trace_is_cited_as_well() -> None:
+    facts = "events: [{what: upgrade, detail: 2.5.20 to 2.6.10}]"
+    found = fired(VersionRegression().check(case(search(), facts=facts, version="2.6.10")))
+    assert "pull/49554): nothing here shows it." in says(found)
+    assert found.confidence < 0.5
