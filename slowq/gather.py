@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
     from slowq.measures import Metrics
     from slowq.metrics import Raw
-
-_SESSION_VERSION = re.compile(r'"Version":\s?"v?(\d{1,4}+\.\d{1,4}+\.\d{1,4}+[\w.-]{0,40}+)"')
-
 
 # A search latency of this many times the quiet one is where the trouble is, when no log says when it was.
 _STANDS_OUT = 3.0
@@ -291,9 +287,9 @@ def _version_said(files, events, context: Context):  # type: ignore[no-untyped-d
         if found := versions.version_range(text):
             return found, text, "the start-up banner"
     for detail in events.loc[events["what"] == "session", "detail"]:
-        match = _SESSION_VERSION.search(detail)
-        if match and (found := versions.version_range(match[1])):
-            return found, match[1], "the session that Milvus registers at start-up"
+        text = versions.of_session(detail)
+        if text and (found := versions.version_range(text)):
+            return found, text, "the session that Milvus registers at start-up"
     return None
 
 

@@ -13,6 +13,14 @@ _VERSION = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+_SESSION = re.compile(r'"Version":\s?"v?(\d{1,4}+\.\d{1,4}+\.\d{1,4}+[\w.-]{0,40}+)"')
+
+
+def of_session(detail: str) -> str | None:
+    """The version in the session that a component registers at start-up: `{…,"Version":"2.3.5"}`."""
+    found = _SESSION.search(detail)
+    return found[1] if found else None
+
 
 def version_range(text: str) -> tuple[Version, Version] | None:
     """The lowest and the highest version that `text` can mean, both included; None where it names no release.

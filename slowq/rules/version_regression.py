@@ -18,9 +18,13 @@ How we tell
     nothing else explains. A known fault without its symptom is no finding, and one with it is a hint, unless nothing
     else looks like it. Contention on locks within segcore and the pool of storage v2 leave no trace.
 
-    An upgrade (`events` with `what: upgrade`, `pattern.only_after: upgrade`) is the strongest contrast: the finding
-    then also cites what is known to have come with the new version and cannot be seen, and not what the old version
-    had as well. With neither a version nor an upgrade the rule answers skipped.
+    An upgrade (`events` with `what: upgrade`, `pattern.only_after: upgrade`, or two versions one after the other in
+    one log) is the strongest contrast: requests of the same pattern are compared before and after it, and the
+    finding also cites what came with the new version unseen, and not what the old one had as well. With neither a
+    version nor an upgrade the rule answers skipped.
+
+    Changes that only look like a regression do not count: what the slow log of the old version left out is not
+    compared (2.6.10 lowered its threshold from 5 s to 1 s), and 2.3.19 and 2.4.7 changed histogram buckets.
 
 Not this when
     Another rule explains the slow seconds without the version. The upgrade was followed by a restore, a reload or
@@ -30,27 +34,26 @@ Not this when
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from slowq import regressions, symptoms, workload
+from slowq import regressions, symptoms, upgrades, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import Case, EventFacts, Need, Version
+from slowq.facts import Case, EventFacts, Milvus, Need, Version
 from slowq.findings import Clear, Evidence, Finding, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.regressions import Kind, Regression
-from slowq.rule import About
+from slowq.rule import About, threshold
 from slowq.symptoms import Symptom
+from slowq.upgrades import Upgrade
 from slowq.versions import version_range
-from slowq.workload import Mask, stated
+from slowq.workload import Mask, seen, stated
 
 _MOST_CITED = 3
-_VERSION = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}")
 
 REMEDIES = (
     Remedy(
@@ -118,83 +121,144 @@ class VersionRegression:
 
     about: ClassVar[About] = ABOUT
 
+    slower: float = threshold(
+        1.5,
+        "times as long that requests of the same pattern take on the new version, from which it is no noise",
+    )
+
     def check(self, case: Case) -> Outcome:
-        upgrades = [event for event in case.context.events if event.what == "upgrade"]
-        after_upgrade = case.context.pattern.get("only_after") == "upgrade"
-        upgraded = bool(upgrades) or after_upgrade
-        if not upgraded and case.milvus.version is None:
+        change, seen_symptoms = _change(case), symptoms.of(case)
+        if not change.is_told and change.running.version is None:
             return Skipped(self.about.needs)
-        old = _version_before(upgrades)
-        known = [one for one in regressions.known_for(case.milvus) if one.nature != "improvement"]
+        known = [one for one in regressions.known_for(change.running) if one.nature != "improvement"]
         # What the version before had as well does not explain a change.
-        known = [one for one in known if old is None or not one.affects(old)]
-        seen_symptoms = symptoms.of(case)
+        known = [one for one in known if change.old is None or not one.affects(change.old)]
         fitting = [one for one in known if one.kind in seen_symptoms]
-        if not upgraded and not fitting:
-            return Clear(f"no known slowdown of Milvus {case.milvus.version} fits what is slow")
-        evidence = [
-            stated(case, f"{event.key}.what", f"Milvus was upgraded{': ' + event.detail if event.detail else ''}.")
-            for event in upgrades
-        ]
-        if after_upgrade:
-            evidence.append(stated(case, "pattern.only_after", "It is slow only since the upgrade."))
+        is_slower = bool(change.times >= self.slower)
+        if not change.is_told and not fitting and not is_slower:
+            return Clear(_nothing_fits(change))
+        unseen = [one for one in known if one not in fitting and _came_unseen(one, change)]
+        evidence = [*_of_change(case, change, self.slower)]
         cites = evidence[0].cites if evidence else ()
         for one in fitting[:_MOST_CITED]:
             shown = seen_symptoms[one.kind].evidence
-            evidence.append(Evidence(_says(case, one), shown[0].cites))
+            evidence.append(Evidence(_says(change, one), shown[0].cites))
             evidence += [item for item in shown if item not in evidence]
-        unseen = [one for one in known if upgraded and one not in fitting and _came_unseen(one, old)]
         for one in unseen[: max(_MOST_CITED - len(fitting), 0)]:
-            evidence.append(Evidence(f"{_says(case, one).rstrip('.')}: nothing here shows it.", cites))
-        return self._found(case, evidence, fitting or unseen, seen_symptoms, (bool(upgrades), after_upgrade))
+            evidence.append(Evidence(f"{_says(change, one).rstrip('.')}: nothing here shows it.", cites))
+        return self._found(case, change, evidence, fitting or unseen, seen_symptoms)
 
     def _found(
         self,
         case: Case,
+        change: _Change,
         evidence: Sequence[Evidence],
         cited: Sequence[Regression],
         seen_symptoms: Mapping[Kind, Symptom],
-        upgraded: tuple[bool, bool],
     ) -> Finding:
-        work, is_upgraded = workload.of(case), any(upgraded)
+        work = workload.of(case)
+        is_slower = bool(change.times >= self.slower)
         fitting = [one for one in cited if one.kind in seen_symptoms]
         is_unique = any(seen_symptoms[one.kind].is_unique for one in fitting)
         fixed = max((one.fixed_in for one in cited if one.fixed_in), default=None)
         moved = [event for event in case.context.events if event.what in ("import", "scale")]
-        heavy = work.share(heavy_requests(work)) > 0.5
+        heavy = work.share(heavy_requests(work)) > 0.5 and not change.told and not is_slower and not is_unique
+        words = {"fixed_in": version_text(fixed)} if fixed else {}
         return fact(
             self.about,
             case,
             confidence=confidence(
                 0.1,
                 signs=[
-                    (all(upgraded), 0.6),
+                    (bool(change.told) and change.only_after, 0.6),
+                    (is_slower, 0.5),
                     (bool(fitting), 0.1),
                     (any(one.first is not None and one.nature == "regression" for one in fitting), 0.15),
                     (is_unique, 0.4),
-                    (bool(fitting) and is_upgraded, 0.3),
+                    (bool(fitting) and change.is_any, 0.3),
                 ],
-                against=[(bool(moved), 0.4), (heavy and not upgraded[0] and not is_unique, 0.5)],
+                against=[(bool(moved), 0.4), (heavy, 0.5), (bool(change.times < self.slower), 0.5)],
             ),
             summary="It is slow since an upgrade."
-            if is_upgraded
-            else f"A slowdown that is known of Milvus {case.milvus.version} fits.",
+            if change.is_told or is_slower
+            else f"A slowdown that is known of Milvus {change.running.version} fits.",
             evidence=evidence,
-            names={"fixed_in": version_text(fixed)} if fixed else None,
-            keys=["upgrade", "avoid", "compare", *(["roll_back"] if is_upgraded else [])],
-            affected=None if is_upgraded else _affected([seen_symptoms[one.kind] for one in fitting]),
+            names=words | ({"version": change.running.version} if change.running.version else {}),
+            keys=["upgrade", "avoid", "compare", *(["roll_back"] if change.is_any else [])],
+            affected=None
+            if change.is_told
+            else _affected([seen_symptoms[one.kind] for one in fitting])
+            if fitting
+            else change.compared,
         )
 
 
-def _says(case: Case, one: Regression) -> str:
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is told and seen of an upgrade; of none, only the version that runs."""
+
+    running: Milvus
+    old: Version | None  # the version before, where it is known
+    told: Sequence[EventFacts]
+    only_after: bool
+    seen: Upgrade | None
+    times: float  # as slow as before; NaN where it cannot be compared
+    compared: Mask
+
+    @property
+    def is_told(self) -> bool:
+        return bool(self.told) or self.only_after
+
+    @property
+    def is_any(self) -> bool:
+        return self.is_told or self.seen is not None
+
+
+def _change(case: Case) -> _Change:
+    told = [event for event in case.context.events if event.what == "upgrade"]
+    only_after = case.context.pattern.get("only_after") == "upgrade"
+    seen_change = upgrades.find(case)
+    if seen_change is None:
+        said = next((said for event in told if (said := upgrades.versions_of(event))), None)
+        old = version_range(said[0]) if said else None
+        nothing = np.zeros(workload.of(case).count, dtype=bool)
+        return _Change(case.milvus, old[1] if old else None, told, only_after, None, float("nan"), nothing)
+    low, high = seen_change.new_range
+    running = replace(case.milvus, version=seen_change.new, low=low, high=high)
+    times, compared = upgrades.times_as_slow(case, seen_change)
+    return _Change(running, seen_change.old_range[1], told, only_after, seen_change, times, compared)
+
+
+def _of_change(case: Case, change: _Change, slower: float) -> Iterator[Evidence]:
+    for event in change.told:
+        yield stated(case, f"{event.key}.what", f"Milvus was upgraded{': ' + event.detail if event.detail else ''}.")
+    if change.only_after:
+        yield stated(case, "pattern.only_after", "It is slow only since the upgrade.")
+    if change.seen is not None:
+        yield change.seen.evidence
+    if change.seen is not None and not np.isnan(change.times):
+        says = (
+            f"Requests of the same pattern take {change.times:.1f} times as long after the change {change.seen.says}."
+        )
+        yield seen(workload.of(case), says, change.compared, change.times, slower)
+
+
+def _nothing_fits(change: _Change) -> str:
+    if change.seen is not None and not np.isnan(change.times):
+        return f"requests of the same pattern take {change.times:.1f} times as long after the change {change.seen.says}"
+    return f"no known slowdown of Milvus {change.running.version} fits what is slow"
+
+
+def _says(change: _Change, one: Regression) -> str:
     fix = f"; fixed in {version_text(one.fixed_in)}" if one.fixed_in else ""
-    return f"Known of Milvus {case.milvus.version}: {one.says.rstrip('.')}{fix} ({one.url})."
+    return f"Known of Milvus {change.running.version}: {one.says.rstrip('.')}{fix} ({one.url})."
 
 
-def _came_unseen(one: Regression, old: Version | None) -> bool:
-    """Whether it surely came with an upgrade to an affected version, and is of those that nothing shows; with the version
-    before it, any that came in between."""
-    if old is None:
+def _came_unseen(one: Regression, change: _Change) -> bool:
+    """Whether it came with the upgrade, as far as its first version is told, or else leaves no trace anywhere."""
+    if not change.is_any:
+        return False
+    if change.old is None:
         return one.first is not None and one.nature == "regression"
     return one.kind in symptoms.UNSEEN or one.first is not None
 
@@ -204,15 +268,6 @@ def _affected(seen_symptoms: Sequence[Symptom]) -> Mask | None:
     masks = [one.affected for one in seen_symptoms]
     known = [mask for mask in masks if mask is not None]
     return np.logical_or.reduce(known) if len(known) == len(masks) else None
-
-
-def _version_before(upgrades: Sequence[EventFacts]) -> Version | None:
-    """The version that the first upgrade began with: "2.3.3 to 2.3.5"."""
-    for event in upgrades:
-        said = [version for text in _VERSION.findall(event.detail or "") if (version := version_range(text))]
-        if len(said) > 1 and said[0] < said[-1]:
-            return said[0][1]
-    return None
 
 
 def version_text(version: Version | None) -> str:

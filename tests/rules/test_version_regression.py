@@ -1,5 +1,6 @@
 import pytest
 
+from slowq.facts import Case
 from slowq.rule import Rule
 from slowq.rules.cpu_saturation import CpuSaturation
 from slowq.rules.growing_segments import GrowingSegments
@@ -126,3 +127,36 @@ def test_after_an_upgrade_what_leaves_no_trace_is_cited_as_well() -> None:
     found = fired(VersionRegression().check(case(search(), facts=facts, version="2.6.10")))
     assert "pull/49554): nothing here shows it." in says(found)
     assert found.confidence < 0.5
+
+
+def two_versions(took: float, **columns: object) -> Case:
+    before, after = (
+        many(8, search(at, took=seconds, milvus_version=version, **columns), every=10)
+        for at, seconds, version in ((100, 6.0, "2.5.16"), (400, took, "2.5.20"))
+    )
+    return case(before, after, version="2.5.16")  # as the banner at the log's start tells
+
+
+def test_two_versions_in_one_log_are_compared() -> None:
+    found = fired(VersionRegression().check(two_versions(15.0)))
+    assert found.summary == "It is slow since an upgrade."
+    assert "Requests of Milvus 2.5.20 follow those of 2.5.16." in says(found)
+    assert "take 2.5 times as long after the change from 2.5.16 to 2.5.20." in says(found)
+    assert found.confidence >= 0.5
+    assert "roll_back" in keys(found)
+
+
+def test_two_versions_that_are_as_fast_are_no_regression() -> None:
+    because = cleared(VersionRegression().check(two_versions(6.3)))
+    assert because == "requests of the same pattern take 1.1 times as long after the change from 2.5.16 to 2.5.20"
+
+
+def test_an_upgrade_that_is_told_counts_less_where_the_same_requests_are_as_fast() -> None:
+    told = (
+        "events: [{at: 2025-08-23T19:05:00Z, what: upgrade, detail: 2.5.16 to 2.5.20}]\npattern: {only_after: upgrade}"
+    )
+    as_fast, slower = (
+        fired(VersionRegression().check(case(many(8, search(100)), many(8, search(400, took=took)), facts=told)))
+        for took in (6.0, 18.0)
+    )
+    assert as_fast.confidence < 0.5 < slower.confidence
