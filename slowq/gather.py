@@ -60,6 +60,11 @@ class Only:
     kinds: frozenset[str] = frozenset()
     min_duration_s: float = 0.0
 
+    @property
+    def window(self) -> Window | None:
+        """The time that is asked about, where it has a begin and an end."""
+        return (self.since.timestamp(), self.until.timestamp()) if self.since and self.until else None
+
 
 def gather(
     paths: Sequence[str],
@@ -147,6 +152,7 @@ def _case(
     requests, shapes, patterns = add_patterns(kept)
     window = _slow_window(requests)
     context = _of_incident(context, requests, window)
+    window = window or only.window
     answers = metrics(window) if metrics else None
     said = said or _version_measured(answers)
     milvus = _milvus(requests, said, context)
@@ -195,7 +201,7 @@ def _metrics(answers: Answers, window: Window | None, milvus: Milvus) -> Metrics
     trouble = list(answers.trouble)
     first, last = float(raw.times[0]), float(raw.times[-1])
     if window is not None and (window[1] < first or window[0] > last):
-        trouble.append("The metrics do not cover the time of the slow requests, so their own slow time is used.")
+        trouble.append("The metrics do not cover the time that is asked about, so their own slow time is used.")
         window = None
     if window is None:
         searched = found.get("search_latency")

@@ -45,7 +45,8 @@ def run(
 ) -> int:
     """Show where searches spend their time, from Prometheus.
 
-    The last hour if neither --since nor --until is given. Exit codes: 0 it ran; 2 the command line is wrong; 4
+    The last hour if neither --since nor --until is given, or all that --metrics holds; and of that, where searches are
+    slow for a part of it, that part. Exit codes: 0 it ran; 2 the command line is wrong; 4
     Prometheus could not be used, or has no metrics of Milvus.
     """
     source = Source(metrics, prometheus, selector, timeout, needed=True)
@@ -58,10 +59,12 @@ def run(
     refuse_unwritable(save, force=force)
     window = _window(since, until)
 
-    from slowq.gather import gather
+    from slowq.gather import Only, gather
     from slowq.report.metrics import metrics_part, phases_part
 
-    case = gather([], metrics=lambda _: source(window))
+    since_until = [datetime.fromtimestamp(moment, UTC) for moment in window or ()]
+    only = Only(since=since_until[0], until=since_until[1]) if since_until else Only()
+    case = gather([], metrics=source, only=only)
     if save is not None and source.answered is not None:
         _save(save, source.answered.document(), force=force)
     document = {"phases": phases_part(case), "metrics": metrics_part(case)}

@@ -156,7 +156,7 @@ class SegmentLoad:
     def check(self, case: Case) -> Outcome:
         return Background(
             kinds=("segment_load", "segment_release"),
-            triggers=("load", "release", "balance"),
+            triggers=("load", "release", "balance", "node_down"),
             told=("load", "release", "balance", "scale"),
             while_what="segments were being loaded or moved",
             what="segment loads",

@@ -32,6 +32,16 @@ def test_the_same_as_json(slowq: Slowq) -> None:
     assert found["metrics"]["panels"]
 
 
+def test_since_and_until_choose_the_time_of_a_saved_file(slowq: Slowq) -> None:
+    """The sample's searches wait half a second in the queue before 04:59, and over two after it."""
+    quiet = ("--since", "2026-11-21T04:58:32Z", "--until", "2026-11-21T04:58:52Z")
+    for command in ("metrics", "analyze"):
+        found = json.loads(slowq(command, "--metrics", SAVED, *quiet, "--format", "json").out)
+        window = found["metrics"]["window"]
+        assert (window["start"], window["end"]) == ("2026-11-21T04:58:32.000Z", "2026-11-21T04:58:52.000Z")
+        assert found["phases"]["queue"]["mean_s"] < 1
+
+
 def test_without_a_source_it_exits_with_2(slowq: Slowq) -> None:
     done = slowq("metrics")
     assert (done.code, done.out) == (2, "")
