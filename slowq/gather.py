@@ -196,7 +196,7 @@ def _metrics(answers: Answers, window: Window | None, milvus: Milvus) -> Metrics
     from slowq.measures import Metrics
     from slowq.metrics import tracks
 
-    raw = answers.raw
+    raw = answers.raw.as_scraped()
     found = tracks(raw, milvus.low)
     trouble = list(answers.trouble)
     first, last = float(raw.times[0]), float(raw.times[-1])

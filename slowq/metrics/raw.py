@@ -19,6 +19,10 @@ Labels = Mapping[str, str]
 # A grid of more moments than this is no answer of a range query: Prometheus itself refuses more than 11,000.
 MOST_MOMENTS = 200_000
 
+# Rarer changes are those of a quiet Milvus, and not of a slow scrape.
+_LONGEST_SCRAPE_S = 120.0
+_ENOUGH_STEPS = 20
+
 
 class BadSeriesError(ValueError):
     """A series that is not what Prometheus answers; says what was expected."""
@@ -39,6 +43,29 @@ class Raw:
     times: np.ndarray
     step_s: float
     families: Mapping[str, Family]
+
+    def as_scraped(self) -> Raw:
+        """On a grid as coarse as the scrapes. Prometheus answers the last sample again until the next one is there, and in a step
+        that merely says it again nothing was measured."""
+        every = self._steps_a_scrape()
+        if every < 2:
+            return self
+        kept = slice((len(self.times) - 1) % every, None, every)
+        families = {name: Family(one.labels, one.values[:, kept]) for name, one in self.families.items()}
+        return Raw(self.times[kept], self.step_s * every, families)
+
+    def _steps_a_scrape(self) -> int:
+        """How many steps lie between two scrapes, by the series that changes most often, as the CPU seconds of a process do."""
+        liveliest = 0.0
+        for family in self.families.values():
+            steps = np.diff(family.values, axis=1)
+            known = np.isfinite(steps).sum(axis=1)
+            changes = ((steps != 0) & np.isfinite(steps)).sum(axis=1)
+            long_enough = known >= _ENOUGH_STEPS
+            if long_enough.any():
+                liveliest = max(liveliest, float((changes[long_enough] / known[long_enough]).max()))
+        every = round(1 / liveliest) if liveliest else 1
+        return every if every * self.step_s <= _LONGEST_SCRAPE_S else 1
 
 
 def grid(start: float, end: float, step_s: float) -> np.ndarray:

@@ -72,3 +72,22 @@ def test_what_is_no_series_is_refused_with_its_number(bad: object) -> None:
 def test_a_range_that_is_none_is_refused(start: float, end: float, step: float) -> None:
     with pytest.raises(BadSeriesError):
         raw([], start, end, step, WANTED)
+
+
+def said_again(every: int, number: int = 60) -> dict[str, object]:
+    """A counter that rises by 3 in each scrape, as a range query with a finer step tells it."""
+    return {"metric": {"__name__": "a"}, "values": [[5.0 * at, str(at // every * 3)] for at in range(number + 1)]}
+
+
+def test_the_grid_is_as_coarse_as_the_scrapes() -> None:
+    found = raw([said_again(3)], 0.0, 300.0, 5.0, frozenset(("a",))).as_scraped()
+    assert (found.step_s, found.times[0], found.times[-1], len(found.times)) == (15.0, 0.0, 300.0, 21)
+    assert np.diff(found.families["a"].values[0]).tolist() == [3.0] * 20
+
+
+@pytest.mark.parametrize(
+    "one", [said_again(1), said_again(3, 12), said_again(30), {**said_again(1), "values": [[0.0, "1"], [300.0, "1"]]}]
+)
+def test_a_grid_on_which_each_step_was_measured_or_hardly_any_stays(one: dict[str, object]) -> None:
+    found = raw([one], 0.0, 300.0, 5.0, frozenset(("a",)))
+    assert found.as_scraped() is found
