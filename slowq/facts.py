@@ -326,6 +326,11 @@ class Context:
             at = at[: max(at.rfind("."), at.rfind("["), 0)]
         return Place(self.sources.get(at, self.path or "context"), self.lines.get(at, 1))
 
+    @property
+    def only_collection(self) -> CollectionFacts:
+        """What goes without saying of requests that name no collection; nothing where there are several."""
+        return self.collections[0] if len(self.collections) == 1 else CollectionFacts()
+
     def is_told(self, key: str) -> bool:
         """Whether a key is what the Milvus said that was asked."""
         return self.asked is not None and self.cite(key).path.startswith(self.asked)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import NOT_STATED, SLOW_S, WORTH_A_LOOK_S, CollectionFacts, Context
+from slowq.facts import NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
 from slowq.parsers.event_table import event_table
@@ -248,7 +248,7 @@ def from_context(context: Context) -> pd.DataFrame:
     duration, all of them are there because somebody complained of them. What goes without saying is that of the only
     collection: its name, and the consistency that its requests have by default.
     """
-    only = context.collections[0] if len(context.collections) == 1 else CollectionFacts()
+    only = context.only_collection
     timed = any(request.duration_s is not None for request in context.requests)
     rows = [
         {

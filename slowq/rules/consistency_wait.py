@@ -204,7 +204,8 @@ class ConsistencyWait:
         share = work.share(strict)
         weaker = work.is_known("consistency") & ~strict
         jump_s = max([slow_s - fast_s for _, slow_s, fast_s in shown.contrast] or [0.0])
-        asked_strong = any(request.consistency == "Strong" for request, _, _ in shown.contrast)
+        usual = case.context.only_collection.consistency
+        asked_strong = any((request.consistency or usual) == "Strong" for request, _, _ in shown.contrast)
         return finding(
             self.about,
             case,
