@@ -135,8 +135,12 @@ class Engine:
 
     @property
     def failures(self) -> list[str]:
-        """Errors of tasks in the background, the latest hundred; they are in the log too."""
+        """Errors of tasks in the background, and of calls that met a mistake, the latest hundred; they are in the log too."""
         return list(self._events.failures)
+
+    def failed(self, call: str, error: BaseException) -> None:
+        """A call met an error that is a mistake of the engine; it is kept among the failures, and in the log."""
+        self._events.answered_badly(call, error)
 
     def pause_ticks(self, paused: bool = True) -> None:
         """Holds the time tick back: a stall of everything that waits for it."""

@@ -29,7 +29,6 @@ class Form:
     search: int
     hybrid_search: int
     query: int
-    threshold_s: float
     has_level: bool  # ConsistencyLevel, useDefaultConsistency
     has_nq: bool
     per_nq: bool  # durationPerNq of a search, which then is what is compared with the threshold
@@ -41,10 +40,10 @@ class Form:
 FORMS = {
     one.version: one
     for one in (
-        Form("2.3.5", 2578, 0, 2839, 5.0, False, True, False, False, False, False),
-        Form("2.4.15", 2977, 3164, 3434, 5.0, True, True, False, False, False, True),
-        Form("2.5.16", 3141, 3377, 3665, 5.0, True, True, True, False, True, True),
-        Form("2.6.10", 2986, 3223, 3666, 1.0, True, True, True, True, True, True),
+        Form("2.3.5", 2578, 0, 2839, False, True, False, False, False, False),
+        Form("2.4.15", 2977, 3164, 3434, True, True, False, False, False, True),
+        Form("2.5.16", 3141, 3377, 3665, True, True, True, False, True, True),
+        Form("2.6.10", 2986, 3223, 3666, True, True, True, True, True, True),
     )
 }
 
@@ -115,9 +114,13 @@ class Events:
             return
         parts = [f"[{_moment(self._now_s())}] [{level}] [{caller}] [{_text(message)}]"]
         parts += [f"[{_text(key)}={_text(str(value))}]" for key, value in fields.items()]
-        with self._lock:
-            self._out.write(" ".join(parts) + "\n")
-            self._out.flush()
+        self._put(" ".join(parts) + "\n")
+
+    def _put(self, text: str) -> None:
+        if self._out is not None:
+            with self._lock:
+                self._out.write(text)
+                self._out.flush()
 
     # requests
 
@@ -176,6 +179,8 @@ class Events:
     # what runs beside them
 
     def started(self, number: int) -> None:
+        """The banner, which tells the version and is no line of the logger, and the sessions of the roles."""
+        self._put(f"Welcome to use Milvus!\nVersion:   v{self.form.version}\n")
         for role in ("proxy", "querynode", "datanode", "mixcoord"):
             self.write(
                 "INFO", "sessionutil/session_util.go:240", "register session success", role=role, nodeID=str(number)
@@ -261,6 +266,11 @@ class Events:
         """A task in the background ended with an error; whoever asked for it may have gone."""
         self.failures.append(f"{type(error).__name__}: {error}")
         self.write("ERROR", "datanode/task.go:1", "task failed", error=self.failures[-1])
+
+    def answered_badly(self, call: str, error: BaseException) -> None:
+        """A call met an error that is nobody's request: a mistake of the engine."""
+        self.failures.append(f"{call}: {type(error).__name__}: {error}")
+        self.write("ERROR", "proxy/impl.go:1", "call failed", method=call, error=self.failures[-1])
 
     def cannot_load(self, collection: Collection, segment: int, why: str) -> None:
         self.write(

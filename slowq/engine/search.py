@@ -137,16 +137,18 @@ def search_segment(segment: Segment, place: int, plan: Plan, queries: Vectors, k
     if mask is not None and not mask.any():
         return None
     with trace.phase("vector_search"):
-        scores, offsets = _nearest(segment, plan, queries, k, mask, trace)
-        if plan.group_by is not None:
-            scores, offsets = _enough_groups(segment, plan, queries, k, mask, trace, (scores, offsets))
+        if plan.group_by is None:
+            scores, offsets = _nearest(segment, plan, queries, k, mask, trace)
+        else:
+            scores, offsets = _grouped(segment, plan, queries, k, mask, trace)
     keys = segment.rows.keys[np.maximum(offsets, 0)]
     return Found(scores, keys, np.where(offsets >= 0, place, -1), offsets)
 
 
 def _nearest(
-    segment: Segment, plan: Plan, queries: Vectors, k: int, mask: Bools | None, trace: Trace
+    segment: Segment, plan: Plan, queries: Vectors, k: int, mask: Bools | None, trace: Trace, asked: int | None = None
 ) -> tuple[Floats, Ints]:
+    """The best k of one segment, of which a user asked for fewer where `asked` says so."""
     interim = segment.interim.get(plan.field)
     index = segment.vector_indexes.get(plan.field) if interim is None else interim.index
     params: Mapping[str, object] = dict(plan.params) if interim is None else interim.params
@@ -154,7 +156,7 @@ def _nearest(
         if index is None:
             hits, work = brute_force(plan.metric, segment.rows.vectors[plan.field], queries, k, mask)
         else:
-            hits, work = index.search(queries, k, params, mask)
+            hits, work = index.search(queries, k, params, mask, asked=asked)
     else:
         ends = (plan.radius, plan.range_filter)
         if index is None:
@@ -166,23 +168,17 @@ def _nearest(
     return hits.scores, hits.offsets
 
 
-def _enough_groups(
-    segment: Segment,
-    plan: Plan,
-    queries: Vectors,
-    k: int,
-    mask: Bools | None,
-    trace: Trace,
-    first: tuple[Floats, Ints],
+def _grouped(
+    segment: Segment, plan: Plan, queries: Vectors, k: int, mask: Bools | None, trace: Trace
 ) -> tuple[Floats, Ints]:
     """Searches wider until each query has k groups of hits, or the segment has no more rows."""
-    scores, offsets = first
     values = segment.rows.columns[plan.group_by or ""].to_numpy(zero_copy_only=False)
     rows = len(segment) if mask is None else int(np.count_nonzero(mask))
-    width = k
+    width, asked = k, max(1, k // plan.group_size)
+    scores, offsets = _nearest(segment, plan, queries, width, mask, trace, asked)
     while width < rows and any(_short_of_groups(values, row, k, plan.group_size) for row in offsets):
         width = min(width * 4, rows)
-        scores, offsets = _nearest(segment, plan, queries, width, mask, trace)
+        scores, offsets = _nearest(segment, plan, queries, width, mask, trace, asked)
     return scores, offsets
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from slowq.engine.events import FORMS, Events, Read, form_of, go_duration
 from slowq.errors import UsageError
+from slowq.gather import gather
 from slowq.parsers import levels, slow, zap
 from slowq.units import go_duration_s
 
@@ -100,3 +102,16 @@ def test_durations_are_read_back_by_slowq(nanoseconds: int) -> None:
 )
 def test_durations_are_written_as_go_does(seconds: float, text: str) -> None:
     assert go_duration(seconds) == text
+
+
+@pytest.mark.parametrize("version", FORMS)
+def test_the_version_is_learnt_from_the_banner(version: str, tmp_path: Path) -> None:
+    with (tmp_path / "milvus.log").open("w") as out:
+        events = Events(form_of(version), out, lambda: 1_764_000_000.25)
+        events.started(1)
+        if version != "2.3.5":
+            events.slow(replace(READ, kind="hybrid_search"), 1.0)
+    case = gather([str(tmp_path / "milvus.log")], jobs=1)
+    assert case.milvus.version == version
+    assert "banner" in case.milvus.source
+    assert case.coverage.unrecognised_lines == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slowq.engine.config import Config
+from slowq.engine.config import Config, configure
 from slowq.engine.events import Events, form_of
 from slowq.engine.faults import REQUEST_LIMIT, UNEXPECTED, RequestFault
 from slowq.engine.metrics import Metrics
@@ -147,3 +147,20 @@ def test_a_task_that_nobody_waits_for_any_more_is_not_begun() -> None:
         gate.set()
         node.close()
     assert warned(log) == [("task canceled before enqueue", LATE), ("task canceled before executing", LATE)]
+
+
+@pytest.mark.parametrize(("policy", "order"), [("fifo", "cccs"), ("user-task-polling", "cscc")])
+def test_users_take_turns_where_the_policy_says_so(policy: str, order: str) -> None:
+    """A crowd of one user's tasks does not hold up the single one of another."""
+    gate = threading.Event()
+    config, _ = configure({"queryNode.scheduler.scheduleReadPolicy.name": policy})
+    node = QueryNode(0, 1, config, Metrics(), Events(form_of("2.6"), None, time.time))
+    try:
+        node.submit(Task(1, "default", ((0, replace(segment(), deleted=Gate(gate))),)))
+        tasks = [node.submit(Task(1, "default", ((0, segment()),), user=user)) for user in "cccs"]
+        gate.set()
+        assert [one.done.exception(20) for one in tasks] == [None] * 4
+        assert "".join(one.user for one in sorted(tasks, key=lambda one: one.ended_s)) == order
+    finally:
+        gate.set()
+        node.close()

@@ -56,7 +56,7 @@ class Definitions(Part):
             fields,
             dynamic=schema.enable_dynamic_field,
             shards=request.shards_num or 1,
-            consistency=convert.LEVELS[request.consistency_level],
+            consistency=convert.level_of(request.consistency_level),
             properties=convert.pairs(request.properties),
             partitions=request.num_partitions,
             description=schema.description,

@@ -34,6 +34,9 @@ def answers(kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 found = convert.status(RequestFault(PARAMETER, f"invalid parameter: {error}"))
             except StoreError as error:
                 found = convert.status(RequestFault(UNEXPECTED, error.message))
+            except Exception as error:  # noqa: BLE001 - a border: clients ask again, and again, after an error of gRPC
+                self._engine.failed(method.__name__, error)
+                found = convert.status(RequestFault(UNEXPECTED, f"{type(error).__name__}: {error}"))
             return found if kind is common_pb2.Status else kind(status=found)
 
         return serve

@@ -34,9 +34,18 @@ class VectorIndex(Protocol):
     def size_bytes(self) -> int: ...
 
     def search(
-        self, queries: Vectors, k: int, params: Mapping[str, object], mask: Mask | None = None
+        self,
+        queries: Vectors,
+        k: int,
+        params: Mapping[str, object],
+        mask: Mask | None = None,
+        *,
+        asked: int | None = None,
     ) -> tuple[Hits, Work]:
-        """The k nearest rows among those that the mask (rows,) marks. Raises `BadIndexParam`."""
+        """The k nearest rows among those that the mask (rows,) marks. Raises `BadIndexParam`.
+
+        The parameters need only suit the `asked` hits, where the engine itself looks for more than a user asked for.
+        """
 
     def range_search(
         self,
@@ -99,13 +108,20 @@ class Index(ABC):
     def size_bytes(self) -> int: ...
 
     def search(
-        self, queries: Vectors, k: int, params: Mapping[str, object], mask: Mask | None = None
+        self,
+        queries: Vectors,
+        k: int,
+        params: Mapping[str, object],
+        mask: Mask | None = None,
+        *,
+        asked: int | None = None,
     ) -> tuple[Hits, Work]:
         if queries.kind != self._about.field or queries.dim != self._about.dim:
             raise ValueError(
                 f"queries are {queries.kind} of {queries.dim}, the index {self._about.field} of {self._about.dim}"
             )
-        return self._search(queries, k, check_search(self.kind, self.metric, params, k), mask)
+        checked = check_search(self.kind, self.metric, params, asked or k)
+        return self._search(queries, k, self._widened(checked, k) if asked else checked, mask)
 
     def _search(self, queries: Vectors, k: int, params: Values, mask: Mask | None) -> tuple[Hits, Work]:
         chosen = Chosen.of(mask, self.rows)

@@ -4,7 +4,7 @@ from slowq.engine.server.convert.answers import ids_of, query_results, search_re
 from slowq.engine.server.convert.asked import hybrid_of, query_of, search_of, templates_of
 from slowq.engine.server.convert.rows import insert_of
 from slowq.engine.server.convert.schema import fields_of, schema_of
-from slowq.engine.server.convert.words import LEVELS, key_values, pairs, parsed, status
+from slowq.engine.server.convert.words import LEVELS, key_values, level_of, pairs, parsed, status
 
 __all__ = [
     "LEVELS",
@@ -13,6 +13,7 @@ __all__ = [
     "ids_of",
     "insert_of",
     "key_values",
+    "level_of",
     "pairs",
     "parsed",
     "query_of",

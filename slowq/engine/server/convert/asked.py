@@ -51,6 +51,8 @@ def search_of(
     request: milvus_pb2.SearchRequest | milvus_pb2.SubSearchRequest, whole: Any, collection: Collection
 ) -> Search:
     """A search, or a part of a hybrid search, whose collection and partitions are those of `whole`."""
+    if isinstance(request, milvus_pb2.SearchRequest) and request.HasField("function_score"):
+        raise invalid("a function_score of a plain search is not supported by the reference engine")
     raw = pairs(request.search_params)
     inner = parsed(raw.get("params", "{}"))
     field = raw.get("anns_field", "") or _only_vector(collection)
@@ -74,8 +76,8 @@ def search_of(
         tuple(whole.partition_names),
         tuple(whole.output_fields),
         _number(raw, "offset", 0),
-        None if radius is None else float(radius),
-        None if range_filter is None else float(range_filter),
+        None if radius is None else _real(radius, "radius"),
+        None if range_filter is None else _real(range_filter, "range_filter"),
         raw.get("group_by_field", ""),
         _number(raw, "group_size", 1),
         _number(raw, "round_decimal", -1),
@@ -100,6 +102,13 @@ def _number(raw: Mapping[str, str], name: str, default: int) -> int:
         raise invalid(f"{name} [{raw[name]}] is invalid") from None
 
 
+def _real(value: object, name: str) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise invalid(f"{name} [{value}] is invalid, it should be a number") from None
+
+
 def _queries(spec: FieldSpec, data: bytes) -> Vectors:
     group = common_pb2.PlaceholderGroup()
     group.ParseFromString(data)
@@ -122,6 +131,8 @@ def _queries(spec: FieldSpec, data: bytes) -> Vectors:
 
 def hybrid_of(request: milvus_pb2.HybridSearchRequest, collection: Collection) -> HybridSearch:
     raw = pairs(request.rank_params)
+    if raw.get("group_by_field"):
+        raise invalid("group_by_field of a hybrid search is not supported by the reference engine")
     limit = _number(raw, "limit", 10)
     offset = _number(raw, "offset", 0)
     parts = [search_of(one, _Whole(request), collection) for one in request.requests]
@@ -159,8 +170,14 @@ def _ranker(request: milvus_pb2.HybridSearchRequest, raw: Mapping[str, str]) -> 
     if kind not in ("rrf", "weighted"):
         raise invalid(f"unsupported rank type {kind}")
     normalise = params.get("norm_score", True)
+    weights = params.get("weights", ())
+    if not isinstance(weights, list | tuple):
+        raise invalid(f"weights [{weights}] is invalid, it should be a list of numbers")
     return Ranker(
-        kind, float(params.get("k", 60)), tuple(params.get("weights", ())), normalise in (True, "true", "True")
+        kind,
+        _real(params.get("k", 60), "k"),
+        tuple(_real(one, "weights") for one in weights),
+        normalise in (True, "true", "True"),
     )
 
 

@@ -73,6 +73,12 @@ def type_name(number: int) -> str:
         raise invalid(f"data type {number} is not supported by the reference engine") from None
 
 
+def level_of(number: int) -> str:
+    if not 0 <= number < len(LEVELS):
+        raise invalid(f"consistency level [{number}] is invalid")
+    return LEVELS[number]
+
+
 def pairs(items: Iterable[common_pb2.KeyValuePair]) -> dict[str, str]:
     return {one.key: one.value for one in items}
 

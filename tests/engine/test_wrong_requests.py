@@ -1,0 +1,153 @@
+"""What a client gets for a request that is wrong, or that the engine does not serve: a status of Milvus, never an error of gRPC.
+
+An error of gRPC would be asked again, 75 times, before a client gives up.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from pymilvus import AnnSearchRequest, DataType, Function, FunctionType, MilvusClient, MilvusException, RRFRanker
+from pymilvus.grpc_gen import milvus_pb2
+
+from slowq.engine import Engine
+from slowq.engine.server.data import _caller
+
+DIM = 8
+ROWS = 600
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: Any) -> Iterator[Engine]:
+    with Engine(tmp_path_factory.mktemp("engine"), tick_interval_s=0.02) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def client(engine: Engine) -> Iterator[MilvusClient]:
+    server = engine.serve()
+    client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
+    yield client
+    client.close()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def vectors() -> np.ndarray:
+    return np.random.default_rng(1).random((ROWS, DIM), dtype=np.float32)
+
+
+@pytest.fixture(scope="module", params=["HNSW", "IVF_FLAT"])
+def rows(request: Any, client: MilvusClient, vectors: np.ndarray) -> str:
+    """Twenty groups of thirty rows, in one sealed segment with an index."""
+    name = f"rows_{request.param.lower()}"
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("vec", DataType.FLOAT_VECTOR, dim=DIM)
+    schema.add_field("team", DataType.INT64)
+    index = client.prepare_index_params()
+    params = {"HNSW": {"M": 16, "efConstruction": 100}, "IVF_FLAT": {"nlist": 8}}[request.param]
+    index.add_index("vec", index_type=request.param, metric_type="L2", params=params)
+    client.create_collection(name, schema=schema, index_params=index)
+    client.insert(name, [{"id": n, "vec": vectors[n], "team": n % 20} for n in range(ROWS)])
+    client.flush(name)
+    return name
+
+
+def best(distance: np.ndarray, groups: int, size: int) -> set[int]:
+    """The nearest rows of the nearest groups, by comparing all."""
+    order, kept = np.argsort(distance), {}
+    for n in order.tolist():
+        kept.setdefault(n % 20, []).append(n)
+    return {n for team in list(kept)[:groups] for n in kept[team][:size]}
+
+
+@pytest.mark.parametrize(("limit", "size"), [(4, 1), (10, 4), (20, 1)])
+def test_groups_are_found_with_the_parameters_that_suit_the_limit(
+    client: MilvusClient, rows: str, vectors: np.ndarray, limit: int, size: int
+) -> None:
+    """More hits than the limit are looked for, and `ef` is held against the limit alone."""
+    params = {"ef": max(limit, 16)} if "hnsw" in rows else {"nprobe": 8}
+    [hits] = client.search(
+        rows,
+        [vectors[3]],
+        anns_field="vec",
+        limit=limit,
+        group_by_field="team",
+        group_size=size,
+        strict_group_size=True,
+        search_params={"params": params},
+    )
+    found = {hit["id"] for hit in hits}
+    wanted = best(((vectors - vectors[3]) ** 2).sum(axis=1), limit, size)
+    assert len(found & wanted) >= 0.9 * len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("params", "field"), [({"radius": "abc"}, "radius"), ({"radius": 1.0, "range_filter": "x"}, "range_filter")]
+)
+def test_a_parameter_that_is_no_number_is_named(
+    client: MilvusClient, rows: str, vectors: np.ndarray, params: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(MilvusException, match=field) as raised:
+        client.search(rows, [vectors[0]], anns_field="vec", limit=5, search_params={"params": params})
+    assert raised.value.code == 1100
+
+
+def test_what_a_ranker_gets_is_checked(client: MilvusClient, rows: str, vectors: np.ndarray) -> None:
+    ranker = RRFRanker()
+    ranker._k = "many"
+    parts = [AnnSearchRequest([vectors[0]], "vec", {"metric_type": "L2", "params": {}}, limit=5)]
+    with pytest.raises(MilvusException, match="k") as raised:
+        client.hybrid_search(rows, parts, ranker, limit=3)
+    assert raised.value.code == 1100
+
+
+def test_scores_of_a_function_are_refused_and_not_passed_over(
+    client: MilvusClient, rows: str, vectors: np.ndarray
+) -> None:
+    decay = Function("decay", FunctionType.RERANK, ["team"], params={"reranker": "decay", "function": "gauss"})
+    with pytest.raises(MilvusException, match="function_score"):
+        client.search(rows, [vectors[0]], anns_field="vec", limit=5, ranker=decay)
+
+
+def test_an_unknown_consistency_level_is_refused(engine: Engine, client: MilvusClient, rows: str) -> None:
+    stub = milvus_pb2.CreateCollectionRequest(collection_name="other", consistency_level=9)
+    found = client.describe_collection(rows)
+    assert found["consistency_level"] < 5
+    from slowq.engine.server.service import Service
+
+    answer = Service(engine).CreateCollection(stub, None)
+    assert (answer.code, "consistency level [9]" in answer.reason) == (1100, True)
+
+
+def test_a_mistake_of_the_engine_is_a_status_and_is_kept(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slowq.engine.server.service import Service
+
+    def wrong(*_: object) -> None:
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr(engine.coordinator, "drop", wrong)
+    answer = Service(engine).DropCollection(milvus_pb2.DropCollectionRequest(collection_name="x"), None)
+    assert (answer.code, answer.retriable) == (65535, False)
+    assert "ZeroDivisionError" in answer.reason
+    assert engine.failures[-1] == "DropCollection: ZeroDivisionError: float division by zero"
+
+
+def caller(authorization: str) -> str:
+    context = SimpleNamespace(
+        time_remaining=lambda: None,
+        invocation_metadata=lambda: [("authorization", authorization)],
+        peer=lambda: "ipv4:127.0.0.1:1",
+    )
+    return _caller(context).user
+
+
+def test_the_user_is_who_sends_the_password_and_nobody_where_there_is_none() -> None:
+    assert caller(base64.b64encode(b"alice:pw").decode()) == "alice"
+    assert [caller(base64.b64encode(b"token").decode()), caller("no base64!"), caller("")] == ["", "", ""]
