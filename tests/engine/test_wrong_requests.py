@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pymilvus import AnnSearchRequest, DataType, Function, FunctionType, MilvusClient, MilvusException, RRFRanker
-from pymilvus.grpc_gen import milvus_pb2
+from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from slowq.engine import Engine
+from slowq.engine.faults import RequestFault
+from slowq.engine.schema import FieldSpec
+from slowq.engine.server.convert.rows import _vectors
 from slowq.engine.server.data import _caller
 
 DIM = 8
@@ -151,3 +154,62 @@ def caller(authorization: str) -> str:
 def test_the_user_is_who_sends_the_password_and_nobody_where_there_is_none() -> None:
     assert caller(base64.b64encode(b"alice:pw").decode()) == "alice"
     assert [caller(base64.b64encode(b"token").decode()), caller("no base64!"), caller("")] == ["", "", ""]
+
+
+@pytest.fixture(scope="module")
+def kinds(client: MilvusClient) -> str:
+    schema = client.create_schema()
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("half", DataType.FLOAT16_VECTOR, dim=2)
+    schema.add_field("brain", DataType.BFLOAT16_VECTOR, dim=2)
+    schema.add_field("terms", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_field("tags", DataType.ARRAY, element_type=DataType.VARCHAR, max_capacity=4, max_length=5)
+    client.create_collection("kinds", schema=schema)
+    return "kinds"
+
+
+def bits(*values: float) -> bytes:
+    """The upper halves of float32 numbers: bfloat16."""
+    return (np.array(values, np.float32).view(np.uint32) >> 16).astype(np.uint16).tobytes()
+
+
+GOOD = {
+    "id": 1,
+    "half": np.array([1, 2], np.float16),
+    "brain": bits(1, 2),
+    "terms": {3: 0.5, 9: 1.0},
+    "tags": ["a", "bcdef"],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("half", np.array([1, np.nan], np.float16)),
+        ("brain", bits(1, np.inf)),
+        ("terms", {3: -0.5}),
+        ("tags", ["a", "longer than five"]),
+    ],
+)
+def test_a_value_that_milvus_would_refuse_is_refused_with_its_field(
+    client: MilvusClient, kinds: str, field: str, value: Any
+) -> None:
+    assert client.insert(kinds, [GOOD])["insert_count"] == 1
+    with pytest.raises(MilvusException, match=field) as raised:
+        client.insert(kinds, [{**GOOD, field: value}])
+    assert raised.value.code == 1100
+
+
+def test_sparse_indices_rise_within_each_row() -> None:
+    spec = FieldSpec(100, "terms", "SPARSE_FLOAT_VECTOR")
+    entry = np.dtype([("index", "<u4"), ("value", "<f4")])
+
+    def read(*rows: list[int]) -> Any:
+        contents = [np.array([(one, 1.0) for one in row], entry).tobytes() for row in rows]
+        data = schema_pb2.FieldData(vectors=schema_pb2.VectorField(sparse_float_vector={"contents": contents}))
+        return _vectors(spec, data, len(rows))
+
+    assert read([5, 9], [], [2, 3], [1]).rows == 4
+    for wrong in ([9, 5], [5, 5]):
+        with pytest.raises(RequestFault, match="terms"):
+            read([1, 2], wrong)

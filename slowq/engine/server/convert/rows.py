@@ -20,6 +20,8 @@ from slowq.engine.schema import DYNAMIC, VECTOR_KINDS, Collection, FieldSpec
 from slowq.engine.server.convert.words import NUMBERS, RAW_TYPES, SCALAR_PARTS, VECTOR_PARTS
 from slowq.engine.vector import Vectors
 
+_OF_FLOATS = ("FLOAT_VECTOR", "FLOAT16_VECTOR", "BFLOAT16_VECTOR")
+
 
 def insert_of(
     request: milvus_pb2.InsertRequest | milvus_pb2.UpsertRequest, collection: Collection, *, upsert: bool = False
@@ -103,13 +105,8 @@ def _checked(spec: FieldSpec, column: pa.Array, total: int) -> pa.Array:
     if column.null_count and not spec.nullable:
         raise invalid(f"the field {spec.name} is not nullable, but has null values")
     if spec.type == "VARCHAR":
-        most = int(spec.params.get("max_length", 65535))
         for place, text in enumerate(column.to_pylist()):
-            if text is not None and len(text) > most // 4 and len(text.encode()) > most:
-                raise invalid(
-                    f"length of varchar field {spec.name} exceeds max length, row number: {place}, "
-                    f"length: {len(text.encode())}, max length: {most}"
-                )
+            _check_texts(spec, place, () if text is None else (text,))
     if spec.type == "ARRAY":
         most = int(spec.params.get("max_capacity", 4096))
         for place, values in enumerate(column.to_pylist()):
@@ -117,10 +114,22 @@ def _checked(spec: FieldSpec, column: pa.Array, total: int) -> pa.Array:
                 raise invalid(
                     f"the length ({len(values)}) of {place}th array exceeds max capacity ({most}) of field {spec.name}"
                 )
+            if spec.element_type == "VARCHAR":
+                _check_texts(spec, place, values or ())
     if spec.type == "JSON":
         for place, text in enumerate(column.to_pylist()):
             _check_json(spec, place, text)
     return column
+
+
+def _check_texts(spec: FieldSpec, place: int, texts: Sequence[str]) -> None:
+    most = int(spec.params.get("max_length", 65535))
+    for text in texts:
+        if len(text) > most // 4 and len(text.encode()) > most:
+            raise invalid(
+                f"length of varchar field {spec.name} exceeds max length, row number: {place}, "
+                f"length: {len(text.encode())}, max length: {most}"
+            )
 
 
 def _check_json(spec: FieldSpec, place: int, text: bytes | None) -> None:
@@ -135,19 +144,29 @@ def _check_json(spec: FieldSpec, place: int, text: bytes | None) -> None:
 def _vectors(spec: FieldSpec, data: schema_pb2.FieldData, total: int) -> Vectors:
     if spec.type == "SPARSE_FLOAT_VECTOR":
         found = sparse_of(data.vectors.sparse_float_vector.contents)
+        _check_sparse(spec, found)
     elif spec.type == "FLOAT_VECTOR":
-        flat = np.array(data.vectors.float_vector.data, np.float32)
-        found = _shaped(spec, flat)
-        if not np.isfinite(found.data).all():
-            raise invalid(f"value 'NaN' or 'Inf' is not a number or infinity in field {spec.name}")
+        found = _shaped(spec, np.array(data.vectors.float_vector.data, np.float32))
     else:
         raw = getattr(data.vectors, VECTOR_PARTS[spec.type])
         if len(raw) % np.dtype(RAW_TYPES[spec.type]).itemsize:
             raise invalid(f"the length({len(raw)}) of field {spec.name} is no multiple of its dim({spec.dim})")
         found = _shaped(spec, np.frombuffer(raw, RAW_TYPES[spec.type]))
+    if spec.type in _OF_FLOATS and not np.isfinite(found.floats()).all():
+        raise invalid(f"value 'NaN' or 'Inf' is not a number or infinity in field {spec.name}")
     if found.rows != total:
         raise invalid(f"the num_rows ({found.rows}) of field ({spec.name}) is not equal to passed num_rows ({total})")
     return found
+
+
+def _check_sparse(spec: FieldSpec, found: Vectors) -> None:
+    indptr, indices, values = found.postings()
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise invalid(f"negative value, NaN or Inf in sparse float vector of field {spec.name}")
+    rises = np.diff(indices.astype(np.int64)) > 0
+    rises[indptr[1:-1][(indptr[1:-1] > 0) & (indptr[1:-1] < len(indices))] - 1] = True  # from one row to the next
+    if not rises.all():
+        raise invalid(f"unsorted or same indices in sparse float vector of field {spec.name}")
 
 
 def _shaped(spec: FieldSpec, flat: np.ndarray[Any, Any]) -> Vectors:
