@@ -81,10 +81,8 @@ class Reading:
             metrics.observe("milvus_querynode_sq_req_latency", took_s * 1e3, self.node_kind, "FromLeader")
 
     def __enter__(self) -> Reading:
-        self._began = time.perf_counter()
-        if self.caller.queued_since is not None:
-            self.trace.seconds["proxy_queue"] = self._began - self.caller.queued_since
-            self._began = self.caller.queued_since
+        self.trace.seconds["proxy_queue"] = self.caller.waited_s
+        self._began = time.perf_counter() - self.caller.waited_s
         self._books.enter()
         return self
 

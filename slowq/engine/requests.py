@@ -25,7 +25,7 @@ class Caller:
     user: str = ""
     client: str = ""
     deadline_s: float = dataclasses.field(default_factory=lambda: time.monotonic() + 3600)
-    queued_since: float | None = None  # perf_counter when the request came in, where it waited for a thread
+    waited_s: float = 0.0  # for a thread that serves the request
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import grpc
@@ -12,6 +11,7 @@ from pymilvus.grpc_gen import milvus_pb2_grpc
 
 from slowq.engine.server.counting import Counting
 from slowq.engine.server.service import Service
+from slowq.engine.server.threads import Threads
 from slowq.errors import ServerError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Server:
     """Serves an engine until `stop`. Port 0 takes a free one; `port` and `metrics_port` say which."""
 
     def __init__(self, engine: Engine, host: str = "127.0.0.1", port: int = 0, metrics_port: int = 0) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, "grpc")
+        self._pool = Threads(_THREADS, "grpc")
         self._grpc = grpc.server(
             self._pool,
             interceptors=[Counting(engine.metrics)],

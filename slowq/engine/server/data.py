@@ -13,6 +13,7 @@ from slowq.engine.faults import invalid
 from slowq.engine.requests import Caller
 from slowq.engine.server import convert
 from slowq.engine.server.part import Context, Part, answers
+from slowq.engine.server.threads import waited_s
 
 _TRACE = "slowq-trace"
 _FAR_S = 3600.0
@@ -127,4 +128,5 @@ def _caller(context: Context) -> Caller:
         _user(str(given.get("authorization", ""))),
         context.peer().replace("ipv4:", "tcp-"),
         time.monotonic() + (_FAR_S if left is None else min(left, _FAR_S)),
+        waited_s(),
     )
