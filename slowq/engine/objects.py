@@ -70,8 +70,8 @@ class Objects:
     def read_rows(
         self, collection: Collection, stored: StoredSegment, *, mapped: frozenset[str] = frozenset(), cold: bool = False
     ) -> Rows:
-        """Rows of a stored segment; the fields in `mapped` stay on disk until they are read. `cold` leaves nothing of their
-        scalars in memory either."""
+        """Rows of a stored segment; the fields in `mapped` stay on disk until they are read: vectors have been read to be
+        checked, and are forgotten again. `cold` leaves nothing of the scalars in memory either."""
         folder = self.folder(collection.id, stored.id)
         table = _read_table(folder / SCALARS, stored.crc)
         columns = {name: _whole(table, name) for name in table.column_names if name != TIMESTAMP}
@@ -84,6 +84,7 @@ class Objects:
         for spec in collection.vectors:
             path = folder / f"{spec.name}.vectors"
             vectors[spec.name] = Vectors.load(path, mmap=spec.name in mapped)
+            vectors[spec.name].cool()
             if vectors[spec.name].rows != stored.rows:
                 raise DamagedError(path, f"it has {vectors[spec.name].rows} rows, the meta store says {stored.rows}")
         timestamps = _whole(table, TIMESTAMP).to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import subprocess
@@ -41,12 +42,14 @@ def spoil(path: Path, at: int = -20) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize("at", [-20, -50])  # of the vectors: the line at their end, the last row
+@pytest.mark.parametrize("mapped", [True, False])
 @pytest.mark.parametrize("name", ["scalars.parquet", "v.vectors"])
-def test_a_damaged_segment_is_named_and_the_others_are_read(tmp_path: Path, name: str) -> None:
+def test_a_damaged_segment_is_named_and_the_others_are_read(tmp_path: Path, name: str, mapped: bool, at: int) -> None:
     first, _ = stored(tmp_path)
     path = next(tmp_path.glob(f"objects/*/{first}/{name}"))
-    spoil(path)
-    with small.opened(tmp_path) as engine:
+    spoil(path, at)
+    with small.opened(tmp_path, small.config(**{"queryNode.mmap.vectorField": mapped})) as engine:
         assert small.answer(engine, "id >= 50") == MORE
         with pytest.raises(RequestFault, match=str(path)) as fault:
             small.answer(engine)
@@ -80,15 +83,19 @@ def test_deletes_that_were_merged_into_a_segment_are_checked_too(tmp_path: Path)
         small.answer(engine)
 
 
-def test_a_damaged_index_is_built_again(tmp_path: Path) -> None:
-    with small.opened(tmp_path) as engine:
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_damaged_index_is_built_again(tmp_path: Path, mapped: bool) -> None:
+    settings = small.config(**{"queryNode.mmap.vectorIndex": mapped})
+    with small.opened(tmp_path, settings) as engine:
         small.create(engine, index="HNSW")
         small.insert(engine, dict.fromkeys(range(20), (0, 1)))
         engine.coordinator.upkeep.flush(small.found(engine))
         small.settled(engine)
-    index = next(tmp_path.glob("objects/*/*/*.index"))
-    spoil(index if index.is_file() else next(one for one in index.rglob("*") if one.is_file()), 30)
-    with small.opened(tmp_path) as engine:
+    path = next(tmp_path.glob("objects/*/*/*.index/*.faiss"))
+    spoil(path, 300)
+    log = io.StringIO()
+    with small.opened(tmp_path, settings, log=log) as engine:
+        assert f"{path} is damaged" in log.getvalue()
         assert len(small.answer(engine)) == 20
         shard = engine.coordinator.catalog.shards_of(small.found(engine))[0]
         small.until(lambda: all(one.indexed for one in shard.view.sealed))

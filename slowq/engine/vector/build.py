@@ -61,8 +61,7 @@ def refill(trained: VectorIndex, vectors: Vectors, *, threads: int = 1) -> Vecto
 
 
 def open_index(path: Path, *, mmap: bool = False) -> VectorIndex:
-    """The index that was saved there, in memory or mapped. Raises `DamagedError`, which names the file: by the CRC of each
-    file that is read; of a file that is mapped only the length is checked."""
+    """The index that was saved there, in memory or mapped. Raises `DamagedError`, which names the file."""
     about = read_about(path)
     if actual_kind(about.kind, about.field) not in _CLASSES:
         raise DamagedError(path, f"it is of a kind that this version does not have, {about.kind}")

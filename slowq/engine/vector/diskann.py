@@ -108,7 +108,7 @@ class DiskannIndex(Index):
     @classmethod
     def read(cls, about: About, folder: Path, mapped: bool) -> Self:
         index, memory = read_faiss(folder / _GRAPH, mapped=mapped)
-        return cls(about, index, RowsOnDisk(folder / _ROWS, about, whole_file=not mapped), memory)
+        return cls(about, index, RowsOnDisk(folder / _ROWS, about), memory)
 
 
 def _coded_graph(about: About, links: int) -> faiss.IndexHNSW:
@@ -140,9 +140,10 @@ class RowsInMemory:
 class RowsOnDisk:
     """Reads rows of a `.npy` file by whole pages of 4 KiB. Raises `DamagedError` for a file that does not hold them."""
 
-    def __init__(self, path: Path, about: About, *, whole_file: bool) -> None:
+    def __init__(self, path: Path, about: About) -> None:
         self.path = path
-        self._start, shape, dtype = array_place(path, whole=whole_file)
+        self._start, shape, dtype = array_place(path)
+        forget(path)  # it was read to be checked; from now on each search reads what it needs
         if shape != (about.rows, about.dim) or dtype != np.float32:
             raise DamagedError(path, f"it holds {dtype} {shape}, the index has {about.rows} rows of {about.dim}")
         self._row_bytes = about.dim * 4

@@ -1,9 +1,8 @@
 """Files that know when they are damaged.
 
 Each file ends in one line of fixed length, in ASCII: the CRC-32 and the length of what comes before it. Readers of `.npy` and
-of faiss stop before it, so the file stays what its name says. A file that is read into memory is checked whole; of a file
-that is mapped, which is the point of mapping, only the length is checked: whole pages are read when a search touches them,
-and nobody adds them up.
+of faiss stop before it, so the file stays what its name says. Whoever opens a file reads it once from end to end and adds it
+up, block by block, also where it is mapped; what changes on the disk after that is not seen.
 """
 
 import math
@@ -80,8 +79,8 @@ def seal(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def sealed_size(path: Path, *, whole: bool) -> int:
-    """The bytes before the seal; `whole` also adds them up. Raises `DamagedError`."""
+def sealed_size(path: Path) -> int:
+    """The bytes before the seal, which were added up. Raises `DamagedError`."""
     try:
         length = path.stat().st_size - _SEAL_BYTES
         if length < 0:
@@ -91,10 +90,9 @@ def sealed_size(path: Path, *, whole: bool) -> int:
             crc, size = _read_seal(path, file.read())
             if size != length:
                 raise DamagedError(path, f"it has {length} bytes of data, its last line says {size}")
-            if whole:
-                file.seek(0)
-                if _sum(file, length) != crc:
-                    raise DamagedError(path, "its bytes do not add up to the CRC in its last line")
+            file.seek(0)
+            if _sum(file, length) != crc:
+                raise DamagedError(path, "its bytes do not add up to the CRC in its last line")
     except OSError as error:
         raise DamagedError(path, f"it cannot be read ({error.strerror})") from error
     return size
@@ -137,9 +135,9 @@ _HEADER = re.compile(
 _MOST_HEADER = 1 << 10
 
 
-def array_place(path: Path, *, whole: bool) -> tuple[int, tuple[int, ...], np.dtype[np.generic]]:
+def array_place(path: Path) -> tuple[int, tuple[int, ...], np.dtype[np.generic]]:
     """Where the array of a `.npy` file begins, its shape and type. Raises `DamagedError`."""
-    size = sealed_size(path, whole=whole)
+    size = sealed_size(path)
     with path.open("rb") as file:
         header = _HEADER.match(file.read(_MOST_HEADER))
     if header is None or header.end() != 10 + int.from_bytes(header[1], "little"):
@@ -153,7 +151,7 @@ def array_place(path: Path, *, whole: bool) -> tuple[int, tuple[int, ...], np.dt
 
 def read_array(path: Path, *, mapped: bool = False) -> tuple[Array, MappedFile | None]:
     """The array of a `.npy` file, and the mapping behind it where it was asked for. Raises `DamagedError`."""
-    start, shape, dtype = array_place(path, whole=not mapped)
+    start, shape, dtype = array_place(path)
     count = math.prod(shape)
     if not mapped:
         return np.fromfile(path, dtype=dtype, count=count, offset=start).reshape(shape), None

@@ -185,7 +185,7 @@ class Index(ABC):
 def read_about(folder: Path) -> About:
     """Raises `DamagedError`."""
     path = folder / _ABOUT
-    size = sealed_size(path, whole=True)
+    size = sealed_size(path)
     try:
         return About(**json.loads(path.read_bytes()[:size]))
     except (ValueError, TypeError) as error:
@@ -204,7 +204,7 @@ def write_faiss(index: faiss.Index, path: Path) -> None:
 def read_faiss(path: Path, *, mapped: bool) -> tuple[faiss.Index, MappedFile | None]:
     """The index of a file; where it is mapped, the index reads from the mapping, which its owner must keep. Raises
     `DamagedError`."""
-    size = sealed_size(path, whole=not mapped)
+    size = sealed_size(path)
     try:
         if not mapped:
             return faiss.read_index(str(path)), None

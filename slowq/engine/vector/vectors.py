@@ -12,14 +12,14 @@ Frozen: nobody writes into the arrays, so that threads share them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from slowq.engine.vector.files import Array, DamagedError, read_array, replace_folder, write_array
+from slowq.engine.vector.files import Array, DamagedError, MappedFile, read_array, replace_folder, write_array
 
 FieldKind = Literal["float", "float16", "bfloat16", "int8", "binary", "sparse"]
 Floats = npt.NDArray[np.float32]
@@ -40,6 +40,7 @@ class Vectors:
     data: Array
     indptr: npt.NDArray[np.int64] | None = None
     indices: npt.NDArray[np.uint32] | None = None
+    mapped: tuple[MappedFile, ...] = ()
 
     @staticmethod
     def dense(array: npt.ArrayLike) -> "Vectors":
@@ -130,17 +131,29 @@ class Vectors:
 
     @staticmethod
     def load(path: Path, mmap: bool = False) -> "Vectors":
-        """Raises `DamagedError`, which names the file; a mapped file is checked for its length only."""
+        """Raises `DamagedError`, which names the file. The pages of what is mapped are in memory, as it was checked."""
         if path.is_dir():
-            indptr, indices, values = (
-                read_array(path / f"{n}.npy", mapped=mmap)[0] for n in ("indptr", "indices", "values")
-            )
+            read = [read_array(path / f"{n}.npy", mapped=mmap) for n in ("indptr", "indices", "values")]
+            indptr, indices, values = (array for array, _ in read)
             if len(indptr) == 0 or indptr[-1] != len(indices) or len(indices) != len(values):
                 raise DamagedError(
                     path / "indptr.npy", f"it ends at {indptr[-1:]} for {len(indices)} indices and {len(values)} values"
                 )
-            return Vectors.sparse(indptr, indices, values)
-        data = read_array(path, mapped=mmap)[0]
+            return replace(Vectors.sparse(indptr, indices, values), mapped=_mappings(*(file for _, file in read)))
+        data, mapped = read_array(path, mapped=mmap)
         if data.ndim != 2 or data.dtype not in _TYPES.values():
             raise DamagedError(path, f"it holds an array of {data.dtype} {data.shape}, which are no vectors")
-        return Vectors.dense(data)
+        return replace(Vectors.dense(data), mapped=_mappings(mapped))
+
+    def warm(self) -> int:
+        """Reads what is mapped into memory; returns its bytes."""
+        return sum(file.warm() for file in self.mapped)
+
+    def cool(self) -> None:
+        """Drops what is mapped from memory, so that the next one who needs it reads it again."""
+        for file in self.mapped:
+            file.cool()
+
+
+def _mappings(*files: MappedFile | None) -> tuple[MappedFile, ...]:
+    return tuple(file for file in files if file is not None)

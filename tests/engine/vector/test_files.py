@@ -81,14 +81,15 @@ def test_a_file_that_was_cut_is_an_error_that_names_it(case: Case, mapped: bool,
         (tmp_path / "index" / name).write_bytes(whole)
 
 
-def test_a_flipped_byte_anywhere_is_an_error_that_names_the_file(case: Case, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_flipped_byte_anywhere_is_an_error_that_names_the_file(case: Case, mapped: bool, tmp_path: Path) -> None:
     case.made().save(tmp_path / "index")
     for path in sorted((tmp_path / "index").iterdir()):
         whole = path.read_bytes()
         for place in damages(len(whole)):
             path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
             with pytest.raises(DamagedError, match=path.name):
-                open_index(tmp_path / "index")
+                open_index(tmp_path / "index", mmap=mapped)
         path.write_bytes(whole)
 
 
@@ -135,14 +136,15 @@ def test_vectors_come_back_as_they_were_saved(made, mapped: bool, tmp_path: Path
     assert loaded.indices is None or np.array_equal(loaded.indices, vectors.indices)
 
 
-def test_damaged_vectors_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mapped", [False, True])
+def test_damaged_vectors_are_an_error_that_names_the_file(mapped: bool, tmp_path: Path) -> None:
     floats().save(tmp_path / "vectors.npy")
     whole = (tmp_path / "vectors.npy").read_bytes()
     for place in damages(len(whole)):
         for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]):
             (tmp_path / "vectors.npy").write_bytes(damaged)
             with pytest.raises(DamagedError, match=r"vectors\.npy"):
-                Vectors.load(tmp_path / "vectors.npy")
+                Vectors.load(tmp_path / "vectors.npy", mmap=mapped)
 
 
 @pytest.mark.parametrize("mapped", [False, True])
