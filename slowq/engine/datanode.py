@@ -210,6 +210,7 @@ class DataNode:
             with self._objects.undone_on_error() as undo:
                 new = self._merged(collection(), shard, [there[one] for one in inputs], plan, undo)
                 self._replace(collection, shard, inputs, new)
+            self.index_node.forget(inputs)
             for one in inputs:
                 self._objects.remove(plan.inputs[0].collection, one)
         took = time.perf_counter() - began

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from slowq.engine.config import Config
 from slowq.engine.events import Events
@@ -64,6 +64,18 @@ class IndexNode:
         self._metrics.observe("milvus_indexnode_build_index_latency", took)
         self._events.index_built(collection, segment.id, index.name, len(segment), took)
         return done
+
+    def forget(self, segments: Iterable[int]) -> None:
+        """Those segments are gone, and with them why their builds failed."""
+        gone = frozenset(segments)
+        self._forget(lambda segment, _: segment in gone)
+
+    def forget_index(self, number: int) -> None:
+        self._forget(lambda _, index: index == number)
+
+    def _forget(self, gone: Callable[[int, int], bool]) -> None:
+        for place in [one for one in list(self.building) if gone(*one)]:
+            self.building.pop(place, None)
 
     def _build_vector(self, collection: Collection, segment: Segment, index: IndexSpec) -> VectorIndex:
         rows = segment.rows.vectors[index.field]

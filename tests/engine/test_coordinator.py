@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import io
-from collections import Counter
+import sqlite3
+from collections import Counter, deque
 from pathlib import Path
+from types import FunctionType, ModuleType
 
-from slowq.engine import Engine
+import pytest
+
+from slowq.engine import Engine, indexnode
+from slowq.engine.compaction import LEVEL_ZERO, MIX
+from slowq.engine.coordinator import upkeep
 from tests.engine import small
 
 
@@ -79,3 +86,77 @@ def test_a_dropped_collection_is_not_back_after_a_restart_and_its_name_is_free(t
         assert engine.coordinator.catalog.collections() == []
         small.create(engine)
         assert small.answer(engine) == {}
+
+
+def test_a_new_segment_goes_to_the_node_that_has_the_fewest_now(tmp_path: Path) -> None:
+    with small.opened(tmp_path, nodes=2) as engine:
+        small.create(engine)
+        flushed(engine, 4)
+        assert Counter(nodes_of(engine, 0, 1)) == {0: 2, 1: 2}
+        small.compacted(engine, MIX)
+        assert nodes_of(engine, 0, 1) == [0]
+        flushed(engine, 1)
+        assert nodes_of(engine, 0, 1) == [0, 1]
+
+
+def test_what_failed_to_be_indexed_is_forgotten_when_the_segment_is_compacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no memory for it")
+
+    monkeypatch.setattr(indexnode, "build_vector", fail)
+    with small.opened(tmp_path) as engine:
+        small.create(engine)
+        for first in (0, 4):
+            small.insert(engine, {first + key: (0, 1) for key in range(4)})
+            engine.coordinator.upkeep.flush(small.found(engine))
+        small.settled(engine)
+        failed = engine.coordinator.data_node.index_node.building
+        assert len(failed) == 2
+        small.compacted(engine, MIX)
+        assert len(failed) == 1
+        engine.coordinator.drop("default", small.NAME)
+        assert failed == {}
+
+
+def lengths(engine: Engine) -> dict[int, tuple[int, str]]:
+    """By identity the length of every container of the engine, and where it is; what SQLite keeps is its own affair."""
+    found: dict[int, tuple[int, str]] = {}
+    seen: dict[int, object] = {}
+    waiting: list[tuple[object, str]] = [(engine, "")]
+    while waiting:
+        one, path = waiting.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType | sqlite3.Connection):
+            continue
+        seen[id(one)] = one
+        if isinstance(one, dict | list | set | deque):
+            found[id(one)] = (len(one), path)
+        waiting += [(below, f"{path}/{type(one).__name__}") for below in gc.get_referents(one)]
+    return found
+
+
+def test_nothing_grows_for_ever_under_upserts_deletes_flushes_and_compactions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(rounds: int) -> dict[int, tuple[int, str]]:
+        for turn in range(rounds):
+            small.upsert(engine, dict.fromkeys(range(8), (0, turn)))
+            small.delete(engine, [turn, 1])
+            engine.coordinator.upkeep.flush(small.found(engine))
+            small.settled(engine)
+            small.compacted(engine, LEVEL_ZERO)
+            small.compacted(engine, MIX)
+            small.answer(engine)
+            engine.metrics_text()
+        return lengths(engine)
+
+    monkeypatch.setattr(upkeep, "_REMEMBERED", 5)
+    with small.opened(tmp_path, nodes=2) as engine:
+        small.create(engine, index="HNSW")
+        before = work(10)
+        after = work(30)
+    grown = {
+        path: (before[one][0], now) for one, (now, path) in after.items() if one in before and now > before[one][0] + 9
+    }
+    assert grown == {}

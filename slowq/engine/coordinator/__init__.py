@@ -67,7 +67,7 @@ class Coordinator:
         self.interim = InterimIndexes(config, cpus, events.task_failed)
         self.channels = Channels(root, meta, objects, oracle, self.losses, events, tick_interval_s, self.interim)
         self.catalog = Catalog(meta, oracle, self.channels)
-        self.placement = Placement(nodes, config)
+        self.placement = Placement(nodes, config, self.catalog.searched)
         self.loading = Loading(self.catalog, self.losses, meta, oracle, events, self.data_node, len(nodes))
         self.indexing = Indexing(self.catalog, meta, objects, events, self.data_node, self.interim, self._stop)
         self.upkeep = Upkeep(self.catalog, self.channels, self.losses, meta, oracle, config, self.data_node)
@@ -117,12 +117,14 @@ class Coordinator:
         gone = self.catalog.forget(database, name)
         if gone is None:
             return
-        number, shards = gone
+        number, shards, indexes = gone
         self.loading.forget(number)
         self.placement.forget(number)
         self.losses.forget(number)
         for shard in shards:
             self.channels.remove(shard)
+        for index in indexes:
+            self.data_node.index_node.forget_index(index.id)
         self._objects.remove(number)
 
     def drop_partition(self, collection: Collection, name: str) -> None:
@@ -136,4 +138,5 @@ class Coordinator:
                 for stored in self._meta.segments(collection.id):
                     if stored.partition == name and stored.shard == shard.number:
                         self._meta.drop_segment(stored.id)
+                        self.data_node.index_node.forget([stored.id])
                         self._objects.remove(collection.id, stored.id)

@@ -14,7 +14,7 @@ from slowq.engine.clock import Oracle
 from slowq.engine.coordinator.channels import Channels
 from slowq.engine.faults import ALIAS_NOT_FOUND, COLLECTION_NOT_FOUND, DATABASE_NOT_FOUND, RequestFault, invalid
 from slowq.engine.meta import Meta
-from slowq.engine.schema import DEFAULT_PARTITION, Collection, FieldSpec, check_collection, check_name
+from slowq.engine.schema import DEFAULT_PARTITION, Collection, FieldSpec, IndexSpec, check_collection, check_name
 from slowq.engine.shard import Shard
 
 DEFAULT_DATABASE = "default"
@@ -69,6 +69,11 @@ class Catalog:
         with self._lock:
             self.by_id(collection.id)
             return self._shards[collection.id]
+
+    def searched(self, number: int) -> frozenset[int]:
+        """The sealed segments that searches see now; none where the collection was dropped."""
+        with self._lock:
+            return frozenset(one.id for shard in self._shards.get(number, ()) for one in shard.view.sealed)
 
     def collections(self, database: str | None = None) -> list[Collection]:
         with self._lock:
@@ -144,19 +149,19 @@ class Catalog:
             self._names[new_database, new] = collection.id
             self._put(replace(collection, name=new, database=new_database))
 
-    def forget(self, database: str, name: str) -> tuple[int, Sequence[Shard]] | None:
+    def forget(self, database: str, name: str) -> tuple[int, Sequence[Shard], Sequence[IndexSpec]] | None:
         """Takes a collection out of the meta store and the table, so that nobody finds it any more: the beginning of
-        `Coordinator.drop`. Its number and its shards; None where there was none."""
+        `Coordinator.drop`. Its number, its shards and its indexes; None where there was none."""
         with self._lock:
             if (database, name) not in self._names:
                 if (database, name) in self._meta.aliases():
                     raise invalid(f"cannot drop the collection via alias = {name}")
                 return None
             number = self._names.pop((database, name))
-            self._collections.pop(number)
+            indexes = self._collections.pop(number).indexes
             shards = self._shards.pop(number)
             self._meta.drop_collection(number)
-            return number, shards
+            return number, shards, indexes
 
     # partitions
 

@@ -60,6 +60,7 @@ class Indexing:
         )
         for index in found:
             self._meta.drop_index(index.id)
+            self._data_node.index_node.forget_index(index.id)
             for shard in self._catalog.shards_of(collection):
                 shard.forget_index(index.key)
             for stored in self._meta.segments(collection.id):
@@ -95,6 +96,7 @@ class Indexing:
             running = self._running.get(place)
             if running is None or running.done():
                 node = self._data_node
+                self._running = {known: task for known, task in self._running.items() if not task.done()}
                 self._running[place] = node.run(node.indexing, self._build, collection.id, shard, index)
 
     def _build(self, number: int, shard: Shard, index: IndexSpec) -> None:

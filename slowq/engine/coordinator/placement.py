@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from slowq.engine.config import Config
 from slowq.engine.querynode import QueryNode
 from slowq.engine.schema import Collection
 from slowq.engine.segment import Segment
 
+_Replica: TypeAlias = tuple[int, int]  # its number, and how many there are
+_Places: TypeAlias = dict[int, int]  # of each sealed segment the place of its node among those of the replica
+
 
 class Placement:
-    """A replica has every replicas-th node. A collection's segments are dealt out to its nodes one by one, in the order in
-    which they are first asked for: each has as many, as Milvus' balancer by count makes it.
+    """A replica has every replicas-th node. When a segment is asked for the first time, each new one of its collection goes
+    to the node of the replica that has the fewest, as with Milvus' balancer by count, and stays there. `searched` says
+    which segments a collection has; the others are forgotten then.
 
-    The lock is held for the moment in which a segment gets its number, or a search its turn; after that the number is read
+    The lock is held for the moment in which a segment gets its node, or a search its turn; after that the node is read
     without it.
     """
 
-    def __init__(self, nodes: Sequence[QueryNode], config: Config) -> None:
-        self.nodes = nodes
+    def __init__(self, nodes: Sequence[QueryNode], config: Config, searched: Callable[[int], frozenset[int]]) -> None:
+        self.nodes, self._searched = nodes, searched
         self._in_turn = config.text("proxy.replicaSelectionPolicy") == "round_robin"
         self._turn = 0
         self._lock = threading.Lock()
-        self._dealt: dict[int, dict[int, int]] = {}  # by collection: the number of each sealed segment
+        self._dealt: dict[int, dict[_Replica, _Places]] = {}  # by collection
 
     def of_replica(self, replica: int, replicas: int) -> Sequence[QueryNode]:
         """All nodes, where a restart has left fewer than there are replicas."""
@@ -44,13 +50,26 @@ class Placement:
         own = self.of_replica(replica, replicas)
         if segment.state == "growing":
             return own[segment.shard % len(own)]
-        dealt = self._dealt.get(collection.id, {})
+        dealt = self._dealt.get(collection.id, {}).get((replica, replicas), {})
         if segment.id not in dealt:
+            there = self._searched(collection.id) | {segment.id}
             with self._lock:
-                dealt = self._dealt.setdefault(collection.id, {})
-                dealt.setdefault(segment.id, len(dealt))
-        return own[dealt[segment.id] % len(own)]
+                dealt = _dealt(self._dealt.setdefault(collection.id, {}), (replica, replicas), there, len(own))
+        return own[dealt[segment.id]]
 
     def forget(self, number: int) -> None:
         with self._lock:
             self._dealt.pop(number, None)
+
+
+def _dealt(replicas: dict[_Replica, _Places], replica: _Replica, there: frozenset[int], nodes: int) -> _Places:
+    """The places of all segments in `there` for the replica, which are new values: others read the old ones meanwhile."""
+    for known, places in replicas.items():
+        replicas[known] = {number: place for number, place in places.items() if number in there}
+    dealt = replicas.get(replica, {}).copy()
+    has = Counter(dealt.values())
+    for number in sorted(there - dealt.keys()):
+        dealt[number] = min(range(nodes), key=has.__getitem__)
+        has[dealt[number]] += 1
+    replicas[replica] = dealt
+    return dealt

@@ -5,6 +5,7 @@ Which segments to seal is said by `sealing.py`, which to merge by `compaction.py
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -29,6 +30,8 @@ from slowq.engine.meta import Meta, StoredSegment
 from slowq.engine.schema import Collection
 from slowq.engine.shard import Shard
 
+_REMEMBERED = 100  # compactions by hand whose state can be asked for; Milvus forgets them after a day
+
 
 class Upkeep:
     """Tasks of one shard are kept apart by the locks of the shard, which the data node takes."""
@@ -46,6 +49,7 @@ class Upkeep:
         self._catalog, self._channels, self._losses = catalog, channels, losses
         self._meta, self._oracle, self._config, self._data_node = meta, oracle, config, data_node
         self.by_hand: dict[int, Sequence[Future[list[int]]]] = {}  # by the id of a compaction: the tasks that it takes
+        self._lock = threading.Lock()  # who changes it holds it, for a moment
 
     # flush
 
@@ -69,12 +73,16 @@ class Upkeep:
     def compact(self, collection: Collection, kind: str) -> int:
         """Begins a compaction by hand; its id."""
         number = self._oracle.next()
-        if kind == LEVEL_ZERO:
-            self.by_hand[number] = [self._merge_deltas(shard) for shard in self._catalog.shards_of(collection)]
-            return number
         if kind == CLUSTERING and clustering_field(collection, self._config) is None:
             raise invalid("the collection has no clustering key")
-        self.by_hand[number] = self._carry_out(collection, kind, forced=True)
+        if kind == LEVEL_ZERO:
+            tasks = [self._merge_deltas(shard) for shard in self._catalog.shards_of(collection)]
+        else:
+            tasks = self._carry_out(collection, kind, forced=True)
+        with self._lock:
+            self.by_hand[number] = tasks
+            for oldest in list(self.by_hand)[:-_REMEMBERED]:
+                del self.by_hand[oldest]
         return number
 
     def compact_due(self, collection: Collection, kind: str) -> None:
