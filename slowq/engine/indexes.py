@@ -1,8 +1,8 @@
-"""What may be indexed, and how: from the parameters of a client to an `IndexSpec`."""
+"""What may be indexed, and how: from the parameters of a client to an `IndexSpec`. What of it may be changed later."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from slowq.engine.coordinator import Coordinator
 from slowq.engine.faults import invalid
@@ -10,6 +10,7 @@ from slowq.engine.scalar import FilterError, check_index, index_key
 from slowq.engine.schema import VECTOR_KINDS, Collection, IndexSpec
 from slowq.engine.vector import BadIndexParam, check_build
 
+PROPERTIES = ("mmap.enabled", "warmup")  # of its files; the others say how it is built
 _VECTOR_DEFAULTS = {"BINARY_VECTOR": "HAMMING", "SPARSE_FLOAT_VECTOR": "IP"}
 
 
@@ -23,7 +24,7 @@ def create_index(
     given = {key: str(value) for key, value in params.items()}
     kind = given.pop("index_type", "AUTOINDEX")
     metric = given.pop("metric_type", "").upper()
-    mmap = {key: given.pop(key) for key in ("mmap.enabled", "warmup") if key in given}
+    properties = _checked({key: given.pop(key) for key in PROPERTIES if key in given})
     checked: dict[str, object]
     key = field
     try:
@@ -36,6 +37,26 @@ def create_index(
             metric, key = "", index_key(own, given)
     except (BadIndexParam, FilterError) as error:
         raise invalid(str(error)) from error
-    values = {param: str(value) for param, value in checked.items()} | mmap
+    values = {param: str(value) for param, value in checked.items()} | properties
     number = coordinator.oracle.next()
     coordinator.indexing.create(collection, IndexSpec(number, name or field, field, kind, metric, values, key))
+
+
+def alter_index(
+    coordinator: Coordinator, collection: Collection, name: str, given: Mapping[str, str], gone: Iterable[str]
+) -> None:
+    """Gives an index other properties, or takes some away; the next load goes by them. Raises RequestFault."""
+    new, drop = _checked(given), frozenset(gone)
+    if new and drop:
+        raise invalid("cannot provide both DeleteKeys and ExtraParams")
+    for key in (*new, *drop):
+        if key not in PROPERTIES:
+            raise invalid(f"{key} is not a configable index property")
+    coordinator.indexing.alter(collection, name, new, drop)
+
+
+def _checked(properties: Mapping[str, str]) -> dict[str, str]:
+    mapped = properties.get("mmap.enabled", "true")
+    if mapped.lower() not in ("true", "false"):
+        raise invalid(f"invalid mmap.enabled value: {mapped}, expected: true, false")
+    return dict(properties)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 
 from slowq.engine.coordinator.catalog import Catalog
 from slowq.engine.datanode import DataNode
 from slowq.engine.events import Events
-from slowq.engine.faults import invalid
+from slowq.engine.faults import COLLECTION_LOADED, INDEX_NOT_FOUND, RequestFault, invalid
 from slowq.engine.interim import InterimIndexes
 from slowq.engine.meta import Meta
 from slowq.engine.objects import Objects
@@ -66,6 +67,24 @@ class Indexing:
             for stored in self._meta.segments(collection.id):
                 self._objects.remove_index(collection.id, stored.id, index)
 
+    def alter(self, collection: Collection, name: str, new: Mapping[str, str], gone: frozenset[str]) -> None:
+        """Changes parameters of the index of that name that say nothing about how it is built."""
+
+        def altered(now: Collection) -> Collection:
+            if all(one.name != name for one in now.indexes):
+                raise RequestFault(INDEX_NOT_FOUND, f"index not found[indexName={name}]")
+            if now.loaded:
+                raise RequestFault(
+                    COLLECTION_LOADED,
+                    "can't alter index on loaded collection, please release the collection first: "
+                    f"collection already loaded[collection={now.name}]",
+                )
+            return replace(
+                now, indexes=tuple(_altered(one, new, gone) if one.name == name else one for one in now.indexes)
+            )
+
+        self._catalog.change(collection.id, altered)
+
     def rows(self, collection: Collection, index: IndexSpec) -> tuple[int, int, str]:
         """Rows with the index, rows in all stored segments, and why a build failed ("" where none did)."""
         done = self._meta.indexed()
@@ -118,6 +137,10 @@ class Indexing:
                 built = self._data_node.index_node.build(collection, segment, index)
                 if built is not segment:
                     shard.renew(built, [index])
+
+
+def _altered(index: IndexSpec, new: Mapping[str, str], gone: frozenset[str]) -> IndexSpec:
+    return replace(index, params={key: value for key, value in {**index.params, **new}.items() if key not in gone})
 
 
 def _with_index(collection: Collection, index: IndexSpec) -> Collection:

@@ -7,6 +7,7 @@ from typing import Any
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from slowq.engine.faults import INDEX_NOT_FOUND, RequestFault
+from slowq.engine.indexes import alter_index
 from slowq.engine.schema import Collection, IndexSpec
 from slowq.engine.server import convert
 from slowq.engine.server.part import Context, Part, answers
@@ -17,6 +18,17 @@ class Indexing(Part):
     def CreateIndex(self, request: Any, context: Context) -> Any:
         self._engine.create_index(
             self._collection(request), request.field_name, request.index_name, _index_params(request.extra_params)
+        )
+        return convert.status()
+
+    @answers(common_pb2.Status)
+    def AlterIndex(self, request: Any, context: Context) -> Any:
+        alter_index(
+            self._coordinator,
+            self._collection(request),
+            request.index_name,
+            convert.pairs(request.extra_params),
+            request.delete_keys,
         )
         return convert.status()
 
