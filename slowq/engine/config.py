@@ -49,7 +49,9 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "queryNode.grouping.enabled": True,
     "queryNode.grouping.maxNQ": 1000,
     "queryNode.grouping.topKMergeRatio": 20.0,
+    "queryNode.mmap.growingMmapEnabled": False,
     "queryNode.mmap.scalarField": False,
+    "queryNode.mmap.scalarIndex": False,
     "queryNode.mmap.vectorField": True,
     "queryNode.mmap.vectorIndex": False,
     "queryNode.scheduler.maxReadConcurrentRatio": 1.0,
@@ -63,17 +65,26 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "queryNode.segcore.interimIndex.nlist": 128,
     "queryNode.segcore.interimIndex.nprobe": 16,
     "queryNode.segcore.tieredStorage.warmup.scalarField": "sync",
+    "queryNode.segcore.tieredStorage.warmup.scalarIndex": "sync",
+    "queryNode.segcore.tieredStorage.warmup.vectorField": "disable",
     "queryNode.segcore.tieredStorage.warmup.vectorIndex": "sync",
     "quotaAndLimits.limits.maxGroupSize": 10,
     "quotaAndLimits.limits.maxQueryResultWindow": 16384,
     "quotaAndLimits.limits.nq": 16384,
     "quotaAndLimits.limits.topK": 16384,
 }
+WARM_UP: Final = ("sync", "async", "disable")
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "proxy.replicaSelectionPolicy": ("look_aside", "round_robin"),
     "queryNode.scheduler.scheduleReadPolicy.name": ("fifo", "user-task-polling"),
-    "queryNode.segcore.tieredStorage.warmup.scalarField": ("sync", "async", "disable"),
-    "queryNode.segcore.tieredStorage.warmup.vectorIndex": ("sync", "async", "disable"),
+    "queryNode.segcore.tieredStorage.warmup.scalarField": WARM_UP,
+    "queryNode.segcore.tieredStorage.warmup.scalarIndex": WARM_UP,
+    "queryNode.segcore.tieredStorage.warmup.vectorField": WARM_UP,
+    "queryNode.segcore.tieredStorage.warmup.vectorIndex": WARM_UP,
+}
+# What 2.5 and older called it.
+_OLDER_NAMES: Final[Mapping[str, str]] = {
+    "queryNode.cache.warmup": "queryNode.segcore.tieredStorage.warmup.vectorField",
 }
 # Where -1 is no mistake, and means no limit.
 _UNLIMITED: Final = frozenset(("dataCoord.compaction.maxParallelTaskNum",))
@@ -104,7 +115,8 @@ def configure(given: Mapping[str, Any], origin: str = "configuration") -> tuple[
     """The defaults with `given` (dotted or nested keys) over them, and a warning for each key that means nothing here."""
     values: dict[str, bool | int | float | str] = dict(DEFAULTS)
     warnings = []
-    for key, value in _flat(given):
+    for name, value in _flat(given):
+        key = _OLDER_NAMES.get(name, name)
         if key not in DEFAULTS:
             warnings.append(f"{origin}: the engine does not know the key {key!r}; it is ignored")
             continue

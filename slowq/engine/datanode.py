@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import ParamSpec, TypeVar
 
@@ -22,9 +23,10 @@ from slowq.engine.config import Config
 from slowq.engine.events import Events
 from slowq.engine.faults import COLLECTION_NOT_FOUND, RequestFault, invalid
 from slowq.engine.indexnode import IndexNode
+from slowq.engine.mapped import Paged, warm_up
 from slowq.engine.meta import Meta, StoredDelta, StoredSegment
 from slowq.engine.metrics import Metrics
-from slowq.engine.objects import Objects, Undo
+from slowq.engine.objects import Objects, Undo, WarmUp
 from slowq.engine.pools import at_once
 from slowq.engine.rows import Rows, concat, key_array, key_range
 from slowq.engine.schema import Collection
@@ -34,6 +36,12 @@ from slowq.engine.vector import DamagedError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_WARM_UP = {
+    "vectorField": "queryNode.segcore.tieredStorage.warmup.vectorField",
+    "scalarField": "queryNode.segcore.tieredStorage.warmup.scalarField",
+}
 
 
 class DataNode:
@@ -167,7 +175,7 @@ class DataNode:
     ) -> Segment:
         """A stored segment with its indexes, ready to be searched. A damaged index is left out, to be built again."""
         began = time.perf_counter()
-        segment = self._opened(collection, stored)
+        segment = self._opened(collection, stored, self._warm_up)
         done = set(indexed)
         for index in collection.indexes:
             path = self._objects.index_path(collection.id, stored.id, index)
@@ -181,16 +189,18 @@ class DataNode:
         self._metrics.observe("milvus_querynode_load_segment_latency", (time.perf_counter() - began) * 1e3)
         return segment
 
-    def _opened(self, collection: Collection, stored: StoredSegment) -> Segment:
+    def _warm_up(self, what: str, paged: Paged) -> None:
+        warm_up(self._config.text(_WARM_UP[what]), paged, partial(self.run, self.flushing))
+
+    def _opened(self, collection: Collection, stored: StoredSegment, warm_up: WarmUp | None = None) -> Segment:
         scalars, vectors = map(self._config.flag, ("queryNode.mmap.scalarField", "queryNode.mmap.vectorField"))
         mapped = frozenset(
             one.name
             for one in collection.fields
             if not one.primary and collection.mmap(one, vectors if one.is_vector else scalars)
         )
-        # What a load has just written is in memory: only leaving it cold has to be asked for.
-        cold = self._config.text("queryNode.segcore.tieredStorage.warmup.scalarField") == "disable"
-        segment = segment_of(collection, stored, self._objects.read_rows(collection, stored, mapped=mapped, cold=cold))
+        rows = self._objects.read_rows(collection, stored, mapped=mapped, warm_up=warm_up)
+        segment = segment_of(collection, stored, rows)
         if stored.deleted:
             segment.deleted.add(self._objects.read_deleted(collection.id, stored.id, stored.rows))
         return segment

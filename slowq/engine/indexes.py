@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from slowq.engine.config import WARM_UP
 from slowq.engine.coordinator import Coordinator
 from slowq.engine.faults import invalid
 from slowq.engine.scalar import FilterError, check_index, index_key
@@ -59,4 +60,7 @@ def _checked(properties: Mapping[str, str]) -> dict[str, str]:
     mapped = properties.get("mmap.enabled", "true")
     if mapped.lower() not in ("true", "false"):
         raise invalid(f"invalid mmap.enabled value: {mapped}, expected: true, false")
+    policy = properties.get("warmup", "sync")
+    if policy not in WARM_UP:
+        raise invalid(f"invalid warmup policy: {policy}, must be one of {', '.join(WARM_UP)}")
     return dict(properties)

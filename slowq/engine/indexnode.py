@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from slowq.engine.config import Config
 from slowq.engine.events import Events
+from slowq.engine.mapped import Paged, warm_up
 from slowq.engine.meta import Meta
 from slowq.engine.metrics import Metrics
 from slowq.engine.objects import Objects
@@ -87,26 +88,27 @@ class IndexNode:
         column = segment.rows.columns[index.field if index.field in segment.rows.columns else DYNAMIC]
         built = build_scalar(index.kind, column, collection.indexed_scalar(index.field), dict(index.params))
         self._objects.write_index(collection.id, segment.id, index, built)
-        return built
+        mapped = self._config.flag("queryNode.mmap.scalarIndex")
+        return self._open_scalar(collection, segment.id, index) if collection.mmap(index, mapped) else built
+
+    def _open_scalar(self, collection: Collection, segment: int, index: IndexSpec) -> ScalarIndex:
+        mapped = collection.mmap(index, self._config.flag("queryNode.mmap.scalarIndex"))
+        opened = open_scalar(self._objects.index_path(collection.id, segment, index), mmap=mapped)
+        if mapped:
+            self._warm_up(index, "queryNode.segcore.tieredStorage.warmup.scalarIndex", opened)
+        return opened
 
     def _open_vector(self, collection: Collection, segment: int, index: IndexSpec) -> VectorIndex:
-        word = index.params.get("mmap.enabled", collection.properties.get("mmap.enabled"))
-        mapped = self._config.flag("queryNode.mmap.vectorIndex") if word is None else str(word).lower() == "true"
+        mapped = collection.mmap(index, self._config.flag("queryNode.mmap.vectorIndex"))
         began = time.perf_counter()
         opened = open_vector(self._objects.index_path(collection.id, segment, index), mmap=mapped)
         if mapped or index.kind == "DISKANN":
-            self._warm(opened)
+            self._warm_up(index, "queryNode.segcore.tieredStorage.warmup.vectorIndex", opened)
         self._metrics.observe("milvus_querynode_load_index_latency", (time.perf_counter() - began) * 1e3)
         return opened
 
-    def _warm(self, index: VectorIndex) -> None:
-        how = self._config.text("queryNode.segcore.tieredStorage.warmup.vectorIndex")
-        if how == "disable":
-            index.cool()
-        elif how == "sync":
-            index.warm()
-        else:
-            self._later(index.warm)
+    def _warm_up(self, index: IndexSpec, key: str, opened: Paged) -> None:
+        warm_up(index.params.get("warmup", self._config.text(key)), opened, self._later)
 
     def with_stored(self, collection: Collection, segment: Segment, index: IndexSpec) -> Segment:
         """The segment with that index, which was built before. Raises DamagedError, ValueError or OSError where it cannot be
@@ -114,5 +116,4 @@ class IndexNode:
         spec = collection.named(index.field)
         if spec is not None and spec.is_vector:
             return segment.with_vector_index(index.key, self._open_vector(collection, segment.id, index))
-        path = self._objects.index_path(collection.id, segment.id, index)
-        return segment.with_scalar_index(index.key, open_scalar(path))
+        return segment.with_scalar_index(index.key, self._open_scalar(collection, segment.id, index))

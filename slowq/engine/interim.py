@@ -37,7 +37,9 @@ class InterimIndexes:
     """Builds them beside the writes, one after the other. What goes wrong is told to `failed`, and not tried again."""
 
     def __init__(self, config: Config, cpus: int, failed: Callable[[BaseException], None]) -> None:
-        self._on = config.flag("queryNode.segcore.interimIndex.enableIndex")
+        # Growing rows that are mapped have none (milvus-io/milvus#41500).
+        mapped = config.flag("queryNode.mmap.growingMmapEnabled")
+        self._on = config.flag("queryNode.segcore.interimIndex.enableIndex") and not mapped
         self._lists = max(1, int(config.number("queryNode.segcore.interimIndex.nlist")))
         self._probes = max(1, int(config.number("queryNode.segcore.interimIndex.nprobe")))
         self._bytes = config.number("queryNode.segcore.interimIndex.indexBuildRatio") * seal_bytes(config)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -22,14 +23,16 @@ from numpy.typing import NDArray
 
 from slowq.engine.durable import sync_folder
 from slowq.engine.faults import StoreError
+from slowq.engine.mapped import MappedFile, Paged
 from slowq.engine.meta import StoredDelta, StoredSegment
 from slowq.engine.rows import TIMESTAMP, Rows, arrow_type, keys_of
 from slowq.engine.scalar import ScalarIndex
 from slowq.engine.schema import DYNAMIC, Collection, IndexSpec
-from slowq.engine.vector import DamagedError, MappedFile, VectorIndex, Vectors, read_array, write_array
+from slowq.engine.vector import DamagedError, VectorIndex, Vectors, read_array, write_array
 
 SCALARS = "scalars.parquet"
 MAPPED = "scalars.mapped"
+WarmUp: TypeAlias = Callable[[str, Paged], None]
 
 
 class Objects:
@@ -68,10 +71,16 @@ class Objects:
             raise StoreError(f"Cannot write {final}: {error.strerror or error}") from error
 
     def read_rows(
-        self, collection: Collection, stored: StoredSegment, *, mapped: frozenset[str] = frozenset(), cold: bool = False
+        self,
+        collection: Collection,
+        stored: StoredSegment,
+        *,
+        mapped: frozenset[str] = frozenset(),
+        warm_up: WarmUp | None = None,
     ) -> Rows:
-        """Rows of a stored segment; the fields in `mapped` stay on disk until they are read: vectors have been read to be
-        checked, and are forgotten again. `cold` leaves nothing of the scalars in memory either."""
+        """Rows of a stored segment; the fields in `mapped` stay on disk until they are read. `warm_up` gets all vectors of a
+        "vectorField" and all scalars of the "scalarField" that are mapped: their pages are in memory, as they were read to
+        be checked, or written."""
         folder = self.folder(collection.id, stored.id)
         table = _read_table(folder / SCALARS, stored.crc)
         columns = {name: _whole(table, name) for name in table.column_names if name != TIMESTAMP}
@@ -84,12 +93,16 @@ class Objects:
         for spec in collection.vectors:
             path = folder / f"{spec.name}.vectors"
             vectors[spec.name] = Vectors.load(path, mmap=spec.name in mapped)
-            vectors[spec.name].cool()
+            if warm_up is not None:
+                warm_up("vectorField", vectors[spec.name])
             if vectors[spec.name].rows != stored.rows:
                 raise DamagedError(path, f"it has {vectors[spec.name].rows} rows, the meta store says {stored.rows}")
         timestamps = _whole(table, TIMESTAMP).to_numpy()
         if kept := {name: column for name, column in columns.items() if name in mapped}:
-            columns |= _mapped(folder / MAPPED, kept, cold)
+            memory, own = _mapped(folder / MAPPED, kept)
+            if warm_up is not None:
+                warm_up("scalarField", memory)
+            columns |= own
         return Rows(keys_of(columns[collection.primary.name]), timestamps, columns, vectors)
 
     def index_path(self, collection: int, segment: int, index: IndexSpec) -> Path:
@@ -167,7 +180,7 @@ class Objects:
                     _remove(one)
 
 
-def _mapped(path: Path, columns: Mapping[str, pa.Array], cold: bool) -> dict[str, pa.Array]:
+def _mapped(path: Path, columns: Mapping[str, pa.Array]) -> tuple[MappedFile, dict[str, pa.Array]]:
     """The same columns in a file of their own, not packed, whose pages come from the disk when they are touched.
 
     It is written anew at each load, as Milvus does with what it maps (`queryNode.mmapDirPath`).
@@ -177,17 +190,13 @@ def _mapped(path: Path, columns: Mapping[str, pa.Array], cold: bool) -> dict[str
     try:
         with pa.OSFile(str(making), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
-        if cold:
-            _sync(making)  # what is not on disk yet cannot be forgotten
         os.replace(making, path)  # a search may still read the file of an earlier load
         memory = MappedFile(path, path.stat().st_size)
     except OSError as error:
         making.unlink(missing_ok=True)
         raise StoreError(f"Cannot write {path}: {error.strerror or error}") from error
-    if cold:
-        memory.cool()
     read = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(memory.bytes))).get_batch(0)
-    return {name: read.column(name) for name in columns}
+    return memory, {name: read.column(name) for name in columns}
 
 
 def _whole(table: pa.Table, name: str) -> pa.Array:

@@ -148,8 +148,9 @@ class Collection:
     def index_of(self, key: str) -> IndexSpec | None:
         return next((one for one in self.indexes if one.key == key), None)
 
-    def mmap(self, spec: FieldSpec, configured: bool) -> bool:
-        """Whether the raw data of the field is mapped: the field's word, then the collection's, then the configuration's."""
+    def mmap(self, spec: FieldSpec | IndexSpec, configured: bool) -> bool:
+        """Whether the raw data of the field, or the index, is mapped: its own word, then the collection's, then the
+        configuration's."""
         word = spec.params.get("mmap.enabled", self.properties.get("mmap.enabled"))
         return configured if word is None else word.lower() == "true"
 

@@ -146,11 +146,18 @@ def test_it_scans_as_many_lists_as_configured_whatever_the_request_says(tmp_path
             assert LISTS < trace.counts["distances"] < LISTS + FLOOR
 
 
-@pytest.mark.parametrize(("index", "more"), [("FLAT", {}), ("HNSW", {"enableIndex": False})])
-def test_a_flat_index_and_the_key_that_switches_it_off_leave_every_row_to_be_compared(
+@pytest.mark.parametrize(
+    ("index", "more"),
+    [
+        ("FLAT", {}),
+        ("HNSW", {"queryNode.segcore.interimIndex.enableIndex": False}),
+        ("HNSW", {"queryNode.mmap.growingMmapEnabled": True}),
+    ],
+)
+def test_a_flat_index_and_the_keys_that_switch_it_off_leave_every_row_to_be_compared(
     tmp_path: Path, index: str, more: dict[str, object]
 ) -> None:
-    with opened(tmp_path, **more) as engine:
+    with small.opened(tmp_path, small.config(**TWO_LISTS, **more)) as engine:
         small.create(engine, index=index)
         small.insert(engine, values(0, FLOOR))
         small.insert(engine, values(1000, FLOOR))

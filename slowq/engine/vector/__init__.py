@@ -9,7 +9,7 @@ It knows nothing of the rest of the engine, and nothing else imports faiss.
 
 from slowq.engine.vector.build import build, open_index, refill
 from slowq.engine.vector.exact import brute_force, brute_force_range
-from slowq.engine.vector.files import DamagedError, MappedFile, read_array, write_array
+from slowq.engine.vector.files import DamagedError, read_array, write_array
 from slowq.engine.vector.index import VectorIndex
 from slowq.engine.vector.params import BadIndexParam, check_build, check_search
 from slowq.engine.vector.results import Hits, Work, better
@@ -20,7 +20,6 @@ __all__ = [
     "DamagedError",
     "FieldKind",
     "Hits",
-    "MappedFile",
     "VectorIndex",
     "Vectors",
     "Work",

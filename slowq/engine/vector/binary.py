@@ -10,7 +10,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from slowq.engine.vector.files import MappedFile, read_array, write_array
+from slowq.engine.mapped import MappedFile
+from slowq.engine.vector.files import read_array, write_array
 from slowq.engine.vector.index import About, Index
 from slowq.engine.vector.masks import Chosen, survivors
 from slowq.engine.vector.minhash import similarities

@@ -7,7 +7,7 @@ from typing import cast
 import faiss
 import numpy as np
 
-from slowq.engine.vector.files import MappedFile
+from slowq.engine.mapped import MappedFile
 from slowq.engine.vector.index import About, faiss_metric, read_faiss, write_faiss
 from slowq.engine.vector.results import Hits, Work, better, sorted_hits
 from slowq.engine.vector.vectors import Floats

@@ -19,9 +19,10 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from slowq.engine.mapped import MappedFile, forget
 from slowq.engine.vector.coding import SQ_TYPES, compared, quick
 from slowq.engine.vector.exact import prepared
-from slowq.engine.vector.files import DamagedError, MappedFile, array_place, forget, read_array, write_array
+from slowq.engine.vector.files import DamagedError, array_place, read_array, write_array
 from slowq.engine.vector.hnsw import (
     Counter,
     better_exact,

@@ -6,7 +6,6 @@ up, block by block, also where it is mapped; what changes on the disk after that
 """
 
 import math
-import mmap
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slowq.engine.durable import sync_folder
+from slowq.engine.mapped import MappedFile
 from slowq.errors import InputError
 
 Array = npt.NDArray[np.generic]
@@ -26,7 +26,6 @@ Array = npt.NDArray[np.generic]
 _SEAL = "\ncrc32 {crc:08x} bytes {size:016d}\n"
 _SEAL_BYTES = len(_SEAL.format(crc=0, size=0))
 _BLOCK = 1 << 20
-_PAGE = mmap.PAGESIZE
 
 
 class DamagedError(InputError):
@@ -35,37 +34,6 @@ class DamagedError(InputError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} is damaged: {reason}.", hint="Build the index again from the segment's rows.")
         self.path = path
-
-
-class MappedFile:
-    """A file's bytes as memory; pages come from the disk when they are touched, and `cool` gives them back."""
-
-    def __init__(self, path: Path, size: int) -> None:
-        self.path = path
-        self.size = size
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.bytes: npt.NDArray[np.uint8] = np.frombuffer(self._map, dtype=np.uint8, count=size)
-
-    def warm(self) -> int:
-        """Touches each page; returns the bytes that are in memory now."""
-        for start in range(0, self.size, _BLOCK):
-            self.bytes[start : start + _BLOCK : _PAGE].max()
-        return self.size
-
-    def cool(self) -> None:
-        """Takes the pages from this process and asks the kernel to forget them, which it does unless another process maps
-        them."""
-        if hasattr(self._map, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
-        forget(self.path)
-
-
-def forget(path: Path) -> None:
-    """Asks the kernel to drop the file's cached pages, where it can be asked (Linux)."""
-    if hasattr(os, "posix_fadvise"):
-        with path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def seal(path: Path) -> None:

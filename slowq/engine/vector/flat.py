@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Self, cast
 
+from slowq.engine.mapped import MappedFile
 from slowq.engine.vector.exact import nearest, prepared
-from slowq.engine.vector.files import MappedFile, read_array, write_array
+from slowq.engine.vector.files import read_array, write_array
 from slowq.engine.vector.index import About, Index
 from slowq.engine.vector.masks import Chosen, survivors
 from slowq.engine.vector.params import Values

@@ -14,9 +14,9 @@ from typing import Self
 import faiss
 import numpy as np
 
+from slowq.engine.mapped import MappedFile
 from slowq.engine.vector.coding import SQ_TYPES, Refiner, enough, fitting_bits, quick
 from slowq.engine.vector.exact import cleaned, nearest, prepared
-from slowq.engine.vector.files import MappedFile
 from slowq.engine.vector.index import About, Index, faiss_metric, read_faiss, write_faiss
 from slowq.engine.vector.masks import Chosen, survivors
 from slowq.engine.vector.params import Values, number, whole

@@ -9,7 +9,8 @@ from typing import Protocol, Self
 
 import faiss
 
-from slowq.engine.vector.files import DamagedError, MappedFile, replace_folder, seal, sealed_size
+from slowq.engine.mapped import MappedFile
+from slowq.engine.vector.files import DamagedError, replace_folder, seal, sealed_size
 from slowq.engine.vector.masks import Chosen, survivors
 from slowq.engine.vector.params import Values, check_search
 from slowq.engine.vector.ranges import nearest_in_range

@@ -13,9 +13,9 @@ from typing import Self
 import faiss
 import numpy as np
 
+from slowq.engine.mapped import MappedFile
 from slowq.engine.vector.coding import Refiner, enough, fitting_bits, quick
 from slowq.engine.vector.exact import QUERIES_AT_ONCE, cleaned, prepared
-from slowq.engine.vector.files import MappedFile
 from slowq.engine.vector.index import About, Index, faiss_metric, read_faiss, write_faiss
 from slowq.engine.vector.masks import Chosen, survivors
 from slowq.engine.vector.params import Values, number, whole

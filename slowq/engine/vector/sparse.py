@@ -16,7 +16,8 @@ from typing import Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from slowq.engine.vector.files import MappedFile, read_array, write_array
+from slowq.engine.mapped import MappedFile
+from slowq.engine.vector.files import read_array, write_array
 from slowq.engine.vector.index import About, Index
 from slowq.engine.vector.masks import Chosen
 from slowq.engine.vector.params import Values, number

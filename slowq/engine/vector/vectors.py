@@ -19,7 +19,8 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from slowq.engine.vector.files import Array, DamagedError, MappedFile, read_array, replace_folder, write_array
+from slowq.engine.mapped import MappedFile
+from slowq.engine.vector.files import Array, DamagedError, read_array, replace_folder, write_array
 
 FieldKind = Literal["float", "float16", "bfloat16", "int8", "binary", "sparse"]
 Floats = npt.NDArray[np.float32]

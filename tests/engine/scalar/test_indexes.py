@@ -61,7 +61,7 @@ def test_an_index_never_changes_what_passes(seed: int, tmp_path_factory: pytest.
     for name, index in indexes.items():
         if rng.random() < 0.2:
             index.save(path)
-            indexes[name] = scalar.open_index(path)
+            indexes[name] = scalar.open_index(path, mmap=rng.random() < 0.5)
     for tree in accepted(rng, 5):
         asked = scalar.compile(write(tree), FIELDS, dynamic=True)
         without, _ = scalar.evaluate(asked, segment, len(rows))
@@ -183,7 +183,8 @@ def test_autoindex_chooses_by_type_and_number_of_values(field: ScalarField, dist
     assert scalar.build_index("AUTOINDEX", values, field, {}).kind == kind
 
 
-def test_a_damaged_index_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_damaged_index_file_is_an_error_that_names_it(mapped: bool, tmp_path: Path) -> None:
     path = tmp_path / "tags.index"
     rng = random.Random(1)
     segment = columns([row(rng, at) for at in range(20)])
@@ -196,7 +197,7 @@ def test_a_damaged_index_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         for damaged in (whole[:at], whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :]):
             path.write_bytes(damaged)
             try:
-                index = scalar.open_index(path)
+                index = scalar.open_index(path, mmap=mapped)
             except scalar.IndexFileError as error:
                 named.append(str(error).startswith(str(path)))
             else:  # only between the arrays, where nothing is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from slowq.engine.scalar.fields import META, ScalarField
 from slowq.engine.scalar.indexes import files, json_index, ngram, term_index
 from slowq.engine.scalar.indexes.index import ScalarIndex
 from slowq.engine.scalar.indexes.kinds import BITMAP_CARDINALITY, check_index, path_of
+from slowq.engine.scalar.truth import Array
 
 
 def build_index(kind: str, array: pa.Array, field: ScalarField, params: Mapping[str, str]) -> ScalarIndex:
@@ -42,9 +44,15 @@ def _settled(kind: str, array: pa.Array) -> str:
     return "INVERTED" if lists else "STL_SORT"
 
 
-def open_index(path: Path) -> ScalarIndex:
-    """Raises IndexFileError, which names the file, for one that is damaged or no index."""
-    about, arrays = files.read(path)
+def open_index(path: Path, *, mmap: bool = False) -> ScalarIndex:
+    """In memory or mapped. Raises IndexFileError, which names the file, for one that is damaged or no index."""
+    about, arrays, mapped = files.read(path, mapped=mmap)
+    opened = _restored(about, arrays)
+    opened.mapped = mapped
+    return opened
+
+
+def _restored(about: dict[str, Any], arrays: dict[str, Array]) -> ScalarIndex:
     packed = arrays.pop("null", None)
     null = None if packed is None else np.unpackbits(packed, count=about["total"]).view(np.bool_)
     if about.get("flat"):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from slowq.engine.mapped import MappedFile
 from slowq.engine.scalar.truth import Array
 
 _MAGIC = b"SQSCALAR"
@@ -48,9 +49,12 @@ def write(path: Path, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> 
     beside.replace(path)
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Raises IndexFileError, and OSError where it cannot be read at all."""
-    content = path.read_bytes()
+def read(path: Path, *, mapped: bool = False) -> tuple[dict[str, Any], dict[str, Array], MappedFile | None]:
+    """What the index says of itself, its arrays, and the mapping that they are views of where it was asked for. Raises
+    IndexFileError, and OSError where it cannot be read at all."""
+    size = path.stat().st_size
+    memory = MappedFile(path, size) if mapped and size else None  # nothing cannot be mapped
+    content = memoryview(path.read_bytes()) if memory is None else memoryview(memory.bytes)  # type: ignore[arg-type]
     header, start = _header(path, content)
     if len(content) != start + header["bytes"]:
         raise IndexFileError(f"{path}: {len(content):,} bytes long, not {start + header['bytes']:,}")
@@ -59,20 +63,20 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         if dtype not in _DTYPES:
             raise IndexFileError(f"{path}: array {name} of type {dtype}")
         kind, count = np.dtype(dtype), int(np.prod(shape))
-        body = memoryview(content)[start + place : start + place + count * kind.itemsize]
+        body = content[start + place : start + place + count * kind.itemsize]
         if zlib.crc32(body) != crc:
             raise IndexFileError(f"{path}: array {name} at byte {start + place:,} is damaged (CRC)")
         arrays[name] = np.frombuffer(body, dtype=kind, count=count).reshape(shape)
-    return header["about"], arrays
+    return header["about"], arrays, memory
 
 
-def _header(path: Path, content: bytes) -> tuple[dict[str, Any], int]:
+def _header(path: Path, content: memoryview) -> tuple[dict[str, Any], int]:
     if len(content) < _START.size:
         raise IndexFileError(f"{path}: {len(content)} bytes are no scalar index")
     magic, length, crc = _START.unpack_from(content)
     if magic != _MAGIC:
         raise IndexFileError(f"{path}: no scalar index, it begins with {magic!r}")
-    text = content[_START.size : _START.size + length]
+    text = bytes(content[_START.size : _START.size + length])
     if len(text) != length or zlib.crc32(text) != crc:
         raise IndexFileError(f"{path}: its header is damaged (CRC)")
     behind = _START.size + length

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from slowq.engine.mapped import MappedFile
 from slowq.engine.scalar.indexes import files
 from slowq.engine.scalar.indexes.lookups import Lookup
 from slowq.engine.scalar.truth import Array, Mask
@@ -24,6 +25,7 @@ class ScalarIndex(ABC):
         self.kind = kind
         self.rows = rows
         self.null = null
+        self.mapped: MappedFile | None = None  # where its arrays are on disk
 
     @abstractmethod
     def serves(self, lookup: Lookup, keys: Keys) -> bool:
@@ -40,6 +42,15 @@ class ScalarIndex(ABC):
     @property
     def size_bytes(self) -> int:
         return sum(array.nbytes for array in self.parts()[1].values())
+
+    def warm(self) -> int:
+        """Reads what is mapped into memory; returns its bytes."""
+        return 0 if self.mapped is None else self.mapped.warm()
+
+    def cool(self) -> None:
+        """Drops what is mapped from memory."""
+        if self.mapped is not None:
+            self.mapped.cool()
 
     def save(self, path: Path) -> None:
         about, arrays = self.parts()
