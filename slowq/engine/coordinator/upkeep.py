@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from slowq.engine import sealing
@@ -33,6 +33,18 @@ from slowq.engine.shard import Shard
 _REMEMBERED = 100  # compactions by hand whose state can be asked for; Milvus forgets them after a day
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A part of a compaction: of these segments, or delete files, it makes those."""
+
+    sources: tuple[int, ...]
+    made: Future[list[int]]
+
+    def result(self, timeout_s: float | None = None) -> list[int]:
+        """What it made; waits for it, and raises why it failed."""
+        return self.made.result(timeout_s)
+
+
 class Upkeep:
     """Tasks of one shard are kept apart by the locks of the shard, which the data node takes."""
 
@@ -48,7 +60,7 @@ class Upkeep:
     ) -> None:
         self._catalog, self._channels, self._losses = catalog, channels, losses
         self._meta, self._oracle, self._config, self._data_node = meta, oracle, config, data_node
-        self.by_hand: dict[int, Sequence[Future[list[int]]]] = {}  # by the id of a compaction: the tasks that it takes
+        self.by_hand: dict[int, Sequence[Task]] = {}  # by the id of a compaction: the tasks that it takes
         self._lock = threading.Lock()  # who changes it holds it, for a moment
 
     # flush
@@ -99,7 +111,7 @@ class Upkeep:
                 return
         self._carry_out(collection, kind, forced=False)
 
-    def _carry_out(self, collection: Collection, kind: str, *, forced: bool) -> list[Future[list[int]]]:
+    def _carry_out(self, collection: Collection, kind: str, *, forced: bool) -> list[Task]:
         """Begins what merging or clustering has to do; forced, also what is not due."""
         if kind == CLUSTERING:
             plans = clustering_plans(self._meta.segments(collection.id), self._config, forced=forced)
@@ -107,10 +119,18 @@ class Upkeep:
             plans = mix_plans(self._stored_now(collection), self._config, forced=forced)
         node, shards = self._data_node, self._catalog.shards_of(collection)
         now = partial(self._catalog.by_id, collection.id)
-        return [node.run(node.compacting, node.compact, now, shards[plan.shard], plan) for plan in plans]
+        return [
+            Task(
+                tuple(one.id for one in plan.inputs),
+                node.run(node.compacting, node.compact, now, shards[plan.shard], plan),
+            )
+            for plan in plans
+        ]
 
-    def _merge_deltas(self, shard: Shard) -> Future[list[int]]:
-        return self._data_node.run(self._data_node.compacting, self._deltas_merged, shard)
+    def _merge_deltas(self, shard: Shard) -> Task:
+        files = self._meta.deltas(shard.collection.id, shard.number)
+        task = self._data_node.run(self._data_node.compacting, self._deltas_merged, shard)
+        return Task(tuple(one.id for one in files), task)
 
     def _deltas_merged(self, shard: Shard) -> list[int]:
         number = shard.collection.id

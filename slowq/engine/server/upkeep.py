@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from slowq.engine import compaction
+from slowq.engine.coordinator.upkeep import Task
 from slowq.engine.faults import RESOURCE_GROUP_NOT_FOUND, RequestFault, invalid
 from slowq.engine.server import convert
 from slowq.engine.server.part import GROUP, Context, Part, answers
@@ -59,13 +61,11 @@ class Upkeep(Part):
 
     @answers(milvus_pb2.GetCompactionStateResponse)
     def GetCompactionState(self, request: Any, context: Context) -> Any:
-        tasks = self._coordinator.upkeep.by_hand.get(request.compactionID)
-        if tasks is None:
-            raise invalid(f"compaction {request.compactionID} not found")
-        ended = [one for one in tasks if one.done()]
+        tasks = self._tasks(request)
+        ended = [one.made for one in tasks if one.made.done()]
         failed = sum(one.exception() is not None for one in ended)
         done = len(ended) == len(tasks)
-        states = common_pb2.CompactionState
+        states = common_pb2.CompactionState  # it knows no failure
         return milvus_pb2.GetCompactionStateResponse(
             status=convert.status(),
             state=states.Completed if done else states.Executing,
@@ -77,7 +77,16 @@ class Upkeep(Part):
     @answers(milvus_pb2.GetCompactionPlansResponse)
     def GetCompactionStateWithPlans(self, request: Any, context: Context) -> Any:
         found = self.GetCompactionState(request, context)
-        return milvus_pb2.GetCompactionPlansResponse(status=found.status, state=found.state)
+        made = milvus_pb2.GetCompactionPlansResponse(status=found.status, state=found.state)
+        if not found.status.code:
+            made.mergeInfos.extend(map(_merge_info, self._tasks(request)))
+        return made
+
+    def _tasks(self, request: Any) -> Sequence[Task]:
+        tasks = self._coordinator.upkeep.by_hand.get(request.compactionID)
+        if tasks is None:
+            raise invalid(f"compaction {request.compactionID} not found")
+        return tasks
 
     @answers(milvus_pb2.GetPersistentSegmentInfoResponse)
     def GetPersistentSegmentInfo(self, request: Any, context: Context) -> Any:
@@ -137,3 +146,13 @@ class Upkeep(Part):
         nodes = len(self._coordinator.placement.nodes)
         group = milvus_pb2.ResourceGroup(name=GROUP, capacity=nodes, num_available_node=nodes)
         return milvus_pb2.DescribeResourceGroupResponse(status=convert.status(), resource_group=group)
+
+
+def _merge_info(task: Task) -> Any:
+    """Milvus 2.6 names the first target, or -1; the others, and why it failed, only where the client's release knows them."""
+    error = task.made.exception() if task.made.done() else None
+    targets = task.made.result() if task.made.done() and error is None else []
+    kind = milvus_pb2.CompactionMergeInfo
+    newer = {"targets": targets, "failure_reason": "" if error is None else str(error)}
+    known = {name: value for name, value in newer.items() if name in kind.DESCRIPTOR.fields_by_name}
+    return kind(sources=task.sources, target=targets[0] if targets else -1, **known)
