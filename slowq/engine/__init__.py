@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TextIO
 
 from slowq.engine.access import AccessLog
@@ -36,8 +37,9 @@ from slowq.engine.reading import Books
 from slowq.engine.requests import Caller, Freshness, Mutation, Query
 from slowq.engine.rows import keys_of
 from slowq.engine.scalar import PredicateWork, evaluate
+from slowq.engine.scalar.shown import shown
 from slowq.engine.schema import Collection
-from slowq.engine.search import keys_named
+from slowq.engine.search import by_key, keys_named
 from slowq.engine.segment import row_count
 
 if TYPE_CHECKING:
@@ -193,15 +195,22 @@ class Engine:
             one for shard in shards for one in shard.view.growing if partition in ("", one.partition)
         )
 
-    def explain(self, database: str, name: str, text: str) -> list[PredicateWork]:
-        """Per segment and predicate: which index served it, rows scanned and passed."""
+    def explain(
+        self, database: str, name: str, text: str, templates: Mapping[str, object] = MappingProxyType({})
+    ) -> list[PredicateWork]:
+        """Per segment and predicate: which index served it, rows scanned and passed. A filter that only names primary keys
+        is one predicate, which the lookup of the segment's keys serves."""
         collection = self.coordinator.catalog.collection(database, name)
-        chosen = self.proxy.planner.filter(collection, text, {})
+        chosen = self.proxy.planner.filter(collection, text, templates)
         if chosen is None:
             return []
         work: list[PredicateWork] = []
         for shard in self.coordinator.catalog.shards_of(collection):
             for one in shard.snapshot():
+                named = by_key(one, chosen)
+                if named is not None:
+                    work.append(PredicateWork(shown(chosen.tree), "primary key", rows_passed=int(named.sum())))
+                    continue
                 columns = {field: one.rows.columns[field] for field in chosen.fields}
                 work += evaluate(chosen, columns, len(one), one.scalar_indexes)[1]
         return work
