@@ -98,12 +98,27 @@ def prometheus(folder: Path, metrics: dict[str, Any], prefix: str = "") -> Itera
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    (folder / "prometheus.yml").write_text("")
+    with _prometheus(folder, "", prefix) as url:
+        yield url
+
+
+@contextmanager
+def scraping(folder: Path, port: int) -> Iterator[str]:
+    """A real Prometheus that scrapes a port here each second; its URL."""
+    scrape = {"job_name": "milvus", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+    settings = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
+    with _prometheus(folder, json.dumps(settings)) as url:
+        yield url
+
+
+@contextmanager
+def _prometheus(folder: Path, settings: str, prefix: str = "") -> Iterator[str]:
+    (folder / "prometheus.yml").write_text(settings)
     url = f"http://127.0.0.1:{free_port()}"
     command = [
         program("prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={blocks}",
+        f"--storage.tsdb.path={folder / 'data'}",
         "--storage.tsdb.retention.time=100y",
         f"--web.listen-address={url.removeprefix('http://')}",
         f"--web.external-url={url}{prefix}",
