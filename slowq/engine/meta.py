@@ -145,6 +145,14 @@ class Meta:
     def collections(self) -> list[Collection]:
         return [Collection.from_json(body) for _, body in self._rows("select * from collections order by id")]
 
+    def require_new(self, data: Sequence[Path]) -> None:
+        """Raises StoreError where there is data, which an empty store would have removed."""
+        if data:
+            raise StoreError(
+                f"{self._path}: the meta store is empty, and {data[0]} is not its own",
+                hint="put the meta store back, or choose another --data",
+            )
+
     def require(self, number: int) -> None:
         """Raises RequestFault where the collection was dropped; inside a transaction it cannot be dropped before its end."""
         if not self._rows("select * from collections where id = ?", number):

@@ -166,6 +166,10 @@ class Objects:
     def remove_delta(self, collection: int, number: int) -> None:
         self.delta_path(collection, number).unlink(missing_ok=True)
 
+    def collections(self) -> list[Path]:
+        """The folder of each collection that has segments."""
+        return sorted(self._root.iterdir())
+
     def sweep(self, known: Iterable[tuple[int, frozenset[int], frozenset[int]]]) -> None:
         """Removes what no meta row names; `known` is (collection, its segments, its deltas)."""
         collections = {number: (segments, deltas) for number, segments, deltas in known}

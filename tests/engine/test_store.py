@@ -101,25 +101,6 @@ def test_a_damaged_index_is_built_again(tmp_path: Path, mapped: bool) -> None:
         small.until(lambda: all(one.indexed for one in shard.view.sealed))
 
 
-def test_a_changed_byte_of_the_meta_store_is_an_error_that_names_it_or_changes_nothing(tmp_path: Path) -> None:
-    """Every 997th byte; `python -m bench.engine.crash --meta` tries all, which takes an hour."""
-    stored(tmp_path, deleted=(1,))
-    path = tmp_path / "meta.db"
-    data = path.read_bytes()
-    want = {2: (0, 2)} | MORE
-    refused = []
-    for at in range(16, len(data), 997):
-        path.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
-        try:
-            with small.opened(tmp_path) as engine:
-                assert small.answer(engine) == want
-        except StoreError as error:
-            refused.append(str(error))
-        path.write_bytes(data)
-    assert refused
-    assert all(str(path) in one for one in refused)
-
-
 def test_a_meta_store_that_went_back_in_time_is_an_error(tmp_path: Path) -> None:
     with small.opened(tmp_path) as engine:
         small.create(engine)

@@ -83,7 +83,8 @@ class Coordinator:
         """What nothing names is removed before anything is opened. All shards are read, and with that the oracle is above
         every timestamp, before the first segment is loaded."""
         self.oracle.pass_by(self._meta.latest())
-        if DEFAULT_DATABASE not in self._meta.databases():
+        if DEFAULT_DATABASE not in self._meta.databases():  # the first thing that is written
+            self._meta.require_new([*self._objects.collections(), *self.channels.logs()])
             self._meta.put_database(DEFAULT_DATABASE, 1, {})
         self._meta.tidy()
         stored = self._meta.collections()

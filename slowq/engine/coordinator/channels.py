@@ -71,6 +71,10 @@ class Channels:
         with shard.flush_lock, shard.compact_lock:
             shard.remove_log()
 
+    def logs(self) -> list[Path]:
+        """The folder of each shard that was written to."""
+        return sorted(self._logs.glob("*"))
+
     def sweep(self, collections: Sequence[Collection]) -> None:
         """Removes the logs of all other collections: they were dropped."""
         there = {f"{one.id}-{shard}" for one in collections for shard in range(one.shards)}
