@@ -8,10 +8,9 @@ from slowq.engine.config import WARM_UP
 from slowq.engine.coordinator import Coordinator
 from slowq.engine.faults import invalid
 from slowq.engine.scalar import FilterError, check_index, index_key
-from slowq.engine.schema import VECTOR_KINDS, Collection, IndexSpec
+from slowq.engine.schema import INDEX_PROPERTIES, VECTOR_KINDS, Collection, IndexSpec
 from slowq.engine.vector import BadIndexParam, check_build
 
-PROPERTIES = ("mmap.enabled", "warmup")  # of its files; the others say how it is built
 _VECTOR_DEFAULTS = {"BINARY_VECTOR": "HAMMING", "SPARSE_FLOAT_VECTOR": "IP"}
 
 
@@ -25,7 +24,7 @@ def create_index(
     given = {key: str(value) for key, value in params.items()}
     kind = given.pop("index_type", "AUTOINDEX")
     metric = given.pop("metric_type", "").upper()
-    properties = _checked({key: given.pop(key) for key in PROPERTIES if key in given})
+    properties = _checked({key: given.pop(key) for key in INDEX_PROPERTIES if key in given})
     checked: dict[str, object]
     key = field
     try:
@@ -51,7 +50,7 @@ def alter_index(
     if new and drop:
         raise invalid("cannot provide both DeleteKeys and ExtraParams")
     for key in (*new, *drop):
-        if key not in PROPERTIES:
+        if key not in INDEX_PROPERTIES:
             raise invalid(f"{key} is not a configable index property")
     coordinator.indexing.alter(collection, name, new, drop)
 

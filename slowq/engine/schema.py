@@ -26,6 +26,8 @@ VECTOR_KINDS: Final[Mapping[str, FieldKind]] = {
     "SPARSE_FLOAT_VECTOR": "sparse",
 }
 
+INDEX_PROPERTIES: Final = ("mmap.enabled", "warmup")  # how its files are read; its other parameters say how it is built
+
 MAX_DIMENSION = 32768  # proxy.maxDimension
 MAX_FIELDS = 64  # proxy.maxFieldNum
 MAX_VECTOR_FIELDS = 10  # proxy.maxVectorFieldNum of 2.6.18
@@ -87,6 +89,12 @@ class IndexSpec:
     metric: str
     params: Mapping[str, str]
     key: str
+
+    @property
+    def built_from(self) -> tuple[str, str, dict[str, str]]:
+        """Kind, metric and the parameters that say how it is built."""
+        own = {key: value for key, value in self.params.items() if key not in INDEX_PROPERTIES}
+        return self.kind, self.metric, own
 
 
 @dataclass(frozen=True, slots=True)

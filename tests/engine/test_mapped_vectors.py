@@ -79,6 +79,7 @@ def test_mmap_of_an_index_is_changed_between_two_loads(served: tuple[Engine, Mil
         client.load_collection(small.NAME)
         assert is_mapped(engine) is mapped
         assert small.nearest(engine, small.vector_of(40, 1), 1) == [40]
+        engine.create_index(small.found(engine), "v", "v", {"index_type": "HNSW", "metric_type": "L2"})  # is the same
 
 
 def test_an_index_of_a_loaded_collection_cannot_be_changed(served: tuple[Engine, MilvusClient]) -> None:

@@ -147,7 +147,7 @@ def _with_index(collection: Collection, index: IndexSpec) -> Collection:
     """The same collection where it has such an index already. Raises RequestFault where another one stands in the way."""
     for known in collection.indexes:
         if known.key == index.key:
-            if (known.kind, known.metric, dict(known.params)) == (index.kind, index.metric, dict(index.params)):
+            if known.built_from == index.built_from:
                 return collection
             raise invalid(f"at most one distinct index is allowed per field[field={index.field}]")
         if known.name == index.name:
