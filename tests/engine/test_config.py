@@ -27,6 +27,21 @@ def test_an_unknown_key_is_a_warning_that_names_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "key",
+    [
+        "dataCoord.segment.diskSegmentMaxSize",
+        "dataCoord.segment.sealProportionJitter",
+        "dataCoord.segment.maxBinlogFileNumber",
+        "dataCoord.compaction.clustering.minInterval",
+        "queryNode.scheduler.cpuRatio",
+    ],
+)
+def test_what_the_documentation_says_only_warns_does(key: str) -> None:
+    assert f"`{key}`" in (Path(engine.__file__).parents[2] / "docs/engine.md").read_text(encoding="utf-8")
+    assert len(configure({key: 1})[1]) == 1
+
+
+@pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [
         ("queryNode.enableSegmentPrune", "yes", "true or false"),
