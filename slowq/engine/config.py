@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +90,19 @@ _OLDER_NAMES: Final[Mapping[str, str]] = {
 }
 # Where -1 is no mistake, and means no limit.
 _UNLIMITED: Final = frozenset(("dataCoord.compaction.maxParallelTaskNum",))
+# Shares of a whole: more than all of it is a mistake.
+_SHARES: Final = frozenset(
+    (
+        "dataCoord.compaction.clustering.preferSegmentSizeRatio",
+        "dataCoord.compaction.single.ratio.threshold",
+        "dataCoord.segment.compactableProportion",
+        "dataCoord.segment.sealProportion",
+        "dataCoord.segment.smallProportion",
+        "queryNode.segcore.interimIndex.indexBuildRatio",
+    )
+)
+_SIZES: Final = frozenset(("dataCoord.compaction.clustering.newDataSizeThreshold",))
+_SIZE = re.compile(r"\s*\d+(?:\.\d+)?\s*[kmg]?b?\s*", re.IGNORECASE)
 _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -152,8 +167,12 @@ def _checked(key: str, value: Any, origin: str) -> bool | int | float | str:
         float: isinstance(value, int | float) and not isinstance(value, bool),
         str: isinstance(value, str | int),
     }[type(default)]
-    least = -1 if key in _UNLIMITED else 0
-    if not good or (not isinstance(default, bool | str) and value < least):
+    least, most = -1 if key in _UNLIMITED else 0, 1 if key in _SHARES else math.inf
+    if key in _SHARES:
+        wanted = "a number from 0 to 1"
+    if key in _SIZES:
+        wanted, good = "a size such as 512m", good and _SIZE.fullmatch(str(value)) is not None
+    if not good or (not isinstance(default, bool | str) and not least <= value <= most):
         raise UsageError(f"{origin}: {key} is {value!r}, expected {wanted}")
     if key in CHOICES and value not in CHOICES[key]:
         raise UsageError(f"{origin}: {key} is {value!r}, expected one of {', '.join(CHOICES[key])}")

@@ -14,6 +14,7 @@ import pytest
 from slowq.engine import Engine, indexnode
 from slowq.engine.compaction import LEVEL_ZERO, MIX
 from slowq.engine.coordinator import upkeep
+from slowq.engine.schema import Collection
 from tests.engine import small
 
 
@@ -160,3 +161,19 @@ def test_nothing_grows_for_ever_under_upserts_deletes_flushes_and_compactions(
         path: (before[one][0], now) for one, (now, path) in after.items() if one in before and now > before[one][0] + 9
     }
     assert grown == {}
+
+
+def test_a_mistake_in_one_round_does_not_end_the_care_of_collections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[str] = []
+
+    def wrong(collection: Collection) -> None:
+        rounds.append(collection.name)
+        raise ValueError("nobody thought of this")
+
+    with small.opened(tmp_path) as engine:
+        small.create(engine)
+        monkeypatch.setattr(engine.coordinator.upkeep, "seal", wrong)
+        small.until(lambda: len(rounds) >= 2)
+        assert "ValueError: nobody thought of this" in engine.failures

@@ -11,7 +11,7 @@ from slowq.engine.coordinator.catalog import Catalog
 from slowq.engine.coordinator.indexing import Indexing
 from slowq.engine.coordinator.upkeep import Upkeep
 from slowq.engine.events import Events
-from slowq.engine.faults import RequestFault, StoreError
+from slowq.engine.faults import RequestFault
 
 _INTERVAL_S = 1.0
 _TRIGGERS = (
@@ -55,7 +55,7 @@ class Inspector:
                         self._upkeep.compact_due(collection, kind)
                 except RequestFault:  # dropped meanwhile
                     continue
-                except (StoreError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - the other collections, and the next round, are looked after all the same
                     self._events.task_failed(error)
 
     def _due(self, last: dict[str, float]) -> list[str]:
