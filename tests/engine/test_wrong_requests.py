@@ -92,7 +92,12 @@ def test_groups_are_found_with_the_parameters_that_suit_the_limit(
 
 
 @pytest.mark.parametrize(
-    ("params", "field"), [({"radius": "abc"}, "radius"), ({"radius": 1.0, "range_filter": "x"}, "range_filter")]
+    ("params", "field"),
+    [
+        ({"radius": "abc"}, "radius"),
+        ({"radius": "nan"}, "radius"),
+        ({"radius": 1.0, "range_filter": "x"}, "range_filter"),
+    ],
 )
 def test_a_parameter_that_is_no_number_is_named(
     client: MilvusClient, rows: str, vectors: np.ndarray, params: dict[str, Any], field: str
@@ -102,12 +107,20 @@ def test_a_parameter_that_is_no_number_is_named(
     assert raised.value.code == 1100
 
 
-def test_what_a_ranker_gets_is_checked(client: MilvusClient, rows: str, vectors: np.ndarray) -> None:
-    ranker = RRFRanker()
-    ranker._k = "many"
+@pytest.mark.parametrize(
+    ("ranker", "named"),
+    [({"k": "many"}, "k"), ({"k": -1}, "k"), ({"weights": [2.0]}, "weight"), ({"weights": 1}, "weights")],
+)
+def test_what_a_ranker_gets_is_checked(
+    client: MilvusClient, rows: str, vectors: np.ndarray, ranker: dict[str, Any], named: str
+) -> None:
+    class Given(RRFRanker):
+        def dict(self) -> dict[str, Any]:
+            return {"strategy": "rrf" if "k" in ranker else "weighted", "params": ranker}
+
     parts = [AnnSearchRequest([vectors[0]], "vec", {"metric_type": "L2", "params": {}}, limit=5)]
-    with pytest.raises(MilvusException, match="k") as raised:
-        client.hybrid_search(rows, parts, ranker, limit=3)
+    with pytest.raises(MilvusException, match=named) as raised:
+        client.hybrid_search(rows, parts, Given(), limit=3)
     assert raised.value.code == 1100
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from slowq.engine.schema import VECTOR_KINDS, Collection, FieldSpec
 from slowq.engine.server.convert.rows import sparse_of
 from slowq.engine.server.convert.words import LEVELS, RAW_TYPES, TYPES, pairs, parsed
 from slowq.engine.vector import Vectors
+
+_MOST_K = 16_384  # of reciprocal rank fusion
 
 
 def freshness_of(
@@ -104,9 +107,12 @@ def _number(raw: Mapping[str, str], name: str, default: int) -> int:
 
 def _real(value: object, name: str) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise invalid(f"{name} [{value}] is invalid, it should be a number") from None
+        number = math.nan
+    if math.isnan(number):
+        raise invalid(f"{name} [{value}] is invalid, it should be a number")
+    return number
 
 
 def _queries(spec: FieldSpec, data: bytes) -> Vectors:
@@ -170,15 +176,15 @@ def _ranker(request: milvus_pb2.HybridSearchRequest, raw: Mapping[str, str]) -> 
     if kind not in ("rrf", "weighted"):
         raise invalid(f"unsupported rank type {kind}")
     normalise = params.get("norm_score", True)
-    weights = params.get("weights", ())
-    if not isinstance(weights, list | tuple):
-        raise invalid(f"weights [{weights}] is invalid, it should be a list of numbers")
-    return Ranker(
-        kind,
-        _real(params.get("k", 60), "k"),
-        tuple(_real(one, "weights") for one in weights),
-        normalise in (True, "true", "True"),
-    )
+    given, k = params.get("weights", ()), _real(params.get("k", 60), "k")
+    if not isinstance(given, list | tuple):
+        raise invalid(f"weights [{given}] is invalid, it should be a list of numbers")
+    weights = tuple(_real(one, "weights") for one in given)
+    if not 0 < k < _MOST_K:
+        raise invalid(f"the rank param k should be in range (0, {_MOST_K})")
+    if not all(0 <= one <= 1 for one in weights):
+        raise invalid("rank param weight should be in range [0, 1]")
+    return Ranker(kind, k, weights, normalise in (True, "true", "True"))
 
 
 def _parsed_value(text: str) -> Any:
