@@ -30,6 +30,7 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,10 +43,14 @@ from slowq.contention import density, explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
-from slowq.wording import count, duration
+from slowq.wording import count, do, duration
 from slowq.workload import logged, stated
 
 _NAMES = {"object_storage": "Object storage", "meta": "The meta store"}
+_MENDS = {
+    "object_storage": ("repair_storage", "preload", "fewer_output_fields", "upgrade"),
+    "meta": ("etcd_disk",),
+}
 _WORDS = {"storage": "object storage", "meta": "the meta store"}
 
 REMEDIES = (
@@ -132,6 +137,12 @@ ABOUT = About(
 )
 
 
+def _summary(at_fault: Sequence[str]) -> str:
+    first, *others = (_NAMES[name] for name in at_fault)
+    names = " and ".join([first, *(name[0].lower() + name[1:] for name in others)])
+    return f"{names} {do(len(at_fault), 'are')} slow, and what needs {'them' if others else 'it'} waits."
+
+
 @dataclass(frozen=True, slots=True)
 class StorageStall:
     """Object storage or etcd is slow."""
@@ -185,6 +196,8 @@ class StorageStall:
             return Skipped(self.about.needs)
         if not states and not slow and not len(lines) and not len(failed):
             return Clear("etcd and object storage answer in their usual time")
+        shown = {"object_storage": "storage" in slow, "meta": "meta" in slow or len(lines) > 0 or len(failed) > 0}
+        at_fault = [name for name in _NAMES if name in states or shown[name]]
         evidence = [stated(case, "dependencies.state", f"{_NAMES[name]} is {state}.") for name, state in states.items()]
         if len(lines):
             longest = float(lines["duration_s"].max())
@@ -228,8 +241,9 @@ class StorageStall:
                     (bool(measured.stretch >= self.starved) and not states, 0.5),
                 ],
             ),
-            summary="Object storage or etcd is slow, and what needs it waits.",
+            summary=_summary(at_fault),
             evidence=evidence,
+            keys=[key for name in at_fault for key in _MENDS[name]],
         )
 
     def _comes_and_goes(self, case: Case) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slowq.rules.storage_stall import StorageStall
 from slowq.triage import diagnose
-from tests.builders import case, event, fired, many, needs, says, search
+from tests.builders import case, event, fired, keys, many, needs, says, search
 
 CHECK = StorageStall().check
 STALL = [event("meta_slow", at=200.0 + 5 * i, took=4.9) for i in range(4)]  # from 195.1 to 215
@@ -32,6 +32,16 @@ def test_an_operation_that_does_not_tell_how_long_it_took_is_told_without_a_dura
 def test_slow_meta_operations_at_another_time_say_nothing() -> None:
     early = [event("meta_slow", at=5.0, took=3.0)]
     assert needs(CHECK(case(BESIDE, beside=early)))
+
+
+def test_the_advice_is_for_the_store_that_is_slow() -> None:
+    meta, storage, both = (
+        fired(CHECK(case(BESIDE, facts=f"dependencies: {{state: {{{state}}}}}", version="2.4.5")))
+        for state in ("meta: lagging", "object_storage: lagging", "meta: lagging, object_storage: lagging")
+    )
+    assert (keys(meta), meta.summary) == (["etcd_disk"], "The meta store is slow, and what needs it waits.")
+    assert keys(storage) == ["repair_storage", "fewer_output_fields"]
+    assert both.summary == "Object storage and the meta store are slow, and what needs them waits."
 
 
 def test_a_store_that_is_told_to_be_well_is_cleared_only_by_figures() -> None:
