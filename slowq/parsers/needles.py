@@ -84,7 +84,7 @@ NEEDLES: tuple[bytes, ...] = (
     b"lush segment wit",
     b"oad segments",
     b"ropIndex receive",
-    b"date tso",
+    b" tso",
     b"shuting dow",
 )
 
