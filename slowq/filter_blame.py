@@ -26,9 +26,9 @@ from slowq.workload import Mask, seen, stated
 
 # Filtered requests that are fewer than this share of the slow seconds stand beside the trouble, not behind it.
 _MOST, _FEW = 0.8, 0.3
-_MUCH_SLOWER = 2.0
+MUCH_SLOWER = 2.0
 # Filters are what is slow where they are at least half of the work on segments, and are not where they are a tenth.
-_MOST_WORK, _HARDLY_ANY_WORK = 0.5, 0.1
+MOST_WORK, _HARDLY_ANY_WORK = 0.5, 0.1
 _TOLD = ("scalar_filter_s", "vector_search_s")
 _PASTED = 300  # characters of a filter in a snippet
 
@@ -48,6 +48,7 @@ def filter_finding(
     """A finding that blames the filters of the masked requests."""
     work, measured = workload.of(case), signals.of(case)
     spent = measured.filter_share
+    most = np.fmax(spent, told_share(case))
     victims = work.victims(culprits)
     others = ~culprits & ~victims
     share = work.share(culprits)
@@ -73,7 +74,7 @@ def filter_finding(
                 waited,
             )
         )
-    if slower >= _MUCH_SLOWER:
+    if slower >= MUCH_SLOWER:
         evidence.append(
             seen(
                 work,
@@ -81,7 +82,7 @@ def filter_finding(
                 f"{duration(work.middle(work.weight_s, apart))}.",
                 apart,
                 slower,
-                _MUCH_SLOWER,
+                MUCH_SLOWER,
             )
         )
     if not np.isnan(spent):
@@ -90,11 +91,10 @@ def filter_finding(
                 "core" if measured.track("scalar") is None else "scalar",
                 f"Filters take {percent(spent)} of the work on segments.",
                 spent,
-                _MOST_WORK,
+                MOST_WORK,
             )
         )
     evidence += told_times(case)
-    told = told_share(case)
     only = bool(case.context.pattern.get("only_with_filter"))
     if only:
         evidence.append(stated(case, "pattern.only_with_filter", "Only filtered searches are slow."))
@@ -107,15 +107,15 @@ def filter_finding(
             signs=[
                 (share >= _MOST and work.count >= 5, 0.3),
                 (bool(waited.any()), 0.15),
-                (bool(slower >= _MUCH_SLOWER), 0.3),
+                (bool(slower >= MUCH_SLOWER), 0.3),
                 (only, 0.5),
                 (bool(more), more_weight),
-                (bool(np.fmax(spent, told) >= _MOST_WORK), 0.5),
+                (bool(most >= MOST_WORK), 0.5),
             ],
             against=[
                 (share < _FEW, 0.5),
                 (work.share(apart) > share, 0.3),
-                (bool(np.fmax(spent, told) < _HARDLY_ANY_WORK), 0.7),
+                (bool(most < _HARDLY_ANY_WORK), 0.7),
             ],
         ),
         summary=f"{percent(share)} of the slow time is spent by requests that filter {what}"
@@ -138,7 +138,7 @@ def told_times(case: Case) -> list[Evidence]:
         return []
     filters, vectors = (duration(case.context.observations[key]) for key in _TOLD)
     says = f"The filter of a search takes {filters}, its vectors {vectors}."
-    return [stated(case, f"observations.{_TOLD[0]}", says, share, _MOST_WORK)]
+    return [stated(case, f"observations.{_TOLD[0]}", says, share, MOST_WORK)]
 
 
 def _example(case: Case, culprits: Mask) -> str:

@@ -124,6 +124,11 @@ class Signals:
         return _of_limit(self.mean("working_set"), self.mean("memory_limit")) if np.isnan(fullest) else fullest
 
     @property
+    def throttled_share(self) -> float:
+        """The share of the CPU periods in which a container limit held its process back."""
+        return ratio(self.rate("throttled"), self.rate("periods"))
+
+    @property
     def busiest_disk(self) -> float:
         """The share of the time in which the busiest disk was busy."""
         disks = self.track("disk_busy")

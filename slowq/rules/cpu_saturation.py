@@ -37,7 +37,6 @@ from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
-from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.wording import duration, percent
 from slowq.workload import stated
@@ -171,7 +170,7 @@ class CpuSaturation:
             if one.get("cpu_share") is not None and one.get("node")
         }
         stretch, used = measured.stretch, self._used_share(case)
-        throttled = ratio(measured.rate("throttled"), measured.rate("periods"))
+        throttled = measured.throttled_share
         # What one process uses is not all that is used of its node: it can show that the CPU is full, not that it is not.
         if told is None and not nodes and np.isnan([stretch, throttled]).all() and not used >= self.full_cpu_share:
             return Skipped(self.about.needs)

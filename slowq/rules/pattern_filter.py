@@ -37,7 +37,7 @@ import numpy as np
 
 from slowq import signals, workload
 from slowq.facts import Case, Need
-from slowq.filter_blame import Indexes, filter_finding
+from slowq.filter_blame import MOST_WORK, MUCH_SLOWER, Indexes, filter_finding
 from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
@@ -48,8 +48,6 @@ from slowq.workload import seen
 _TEXT_INDEX_COMPACTED = (2, 6, 19)
 # That a text function is there says less than a LIKE that has to scan.
 _TEXT_ALONE = 0.35
-# As in filter_blame: filters that are half of the work on segments, or requests twice as slow, show that it is the filter.
-_MOST_WORK, _MUCH_SLOWER = 0.5, 2.0
 
 REMEDIES = (
     Remedy(
@@ -239,6 +237,6 @@ def _searched(features: Features) -> list[str]:
 
 def _takes_the_time(case: Case) -> bool:
     """Whether a contrast or the metrics show that filters are what is slow."""
-    told = any((one.duration_s or 0) >= _MUCH_SLOWER * (one.fast_duration_s or np.inf) for one in case.context.requests)
+    told = any((one.duration_s or 0) >= MUCH_SLOWER * (one.fast_duration_s or np.inf) for one in case.context.requests)
     only = bool(case.context.pattern.get("only_with_filter"))
-    return told or only or bool(signals.of(case).filter_share >= _MOST_WORK)
+    return told or only or bool(signals.of(case).filter_share >= MOST_WORK)

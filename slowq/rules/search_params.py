@@ -314,8 +314,7 @@ def _of_index(case: Case, work: Workload, of: Callable[[IndexFacts], float]) -> 
 
 def _index(case: Case, name: str | None, asked: str | None) -> IndexFacts | None:
     context = case.context
-    only = context.collections[0] if len(context.collections) == 1 else None
-    collection = context.collection(name) if name is not None else only
+    collection = context.collection(name) if name is not None else context.only_collection
     vectors = [one for one in collection.fields if one.is_vector] if collection else []
     named = [one for one in vectors if one.name == asked]
     unsure = len(vectors) == 1 and (asked is None or vectors[0].name is None)

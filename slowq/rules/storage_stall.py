@@ -46,12 +46,12 @@ from slowq.rule import About, threshold
 from slowq.wording import count, do, duration
 from slowq.workload import logged, stated
 
-_NAMES = {"object_storage": "Object storage", "meta": "The meta store"}
+_NAMES = {"object_storage": "object storage", "meta": "the meta store"}
+_TRACKS = {"object_storage": "storage", "meta": "meta"}
 _MENDS = {
     "object_storage": ("repair_storage", "preload", "fewer_output_fields", "upgrade"),
     "meta": ("etcd_disk",),
 }
-_WORDS = {"storage": "object storage", "meta": "the meta store"}
 
 REMEDIES = (
     Remedy(
@@ -138,9 +138,12 @@ ABOUT = About(
 
 
 def _summary(at_fault: Sequence[str]) -> str:
-    first, *others = (_NAMES[name] for name in at_fault)
-    names = " and ".join([first, *(name[0].lower() + name[1:] for name in others)])
-    return f"{names} {do(len(at_fault), 'are')} slow, and what needs {'them' if others else 'it'} waits."
+    names, needed = " and ".join(_NAMES[name] for name in at_fault), "them" if len(at_fault) > 1 else "it"
+    return f"{_sentence(names)} {do(len(at_fault), 'are')} slow, and what needs {needed} waits."
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,30 +178,23 @@ class StorageStall:
 
     def check(self, case: Case) -> Outcome:
         measured = signals.of(case)
-        states = {
-            name: state
-            for name in ("object_storage", "meta")
-            if (state := (case.context.dependencies.get("state") or {}).get(name))
-        }
-        slow = {
-            name: limit_s
-            for name, limit_s in (("meta", self.slow_meta_s), ("storage", self.slow_storage_s))
-            if measured.mean(name) >= limit_s
-        }
+        told = case.context.dependencies.get("state") or {}
+        states = {name: state for name in _NAMES if (state := told.get(name))}
+        took_s = {name: measured.mean(track) for name, track in _TRACKS.items()}
+        limits_s = {"meta": self.slow_meta_s, "object_storage": self.slow_storage_s}
+        slow = {name: limit_s for name, limit_s in limits_s.items() if took_s[name] >= limit_s}
         lines = workload.events_of(case, "meta_slow")
         failed = workload.events_of(case, "meta_failed")
-        if (
-            not states
-            and not len(lines)
-            and not len(failed)
-            and np.isnan([measured.mean("meta"), measured.mean("storage")]).all()
-        ):
+        logged_meta = {"meta"} if len(lines) or len(failed) else set()
+        at_fault = [name for name in _NAMES if name in states.keys() | slow.keys() | logged_meta]
+        if not at_fault and np.isnan([*took_s.values()]).all():
             return Skipped(self.about.needs)
-        if not states and not slow and not len(lines) and not len(failed):
+        if not at_fault:
             return Clear("etcd and object storage answer in their usual time")
-        shown = {"object_storage": "storage" in slow, "meta": "meta" in slow or len(lines) > 0 or len(failed) > 0}
-        at_fault = [name for name in _NAMES if name in states or shown[name]]
-        evidence = [stated(case, "dependencies.state", f"{_NAMES[name]} is {state}.") for name, state in states.items()]
+        evidence = [
+            stated(case, "dependencies.state", f"{_sentence(_NAMES[name])} is {state}.")
+            for name, state in states.items()
+        ]
         if len(lines):
             longest = float(lines["duration_s"].max())
             took = f", the longest {duration(longest)}" if longest == longest else ""
@@ -211,17 +207,11 @@ class StorageStall:
         unsaved = len(failed) > 0 and self._waits_for_timestamps(case)
         grown = False
         for name, limit_s in slow.items():
-            before = measured.before(name)
-            grown |= bool(measured.mean(name) >= self.grown * before)
-            told = f", {duration(before)} before" if before == before else ""
-            evidence.append(
-                measured.says(
-                    name,
-                    f"A request to {_WORDS[name]} takes {duration(measured.mean(name))}{told}.",
-                    measured.mean(name),
-                    limit_s,
-                )
-            )
+            before = measured.before(_TRACKS[name])
+            grown |= bool(took_s[name] >= self.grown * before)
+            usual = f", {duration(before)} before" if before == before else ""
+            says = f"A request to {_NAMES[name]} takes {duration(took_s[name])}{usual}."
+            evidence.append(measured.says(_TRACKS[name], says, took_s[name], limit_s))
         return fact(
             self.about,
             case,
@@ -248,7 +238,8 @@ class StorageStall:
 
     def _comes_and_goes(self, case: Case) -> bool:
         """Whether most slow requests lie beside slow meta operations, and are few where there are none."""
-        ended_s = workload.unix_s((lines := case.events[case.events["what"] == "meta_slow"])["at"])
+        lines = case.events[case.events["what"] == "meta_slow"]
+        ended_s = workload.unix_s(lines["at"])
         starts = ended_s - lines["duration_s"].to_numpy(dtype="float64")
         work = workload.of(case)
         share = work.share(work.covered_share(starts, ended_s) >= workload.VICTIM_SHARE)

@@ -44,7 +44,7 @@ def cold_start(case: Case) -> Symptom | None:
 def cpu(case: Case) -> Symptom | None:
     """A full CPU that nothing else explains."""
     measured, observed = signals.of(case), case.context.observations
-    throttled = ratio(measured.rate("throttled"), measured.rate("periods"))
+    throttled = measured.throttled_share
     full = {"observations": observed.get("cpu_share") or 0.0} | {
         f"observations_per_node[{at}]": one.get("cpu_share") or 0.0
         for at, one in enumerate(case.context.observations_per_node)
@@ -84,43 +84,23 @@ def proxy_cpu(case: Case) -> Symptom | None:
 def queue(case: Case) -> Symptom | None:
     """A queue of small searches that are hardly merged, though the CPU is not full."""
     measured, work = signals.of(case), workload.of(case)
-    share, told = measured.phase("queue"), case.context.observations.get("queue_s") or 0.0
-    merged, small = (
-        measured.mean("group_nq"),
-        not large_batches(measured) and not work.share(work.nq >= LARGE_NQ) >= _MOST,
-    )
-    if merged > _MERGED_NQ or not small or (case.context.observations.get("cpu_share") or 0.0) >= _FULL:
+    small = not large_batches(measured) and not work.share(work.nq >= LARGE_NQ) >= _MOST
+    full = (case.context.observations.get("cpu_share") or 0.0) >= _FULL
+    if measured.mean("group_nq") > _MERGED_NQ or not small or full:
         return None
-    if share >= _MOST:
-        return Symptom(
-            (measured.says("queue", f"Small searches queue for {percent(share)} of their time.", share, _MOST),)
-        )
-    if told < WORTH_A_LOOK_S:
-        return None
-    says = f"Small searches queue for {duration(told)}."
-    return Symptom((stated(case, "observations.queue_s", says, told, WORTH_A_LOOK_S),))
+    says = "Small searches queue for {} of their time.", "Small searches queue for {}."
+    return time_in(case, "queue", "queue", "queue_s", *says)
 
 
 def reduce(case: Case) -> Symptom | None:
-    measured = signals.of(case)
-    share, told = measured.phase("reduce"), case.context.observations.get("reduce_s") or 0.0
-    if share >= _MOST:
-        return Symptom(
-            (measured.says("reduce_segments", f"The reduce takes {percent(share)} of the time.", share, _MOST),)
-        )
-    if told < WORTH_A_LOOK_S:
-        return None
-    says = f"The reduce takes {duration(told)}."
-    return Symptom((stated(case, "observations.reduce_s", says, told, WORTH_A_LOOK_S),))
+    says = "The reduce takes {} of the time.", "The reduce takes {}."
+    return time_in(case, "reduce", "reduce_segments", "reduce_s", *says)
 
 
 def memory(case: Case) -> Symptom | None:
     """Vectors in the output, and a node that is short of memory."""
     measured, told = signals.of(case), case.context.observations.get("memory_share") or 0.0
-    share, lines = (
-        ratio(measured.mean("working_set"), measured.mean("memory_limit")),
-        workload.events_of(case, "memory"),
-    )
+    share, lines = measured.memory_share, workload.events_of(case, "memory")
     evidence = []
     if told >= _FULL:
         evidence.append(stated(case, "observations.memory_share", f"Memory is {percent(told)} full.", told, _FULL))
@@ -177,13 +157,20 @@ def ran(case: Case, kinds: tuple[str, ...], lines: tuple[str, ...], track: str |
 
 
 def tsafe(case: Case) -> Symptom | None:
-    lines, measured = workload.events_of(case, "tsafe_wait", "tsafe_lag"), signals.of(case)
-    share, told = measured.phase("wait_tsafe"), case.context.observations.get("wait_tsafe_s") or 0.0
+    lines = workload.events_of(case, "tsafe_wait", "tsafe_lag")
     if len(lines):
         return Symptom((logged(lines, f"{count(len(lines), 'line')} {do(len(lines), 'tell')} of waiting for tSafe."),))
+    says = "Waiting for tSafe takes {}.", "Searches wait for tSafe for {}."
+    return time_in(case, "wait_tsafe", "wait_tsafe", "wait_tsafe_s", *says)
+
+
+def time_in(case: Case, phase: str, track: str, observed: str, by_share: str, by_seconds: str) -> Symptom | None:
+    """A phase that takes most of the time by the metrics, or else long by the context file's observations."""
+    measured = signals.of(case)
+    share, told = measured.phase(phase), case.context.observations.get(observed) or 0.0
     if share >= _MOST:
-        return Symptom((measured.says("wait_tsafe", f"Waiting for tSafe takes {percent(share)}.", share, _MOST),))
+        return Symptom((measured.says(track, by_share.format(percent(share)), share, _MOST),))
     if told < WORTH_A_LOOK_S:
         return None
-    says = f"Searches wait for tSafe for {duration(told)}."
-    return Symptom((stated(case, "observations.wait_tsafe_s", says, told, WORTH_A_LOOK_S),))
+    says = by_seconds.format(duration(told))
+    return Symptom((stated(case, f"observations.{observed}", says, told, WORTH_A_LOOK_S),))
