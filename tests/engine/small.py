@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from slowq.engine.requests import Caller, Freshness, Insert, Mutation, Query, Se
 from slowq.engine.rows import Rows
 from slowq.engine.schema import Collection, FieldSpec
 from slowq.engine.vector import Vectors
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
 
 NAME = "small"
 DIM = 4
@@ -90,6 +94,20 @@ def upsert(engine: Engine, values: Mapping[int, tuple[int, int]]) -> Mutation:
 
 def delete(engine: Engine, keys: Iterable[int]) -> Mutation:
     return engine.writer.delete(found(engine), np.array(sorted(keys), np.int64))
+
+
+@contextmanager
+def client_of(engine: Engine) -> Iterator[MilvusClient]:
+    """An unmodified pymilvus that asks the engine over gRPC."""
+    from pymilvus import MilvusClient  # 0.5 s, which most of those who want a small engine need not wait for
+
+    server = engine.serve()
+    client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
+    try:
+        yield client
+    finally:
+        client.close()
+        server.stop()
 
 
 def caller(seconds: float = 20.0) -> Caller:

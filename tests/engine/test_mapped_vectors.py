@@ -59,12 +59,8 @@ def test_a_vector_field_is_mapped_where_the_configuration_says_so(tmp_path: Path
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Engine, MilvusClient]]:
     stored(tmp_path)
-    with small.opened(tmp_path) as engine:
-        server = engine.serve()
-        client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
+    with small.opened(tmp_path) as engine, small.client_of(engine) as client:
         yield engine, client
-        client.close()
-        server.stop()
 
 
 def test_mmap_of_an_index_is_changed_between_two_loads(served: tuple[Engine, MilvusClient]) -> None:

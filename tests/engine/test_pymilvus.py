@@ -25,12 +25,8 @@ DIM = 8
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: Any) -> Iterator[MilvusClient]:
-    with Engine(tmp_path_factory.mktemp("engine"), tick_interval_s=0.02) as engine:
-        server = engine.serve()
-        client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
+    with Engine(tmp_path_factory.mktemp("engine"), tick_interval_s=0.02) as engine, small.client_of(engine) as client:
         yield client
-        client.close()
-        server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,8 @@ def served(tmp_path: Path) -> Iterator[tuple[Engine, MilvusClient]]:
         small.settled(engine)
         small.delete(engine, [0, 10, 20])
         engine.coordinator.upkeep.flush(small.found(engine))
-        server = engine.serve()
-        client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
-        yield engine, client
-        client.close()
-        server.stop()
+        with small.client_of(engine) as client:
+            yield engine, client
 
 
 def ended(client: MilvusClient, job: int) -> Any:

@@ -20,6 +20,7 @@ from slowq.engine.faults import RequestFault
 from slowq.engine.schema import FieldSpec
 from slowq.engine.server.convert.rows import _vectors
 from slowq.engine.server.data import _caller
+from tests.engine import small
 
 DIM = 8
 ROWS = 600
@@ -33,11 +34,8 @@ def engine(tmp_path_factory: Any) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def client(engine: Engine) -> Iterator[MilvusClient]:
-    server = engine.serve()
-    client = MilvusClient(uri=f"http://127.0.0.1:{server.port}")
-    yield client
-    client.close()
-    server.stop()
+    with small.client_of(engine) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
