@@ -13,15 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from slowq import signals, workload
+from slowq import onset, signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, STEADY_S, Case, EventFacts
 from slowq.findings import Clear, Evidence, Outcome, Skipped
 from slowq.heavy import heavy_requests, large_answers, large_batches, many_tiny_segments
+from slowq.onset import Onset
 from slowq.rule import About
 from slowq.signals import Signals
-from slowq.wording import count, do, percent
+from slowq.wording import count, do, percent, period
 from slowq.workload import Mask, Workload, logged, stated
 
 # Events of the context file that are no noun as they stand.
@@ -34,6 +35,8 @@ _LOADS_PER_S = 0.1
 # Times as slow as otherwise, from which it is no noise; half of the machine taken away makes it twice.
 _SLOWER = 1.5
 _FULL_CPU = 0.9
+# What people call every hour may be every 50 minutes.
+_ABOUT = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,7 @@ class Background:
         work, measured = seen.work, seen.measured
         heavy = work.share(heavy_requests(work))
         share_inside = float(seen.inside.mean()) if work.count else 0.0
-        times_denser = density(case, share_inside, seen.starts, seen.ends)
+        times_denser = density(case, share_inside, *ran(case, self.kinds))
         return confidence(
             self.base,
             signs=[
@@ -96,6 +99,8 @@ class Background:
                 (seen.runs, 0.2),
                 (bool(measured.times_as_slow(seen.track) >= _SLOWER), 0.35),
                 (seen.runs and bool(measured.stretch >= _SLOWER), 0.25),
+                (seen.is_followed, 0.3),
+                (seen.keeps_time, 0.3),
             ],
             against=[
                 (heavy > 0.5, 0.5),
@@ -105,6 +110,7 @@ class Background:
                 (bool(measured.phase("wait_tsafe") >= _MOST), 0.4),
                 (large_batches(measured) and bool(measured.vector_work_s <= HEALTHY_S), 0.4),
                 (bool(seen.active == 0), 0.3),
+                (seen.is_late, 0.4),
                 (seen.logged and not seen.stated and work.window_s > 0 and seen.share < self.overlap_share, 0.4),
             ],
         )
@@ -132,11 +138,17 @@ class Background:
             says = f"{count(begun, 'line')} of the same time {do(begun, 'show')} what started it."
             yield logged(seen.started, says)
         yield from _measured(seen.measured, seen.track, self.while_what, seen.active)
+        if seen.began is not None and (seen.is_followed or seen.is_late):
+            order = "shortly after" if seen.is_followed else "before"
+            yield onset.says(case, seen.began, f"Searches became slow {order} {self.what} began.")
         for event in seen.stated:
             yield stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.")
         if seen.is_after:
             says = f"It is slow only after {_with_article(str(seen.only_after))}."
             yield stated(case, "pattern.only_after", says)
+        if seen.periodic_s is not None and seen.keeps_time:
+            says = f"It is slow every {period(seen.periodic_s)}, which is how often {self.what} begin."
+            yield stated(case, "pattern.periodic_s", says, seen.periodic_s)
         if seen.full_cpu is not None:
             yield stated(case, "observations.cpu_share", f"The CPU is at {percent(seen.full_cpu)}.", seen.full_cpu)
 
@@ -147,8 +159,8 @@ class _Seen:
 
     work: Workload
     measured: Signals
-    starts: np.ndarray  # when it ran, in Unix seconds
-    ends: np.ndarray
+    starts: np.ndarray  # when it began, in Unix seconds, by the log, the metrics and the context file
+    began: Onset | None  # when searches became slow
     lines: pd.DataFrame  # that tell of it, of the time of the slow requests
     started: pd.DataFrame  # lines of the same time that tell what started it
     inside: Mask  # slow requests that had it beside them for most of their life
@@ -157,6 +169,7 @@ class _Seen:
     stated: Sequence[EventFacts]  # in the context file
     only_after: str | None  # what the context file says that the trouble begins with, of whatever kind
     is_after: bool  # and it is of this kind
+    periodic_s: float | None  # what it says of how often it is slow
     full_cpu: float | None  # what the context file says of the CPU, where it is full and the log shows the work
 
     @property
@@ -173,6 +186,24 @@ class _Seen:
         return bool(self.active >= _MOST)
 
     @property
+    def keeps_time(self) -> bool:
+        """Whether it begins as often as searches are told to become slow."""
+        gaps_s = np.diff(np.unique(self.starts[~np.isnan(self.starts)]))
+        if self.periodic_s is None or len(gaps_s) < 2:
+            return False
+        return bool(abs(float(np.median(gaps_s)) - self.periodic_s) <= _ABOUT * self.periodic_s)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether searches became slow so shortly after it began that it is hardly by chance."""
+        return self.began is not None and self.began.follows(self.starts)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether searches were slow before it began."""
+        return self.began is not None and self.began.is_before(self.starts)
+
+    @property
     def is_told(self) -> bool:
         """Whether the context file speaks of it."""
         return bool(self.stated) or self.is_after
@@ -183,20 +214,22 @@ def _seen(kind: Background, case: Case) -> _Seen:
     starts, ends = ran(case, kind.kinds)
     lines = _lines_of(case, kind.kinds, starts, ends)
     track = kind.measured_by(measured)
+    told = [event for event in case.context.events if event.what in kind.told]
     after, cpu = case.context.pattern.get("only_after"), case.context.observations.get("cpu_share")
     return _Seen(
         work,
         measured,
-        starts,
-        ends,
+        np.concatenate([starts, measured.starts_of(track), [one.at_s for one in told if one.at_s is not None]]),
+        onset.of(case),
         lines,
         workload.events_of(case, *kind.triggers),
         work.covered_share(starts, ends) >= workload.VICTIM_SHARE,
         track,
         measured.active_share(track),
-        [event for event in case.context.events if event.what in kind.told],
+        told,
         after,
         after in kind.told,
+        case.context.pattern.get("periodic_s"),
         cpu if cpu is not None and cpu >= _FULL_CPU and len(lines) else None,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -291,6 +292,13 @@ class EventFacts:
     subject: str | None = None
     detail: str | None = None
     key: str = ""
+
+    @property
+    def at_s(self) -> float | None:
+        """Unix seconds of a time with a zone; a time without one cannot be put beside the log's."""
+        if self.at is None or not self.at.endswith("Z"):
+            return None
+        return datetime.fromisoformat(self.at.removesuffix("Z") + "+00:00").timestamp()
 
 
 @dataclass(frozen=True, slots=True)

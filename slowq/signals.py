@@ -317,6 +317,13 @@ class Signals:
         ends = self._known.times[np.nansum(rates, axis=0) >= least]
         return ends - self._known.step_s, ends
 
+    def starts_of(self, name: str) -> np.ndarray:
+        """The moments (Unix seconds) at which something began to run, before the window or within."""
+        active = self._active(name)
+        if active is None:
+            return np.zeros(0)
+        return np.asarray(self._known.times[1:][active[1:] & ~active[:-1]] - self._known.step_s)
+
     def _active(self, name: str) -> Mask | None:
         """The steps in which it ran. What a histogram measures ran for as long as it took, before it was observed."""
         track = self.track(name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
@@ -34,8 +33,10 @@ _SPAN = "proxy.slowQuerySpanInSeconds"
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """From one version to a later one. `before` and `after` are the slow requests that surely ran on either."""
+    """From one version to a later one, at `at_s` (Unix seconds). `before` and `after` are the slow requests that surely ran
+    on either."""
 
+    at_s: float
     old: str
     new: str
     old_range: Range
@@ -123,12 +124,12 @@ def _of_requests(case: Case) -> Upgrade | None:
     if max((work.ended_s[before] > first_new).mean(), (work.ended_s[after] < last_old).mean()) > _OVERLAP:
         return None
     says = f"Requests of Milvus {new} follow those of {old}."
-    return Upgrade(old, new, texts[old], texts[new], before, after, seen(work, says, after))
+    return Upgrade(float(first_new), old, new, texts[old], texts[new], before, after, seen(work, says, after))
 
 
 def _told(case: Case) -> Upgrade | None:
     for event in reversed(case.context.events):
-        at_s, said = _unix_s(event.at), versions_of(event)
+        at_s, said = event.at_s, versions_of(event)
         if event.what != "upgrade" or at_s is None or said is None:
             continue
         old, new = version_range(said[0]), version_range(said[1])
@@ -140,7 +141,7 @@ def _told(case: Case) -> Upgrade | None:
 
 def _at(case: Case, at_s: float, said: tuple[str, str], ranges: tuple[Range, Range], evidence: Evidence) -> Upgrade:
     work = workload.of(case)
-    return Upgrade(*said, *ranges, work.ended_s <= at_s, work.started_s >= at_s, evidence)
+    return Upgrade(at_s, *said, *ranges, work.ended_s <= at_s, work.started_s >= at_s, evidence)
 
 
 def _range(text: str) -> Range | None:
@@ -149,10 +150,3 @@ def _range(text: str) -> Range | None:
     if found is None or not text.endswith(" or later"):
         return found
     return found[0], (999, 999, 999)
-
-
-def _unix_s(text: str | None) -> float | None:
-    """Unix seconds of a time with a zone; a time without one cannot be put beside the log's."""
-    if text is None or not text.endswith("Z"):
-        return None
-    return datetime.fromisoformat(text.removesuffix("Z") + "+00:00").timestamp()

@@ -20,6 +20,7 @@ _MOST_MALFORMED = 20
 
 def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
     """Everything that was found, ready for `json.dumps`. Times ISO 8601 UTC, durations seconds, unknown null."""
+    from slowq.report.began import began
     from slowq.report.events import events, lanes
     from slowq.report.metrics import metrics_part, phases_part
     from slowq.report.series import collections, distribution, heat_map, series
@@ -58,6 +59,7 @@ def document(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
             ],
         },
         "window": _window(case.requests),
+        "onset": began(case),
         "milvus": {
             "version": case.milvus.version,
             "deployment": case.milvus.deployment,

@@ -103,6 +103,9 @@ def _lines(document: Document) -> Iterator[str]:
     yield prose(document["verdict"]["summary"])
     yield ""
     yield " · ".join(prose(phrase) for phrase in say.glance(document))
+    if since := say.onset(document):
+        yield ""
+        yield prose(since)
     yield from _findings(document)
     yield from _patterns(document)
     yield from _latency(document)

@@ -274,6 +274,8 @@ def _verdict(page: _Page, document: Document) -> None:
     page.add(page.text(verdict["summary"]), rows=page.tall + 1)
     for line in _flow(page, map(page.text, say.glance(document)), page.width):
         page.add(line, rows=2)
+    if since := say.onset(document):
+        page.add(page.text(since), rows=2)
 
 
 def _flow(page: _Page, phrases: Iterable[Text], width: int) -> list[Text]:

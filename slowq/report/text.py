@@ -127,6 +127,25 @@ def glance(document: Document) -> list[str]:
     return phrases
 
 
+def onset(document: Document) -> str | None:
+    """Since when it is slow, and what was done just before; None where that is not known, and where nothing is slow."""
+    began = document.get("onset")
+    if not began or document["verdict"]["outcome"] == "nothing_slow":
+        return None
+    if began["latency_after_s"] is not None:
+        told = (
+            f"a search took {duration(began['latency_before_s'])} before and {duration(began['latency_after_s'])} after"
+        )
+    else:
+        told = f"no request was slow from {clock(began['known_from'])} to then"
+    deeds = [
+        words(one["what"]) + (f" ({one['count']:,} times)" if one["count"] > 1 else f" ({clock(one['at'])})")
+        for one in began["just_before"]
+    ]
+    before = f" Within a minute before: {', '.join(deeds)}." if deeds else ""
+    return f"Slow since {clock(began['at'], '%Y-%m-%d %H:%M:%S')} UTC: {told}.{before}"
+
+
 def _milvus(milvus: Mapping[str, Any]) -> str:
     version, deployment = milvus.get("version"), milvus.get("deployment")
     named = " ".join(filter(None, ("Milvus", version, deployment, "" if version else "of unknown version")))

@@ -14,7 +14,8 @@ How we tell
     Overlap in time: start and end lines of compaction, or `events` with `what: compaction`, cover the slow
     requests, and the same patterns are fast outside these intervals. The share of slow seconds within the intervals
     is held against the share of time they take. `pattern.periodic_s` that matches the interval of compaction
-    supports it. The collections that are slow need not be the one compacted.
+    supports it, and so do searches that became slow shortly after one began; that they were slow before speaks
+    against it. The collections that are slow need not be the one compacted.
 
     The metrics are milvus_datanode_compaction_latency and, for compactions that have not ended,
     milvus_datacoord_compaction_task_num with status executing (2.4+). Where the logs hold no lines of data

@@ -15,7 +15,8 @@ How we tell
     Overlap in time: the start and the end of build tasks (by build id) in the log, or `events` with `what:
     index_build`, cover the slow requests, and the same patterns are fast before and after. The share of slow
     seconds within builds is held against the share of time they take. Requests on collections that are not being
-    built are slow as well, which tells the competition for CPU from the scan of unindexed segments.
+    built are slow as well, which tells the competition for CPU from the scan of unindexed segments. That searches
+    became slow shortly after a build began speaks for it, that they were slow before against it.
 
     The metrics are milvus_datacoord_index_task_count (milvus_datacoord_task_count from 2.5) or, without them,
     milvus_indexnode_build_index_latency. Where the logs hold no lines of the builds and no event is given, the rule

@@ -14,8 +14,8 @@ Cause
 How we tell
     Overlap in time: lines about loading, releasing and moving segments, or `events` with `what: load`, `release`,
     `balance` or `scale`, cover the slow requests, and the same patterns are fast outside them. The share of slow
-    seconds within the intervals is held against the share of time they take. It weighs more when the slow requests
-    ran on the node that was loading.
+    seconds within the intervals is held against the share of time they take. That searches became slow shortly
+    after a load began speaks for it, that they were slow before against it.
 
     The metrics are milvus_querynode_load_segment_latency, for loads that have not ended
     milvus_querynode_load_segment_concurrency (2.4+), and milvus_querycoord_task_num. Where the logs hold no line of

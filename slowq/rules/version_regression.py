@@ -20,8 +20,9 @@ How we tell
 
     An upgrade (`events` with `what: upgrade`, `pattern.only_after: upgrade`, or two versions one after the other in
     one log) is the strongest contrast: requests of the same pattern are compared before and after it, and the
-    finding also cites what came with the new version unseen, and not what the old one had as well. With neither a
-    version nor an upgrade the rule answers skipped.
+    finding also cites what came with the new version unseen, and not what the old one had as well. That searches
+    became slow shortly after it speaks for it, that they were slow before against it. With neither a version nor
+    an upgrade the rule answers skipped.
 
     Changes that only look like a regression do not count: what the slow log of the old version left out is not
     compared (2.6.10 lowered its threshold from 5 s to 1 s), and 2.3.19 and 2.4.7 changed histogram buckets.
@@ -40,12 +41,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import regressions, symptoms, upgrades, workload
+from slowq import onset, regressions, symptoms, upgrades, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, EventFacts, Milvus, Need, Version
 from slowq.findings import Clear, Evidence, Finding, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
+from slowq.onset import Onset
 from slowq.regressions import Kind, Regression
 from slowq.rule import About, threshold
 from slowq.symptoms import Symptom
@@ -176,8 +178,14 @@ class VersionRegression:
                     (any(one.first is not None and one.nature == "regression" for one in fitting), 0.15),
                     (is_unique, 0.4),
                     (bool(fitting) and change.is_any, 0.3),
+                    (change.is_followed, 0.3),
                 ],
-                against=[(bool(moved), 0.4), (heavy, 0.5), (bool(change.times < self.slower), 0.5)],
+                against=[
+                    (bool(moved), 0.4),
+                    (heavy, 0.5),
+                    (bool(change.times < self.slower), 0.5),
+                    (change.is_late, 0.5),
+                ],
             ),
             summary="It is slow since an upgrade."
             if change.is_told or is_slower
@@ -204,6 +212,7 @@ class _Change:
     seen: Upgrade | None
     times: float  # as slow as before; NaN where it cannot be compared
     compared: Mask
+    began: Onset | None  # when searches became slow
 
     @property
     def is_told(self) -> bool:
@@ -213,20 +222,35 @@ class _Change:
     def is_any(self) -> bool:
         return self.is_told or self.seen is not None
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether searches became slow so shortly after it that it is hardly by chance."""
+        return self.began is not None and self.began.follows(self._at_s)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether searches were slow before it."""
+        return self.began is not None and self.began.is_before(self._at_s)
+
+    @property
+    def _at_s(self) -> np.ndarray:
+        found = [event.at_s for event in self.told] + [self.seen.at_s if self.seen else None]
+        return np.array([one for one in found if one is not None])
+
 
 def _change(case: Case) -> _Change:
     told = [event for event in case.context.events if event.what == "upgrade"]
     only_after = case.context.pattern.get("only_after") == "upgrade"
-    seen_change = upgrades.find(case)
+    seen_change, began = upgrades.find(case), onset.of(case)
     if seen_change is None:
         said = next((said for event in told if (said := upgrades.versions_of(event))), None)
         old = version_range(said[0]) if said else None
         nothing = np.zeros(workload.of(case).count, dtype=bool)
-        return _Change(case.milvus, old[1] if old else None, told, only_after, None, float("nan"), nothing)
+        return _Change(case.milvus, old[1] if old else None, told, only_after, None, float("nan"), nothing, began)
     low, high = seen_change.new_range
     running = replace(case.milvus, version=seen_change.new, low=low, high=high)
     times, compared = upgrades.times_as_slow(case, seen_change)
-    return _Change(running, seen_change.old_range[1], told, only_after, seen_change, times, compared)
+    return _Change(running, seen_change.old_range[1], told, only_after, seen_change, times, compared, began)
 
 
 def _of_change(case: Case, change: _Change, slower: float) -> Iterator[Evidence]:
@@ -241,6 +265,9 @@ def _of_change(case: Case, change: _Change, slower: float) -> Iterator[Evidence]
             f"Requests of the same pattern take {change.times:.1f} times as long after the change {change.seen.says}."
         )
         yield seen(workload.of(case), says, change.compared, change.times, slower)
+    if change.began is not None and (change.is_followed or change.is_late):
+        order = "shortly after" if change.is_followed else "before"
+        yield onset.says(case, change.began, f"Searches became slow {order} the upgrade.")
 
 
 def _nothing_fits(change: _Change) -> str:

@@ -95,6 +95,7 @@ def document(**given: Any) -> Document:
         "inputs": [{"path": _LOG, "format": "gzip/milvus-text", "compressed_bytes": 9, "bytes": 99, "lines": 412}],
         "coverage": coverage(0, 412),
         "window": {"start": None, "end": None},
+        "onset": None,
         "milvus": {"version": None, "deployment": None, "source": None},
         "requests": {"count": 0, "by_kind": {}, "duration_s": took(), "nq": took()},
         "patterns": [],
@@ -115,6 +116,19 @@ def document(**given: Any) -> Document:
         },
     }
     return {**empty, **given}
+
+
+def since(at: str, deeds: list[tuple[str, str, int]], *latency_s: float) -> dict[str, Any]:
+    """When it began, by the latency before and after or else by the log."""
+    before, after = latency_s or (None, None)
+    return {
+        "at": at,
+        "known_from": "2026-11-21T04:50:00.000Z",
+        "source": "metrics" if latency_s else "log",
+        "latency_before_s": before,
+        "latency_after_s": after,
+        "just_before": [{"at": at, "what": what, "count": count} for at, what, count in deeds],
+    }
 
 
 _METRICS = "add --metrics FILE, or --prometheus URL"
@@ -173,6 +187,7 @@ def large_nq() -> Document:
         inputs=[{"path": log, "format": "milvus-text", "compressed_bytes": None, "bytes": 9_100_200, "lines": 48_210}],
         coverage=coverage(2, 48_208),
         window={"start": "2026-11-21T04:55:14.450000Z", "end": "2026-11-21T04:56:04.036000Z"},
+        onset=since("2026-11-21T04:55:14.450Z", [("2026-11-21T04:55:03.000Z", "release", 1)], 0.018, 44.1),
         milvus={"version": "2.3.5", "deployment": "standalone", "source": _BY_SOURCE_LINE},
         requests={"count": 2, "by_kind": {"search": 2}, "duration_s": took(49.582, 38.696), "nq": took(1, 16000)},
         patterns=[pattern("p-1f0c", "", [49.582]), pattern("p-77aa", "", [38.696])],
@@ -313,6 +328,7 @@ def json_filter() -> Document:
     return document(
         coverage=_json_coverage(),
         window={"start": "2026-11-21T04:58:58.524000Z", "end": "2026-11-21T05:00:26.395000Z"},
+        onset=since("2026-11-21T04:58:58.524Z", []),
         milvus={"version": "2.3.5", "deployment": "standalone", "source": _BY_SOURCE_LINE},
         requests={
             "count": 319,
@@ -494,6 +510,7 @@ def hostile() -> Document:
             "first_unrecognised": [{"path": path, "line": 5, "excerpt": HOSTILE}],
         },
         window={"start": "1970-01-01T00:00:00Z", "end": "2106-02-07T06:28:15Z"},
+        onset=since(HOSTILE, [(HOSTILE, HOSTILE, 2)], 0.1, 1.0),
         milvus={"version": HOSTILE, "deployment": HOSTILE, "source": HOSTILE},
         requests={"count": 2, "by_kind": {HOSTILE: 2}, "duration_s": took(1e-7, 4e9), "nq": took()},
         patterns=[

@@ -9,10 +9,11 @@ import pytest
 
 from slowq.facts import Case
 from slowq.findings import CAUSES, Evidence, Finding
+from slowq.report import text as say
 from slowq.report.document import document
 from slowq.report.series import MOST_BUCKETS
 from slowq.triage import diagnose
-from tests.builders import case, empty_log, event, many, query, search
+from tests.builders import case, empty_log, event, many, measured, query, search
 from tests.golden import INCIDENTS, answer
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -299,3 +300,36 @@ def test_a_finding_without_evidence_and_evidence_without_a_cite_cannot_exist() -
         Evidence("It was seen.", ())
     with pytest.raises(ValueError, match="finding large_nq without evidence"):
         Finding("heavy_workload", "large_nq", "info", 0.5, None, 1.0, "it", "So.", ())
+
+
+def test_it_says_since_when_it_is_slow_and_what_was_done_just_before() -> None:
+    deeds = [
+        event("release", 30, "start"),
+        event("compaction", 50, "start", "1"),
+        event("compaction", 55, "start", "2"),
+    ]
+    beside = [event("gc_slow", -120), *deeds, event("tsafe_lag", 58), event("load", 62, "done"), event("flush", 90)]
+    facts = 'events: [{what: scale, at: "2025-08-23T19:00:40Z"}, {what: config, at: "2025-08-23T18:40:00Z"}]'
+    incident = case(many(40, search(66, took=6), every=1), beside=beside, facts=facts)
+    told = document(incident, diagnose(incident))["onset"]
+    assert told["source"] == "log"
+    assert told["at"].startswith("2025-08-23T19:00:5")
+    assert told["known_from"] == "2025-08-23T18:58:00.000Z"
+    assert [(one["what"], one["count"]) for one in told["just_before"]] == [
+        ("compaction", 2),
+        ("scale", 1),
+        ("release", 1),
+    ]
+    assert say.onset(document(incident, diagnose(incident))) == (
+        f"Slow since 2025-08-23 {told['at'][11:19]} UTC: no request was slow from 18:58:00 to then. "
+        "Within a minute before: compaction (2 times), scale (19:00:40), release (19:00:30)."
+    )
+
+
+def test_the_latency_before_and_after_is_told_where_metrics_show_it() -> None:
+    incident = case(metrics=measured({"search_latency": 2.0}, {"search_latency": 0.02}))
+    told = document(incident, diagnose(incident))["onset"]
+    assert (told["latency_before_s"], told["latency_after_s"]) == (pytest.approx(0.02), pytest.approx(2.0))
+    assert say.onset(document(incident, diagnose(incident))) == (
+        "Slow since 2025-08-23 19:00:00 UTC: a search took 20 ms before and 2.0 s after."
+    )

@@ -99,3 +99,26 @@ def test_what_started_the_work_counts() -> None:
 def test_a_change_of_scale_is_said_in_words() -> None:
     found = fired(SegmentLoad().check(case(facts="events: [{what: scale}]")))
     assert found.summary == "Searches are slow since a change of the number of nodes."
+
+
+@every_rule
+def test_what_began_only_after_searches_were_slow_is_less_to_blame(rule: Rule, what: str) -> None:
+    early, late = (case(SLOW, beside=[span(what, begin, 110), QUIET]) for begin in (50, 64))
+    one, other = (fired(rule.check(incident)) for incident in (early, late))
+    assert "Searches became slow shortly after" in says(one)
+    assert "Searches became slow before" in says(other)
+    assert other.confidence < one.confidence
+
+
+@every_rule
+def test_work_that_comes_as_often_as_it_is_slow_is_rather_to_blame(rule: Rule, what: str) -> None:
+    beside = [[span(what, begin, begin + 40, str(begin)) for begin in (55, 655, 1255)], event("gc_slow", 1800)]
+    slow = [many(20, search(at), every=2) for at in (60, 660, 1260)]
+    plain, told = (
+        fired(rule.check(case(*slow, beside=[*beside[0], beside[1]], facts=facts)))
+        for facts in ("", "pattern: {periodic_s: 650}")
+    )
+    assert "It is slow every 10 m 50 s, which is how often" in says(told)
+    assert told.confidence > plain.confidence
+    other = fired(rule.check(case(*slow, beside=[*beside[0], beside[1]], facts="pattern: {periodic_s: 3600}")))
+    assert other.confidence == plain.confidence

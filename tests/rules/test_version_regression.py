@@ -7,7 +7,7 @@ from slowq.rules.growing_segments import GrowingSegments
 from slowq.rules.pattern_filter import PatternFilter
 from slowq.rules.too_many_collections import TooManyCollections
 from slowq.rules.version_regression import VersionRegression
-from tests.builders import case, cleared, event, fired, ids, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, ids, keys, many, measured, needs, remedy, says, search
 
 PREFIX = many(6, search(60, filter='title like "cat%"'), every=5)
 UPGRADE = "events: [{what: upgrade, detail: 2.3.3 to 2.3.5}]\npattern: {only_after: upgrade}"
@@ -160,3 +160,18 @@ def test_an_upgrade_that_is_told_counts_less_where_the_same_requests_are_as_fast
         for took in (6.0, 18.0)
     )
     assert as_fast.confidence < 0.5 < slower.confidence
+
+
+def told_at(moment: str) -> Case:
+    facts = f'events: [{{what: upgrade, at: "{moment}", detail: 2.3.3 to 2.3.5}}]'
+    latency = measured({"search_latency": 3.0}, {"search_latency": 0.02})
+    return case(many(8, search(10, took=4), every=5), facts=facts, version="2.3.5", metrics=latency)
+
+
+def test_an_upgrade_counts_for_more_just_before_it_became_slow_and_for_less_after() -> None:
+    before, after = (
+        fired(VersionRegression().check(told_at(at))) for at in ("2025-08-23T18:59:58Z", "2025-08-23T19:00:30Z")
+    )
+    assert "Searches became slow shortly after the upgrade." in says(before)
+    assert "Searches became slow before the upgrade." in says(after)
+    assert after.confidence < before.confidence

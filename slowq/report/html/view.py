@@ -37,6 +37,7 @@ def page(document: Document, every: Sequence[Chart]) -> dict[str, Any]:
         "sure": sure,
         "summary": cut(document["verdict"]["summary"]),
         "glance": _glance(document),
+        "since": cut(say.onset(document) or ""),
         "lead": findings[0] if diagnosed and findings else None,
         "others": findings[1:] if diagnosed else findings,
         "others_title": {"diagnosed": "Other findings", "undetermined": "Candidates"}.get(
