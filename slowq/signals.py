@@ -39,6 +39,19 @@ class Unindexed:
     sealed: float
 
 
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """The node with the highest value of something, and what is usual for the others: the median of theirs."""
+
+    node: str
+    value: float
+    others: float
+
+    @property
+    def times(self) -> float:
+        return ratio(self.value, self.others)
+
+
 class Signals:
     """The metrics of one case; falsy where there are none of searches in the window."""
 
@@ -109,6 +122,19 @@ class Signals:
     def highest_of_nodes(self, name: str) -> float:
         """The mean of the query node that has most of it."""
         return float(np.fmax.reduce([self.mean(name, node=one) for one in self.query_nodes], initial=np.nan))
+
+    def outlier(self, name: str) -> Outlier | None:
+        """Of the nodes that hold sealed segments the one with the highest mean; None where there are not two to compare.
+
+        From 2.6 on streaming nodes search as well, growing segments alone: they do other work, and are told by their WAL.
+        """
+        wal = self.track("wal")
+        nodes = self.query_nodes - (wal.parts.get("node", {}).keys() if wal else set())
+        means = {node: self.mean(name, node=node) for node in sorted(nodes)}
+        known = {node: value for node, value in means.items() if not np.isnan(value)}
+        highest = max(known, key=known.__getitem__, default="")
+        others = [value for node, value in known.items() if node != highest]
+        return Outlier(highest, known[highest], float(np.median(others))) if others else None
 
     @property
     def memory_share(self) -> float:

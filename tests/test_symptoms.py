@@ -29,10 +29,14 @@ DISKANN = "{name: vec, type: FLOAT_VECTOR, index: {type: DISKANN}}"
 SLOW = many(10, search(30, took=20.0))
 VECTORS = search(output_fields='["id", "vec"]')
 TSAFE = event("tsafe_wait", 35)
+CORE = {"node": {"q1": 0.01, "q2": 0.01}}
 
 # Kind → cases that show it, and cases that come close and do not.
 SHOWN: dict[str, list[Case]] = {
-    "balance": [case(search(), **facts("observations_per_node: [{segments: 90}, {segments: 30}, {segments: 20}]"))],
+    "balance": [
+        case(search(), **facts("observations_per_node: [{segments: 90}, {segments: 30}, {segments: 20}]")),
+        case(search(), **metrics(core=CORE, segments={"node": {"q1": 10.0, "q2": 31.0}})),
+    ],
     "clock": [
         case(search(), **facts("dependencies: {clock_offset_s: -3}")),
         case(search(lag=-2.0)),
@@ -132,7 +136,10 @@ SHOWN: dict[str, list[Case]] = {
     ],
 }
 NOT_SHOWN: dict[str, list[Case]] = {
-    "balance": [case(search(), **facts("observations_per_node: [{segments: 30}, {segments: 31}]"))],
+    "balance": [
+        case(search(), **facts("observations_per_node: [{segments: 30}, {segments: 31}]")),
+        case(search(), **metrics(core=CORE, segments={"node": {"q1": 20.0, "q2": 31.0}})),
+    ],
     "clock": [case(search(lag=5.0))],
     "collections": [case(search(), **facts("totals: {collections: 900}"))],
     "cpu": [

@@ -13,7 +13,8 @@ How we tell
     By elimination, and from figures: `observations.cpu_share` or the metric of the process shows a full CPU, the
     slow requests lie in that time, all patterns are stretched alike, and no other rule explains them (no large nq,
     no queue from many requests, no build, compaction or load). Differences between nodes in `observations_per_node`
-    point at a neighbour or at imbalance. `GC Tune done, and the gc is slow` in the log supports it.
+    point at a neighbour or at imbalance, and so does a node on which a segment takes several times as long as on the
+    others (milvus_querynode_sq_core_latency by pod or instance).
 
     The metrics that decide are process_cpu_seconds_total against `cpus_per_node` of the context file, and
     container_cpu_cfs_throttled_periods_total. The log cannot show the CPU, so that without such a figure the rule
@@ -26,6 +27,7 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,8 +38,9 @@ from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.signals import Outlier, Signals
 from slowq.wording import duration, percent
 from slowq.workload import stated
 
@@ -160,91 +163,122 @@ class CpuSaturation:
         0.3,
         "difference of CPU share between nodes from which load counts as uneven",
     )
+    behind: float = threshold(
+        3.0,
+        "times as long as a segment takes on the other nodes, from which it is the node and not its segments: sealed "
+        "ones are merged towards one size, and a graph search grows with its logarithm",
+    )
 
     def check(self, case: Case) -> Outcome:
-        measured = signals.of(case)
-        told = case.context.observations.get("cpu_share")
-        nodes = {
-            str(one["node"]): float(one["cpu_share"])
-            for one in case.context.observations_per_node
-            if one.get("cpu_share") is not None and one.get("node")
-        }
-        stretch, used = measured.stretch, self._used_share(case)
-        throttled = measured.throttled_share
-        # What one process uses is not all that is used of its node: it can show that the CPU is full, not that it is not.
-        if told is None and not nodes and np.isnan([stretch, throttled]).all() and not used >= self.full_cpu_share:
+        seen = self._seen(case)
+        if seen is None:
             return Skipped(self.about.needs)
-        fullest = float(np.nanmax([told or 0.0, used, *nodes.values()]))
-        if not fullest >= self.full_cpu_share and not stretch >= self.stretched and not throttled >= self.throttled:
+        if not seen.full and not seen.stretched and not seen.throttled and not seen.is_behind:
             return Clear("the CPU is not full, and the same work takes no longer than before")
         if other := explained(case):
             return Clear(f"the CPU is used by something that another rule names: {other}")
-        evidence = []
-        if told is not None and told >= self.full_cpu_share:
-            evidence.append(
-                stated(case, "observations.cpu_share", f"The CPU is at {percent(told)}.", told, self.full_cpu_share)
-            )
-        evidence += [
-            stated(
-                case,
-                f"observations_per_node[{at}].cpu_share",
-                f"The CPU of {one['node']} is at {percent(one['cpu_share'])}.",
-                one["cpu_share"],
-                self.full_cpu_share,
-            )
-            for at, one in enumerate(case.context.observations_per_node)
-            if (one.get("cpu_share") or 0) >= self.full_cpu_share and one.get("node")
-        ]
-        if used >= self.full_cpu_share:
-            says = f"Milvus uses {percent(used)} of the cores of its node."
-            evidence.append(measured.says("cpu", says, used, self.full_cpu_share))
-        if stretch >= self.stretched:
-            evidence.append(
-                measured.says(
-                    "core",
-                    f"A query vector takes {stretch:.0f} times the work that it took before: "
-                    f"{duration(measured.vector_work_s)} in segcore, {duration(measured.vector_work_before_s)} before.",
-                    stretch,
-                    self.stretched,
-                )
-            )
-            if not np.isnan(measured.mean("cpu")):
-                evidence.append(
-                    measured.says(
-                        "cpu", f"Milvus gets {measured.mean('cpu'):.1f} cores meanwhile.", measured.mean("cpu")
-                    )
-                )
-        if throttled >= self.throttled:
-            evidence.append(
-                measured.says(
-                    "throttled",
-                    f"The container limit holds it back in {percent(throttled)} of the CPU periods.",
-                    throttled,
-                    self.throttled,
-                )
-            )
-        uneven = len(nodes) > 1 and max(nodes.values()) - min(nodes.values()) >= self.uneven
+        uneven = len(seen.nodes) > 1 and max(seen.nodes.values()) - min(seen.nodes.values()) >= self.uneven
+        one_node = seen.slowest.node if seen.slowest and seen.is_behind else None
         return fact(
             self.about,
             case,
             confidence=confidence(
                 0.35,
                 signs=[
-                    (fullest >= self.full_cpu_share, 0.2),  # a full CPU is a symptom first
-                    (bool(stretch >= self.stretched), 0.4),
-                    (bool(throttled >= self.throttled), 0.6),
+                    (seen.full, 0.2),  # a full CPU is a symptom first
+                    (seen.stretched, 0.4),
+                    (seen.throttled, 0.6),
+                    (seen.is_behind, 0.2),  # its disk or its memory may be what is slow
                     (uneven, 0.15),
                     (bool(case.context.pattern.get("all_collections")), 0.15),
                 ],
             ),
-            summary="The CPU is full, so that every search takes longer than its own work."
-            if fullest >= self.full_cpu_share or throttled >= self.throttled
-            else "The same work takes far longer than before, and nothing within Milvus explains it: its cores are taken.",
-            evidence=evidence,
-            subject=max(nodes, key=nodes.__getitem__) if uneven else "the cluster",
+            summary=self._summary(seen, one_node),
+            evidence=[*self._told(case, seen), *self._measured(signals.of(case), seen)],
+            subject=one_node or (max(seen.nodes, key=seen.nodes.__getitem__) if uneven else "the cluster"),
         )
+
+    def _seen(self, case: Case) -> _Seen | None:
+        """None where nothing tells of the CPU."""
+        measured, told = signals.of(case), case.context.observations.get("cpu_share")
+        nodes = {
+            str(one["node"]): float(one["cpu_share"])
+            for one in case.context.observations_per_node
+            if one.get("cpu_share") is not None and one.get("node")
+        }
+        stretch, used, throttled = measured.stretch, self._used_share(case), measured.throttled_share
+        slowest = measured.outlier("core")
+        # What one process uses is not all that is used of its node: it can show that the CPU is full, not that it is not.
+        unknown = told is None and not nodes and np.isnan([stretch, throttled]).all() and slowest is None
+        if unknown and not used >= self.full_cpu_share:
+            return None
+        fullest = float(np.nanmax([told or 0.0, used, *nodes.values()]))
+        return _Seen(
+            told,
+            nodes,
+            used,
+            slowest,
+            full=fullest >= self.full_cpu_share,
+            stretched=bool(stretch >= self.stretched),
+            throttled=bool(throttled >= self.throttled),
+            is_behind=slowest is not None and bool(slowest.times >= self.behind),
+        )
+
+    def _summary(self, seen: _Seen, one_node: str | None) -> str:
+        if seen.full or seen.throttled:
+            return "The CPU is full, so that every search takes longer than its own work."
+        if seen.stretched:
+            return "The same work takes far longer than before, and nothing within Milvus explains it: its cores are taken."
+        return f"The same work takes far longer on {one_node} than on the other nodes, and nothing within Milvus explains it."
+
+    def _told(self, case: Case, seen: _Seen) -> Iterator[Evidence]:
+        if seen.told is not None and seen.told >= self.full_cpu_share:
+            says = f"The CPU is at {percent(seen.told)}."
+            yield stated(case, "observations.cpu_share", says, seen.told, self.full_cpu_share)
+        for at, one in enumerate(case.context.observations_per_node):
+            if (one.get("cpu_share") or 0) >= self.full_cpu_share and one.get("node"):
+                says = f"The CPU of {one['node']} is at {percent(one['cpu_share'])}."
+                key = f"observations_per_node[{at}].cpu_share"
+                yield stated(case, key, says, one["cpu_share"], self.full_cpu_share)
+
+    def _measured(self, measured: Signals, seen: _Seen) -> Iterator[Evidence]:
+        if seen.used >= self.full_cpu_share:
+            says = f"Milvus uses {percent(seen.used)} of the cores of its node."
+            yield measured.says("cpu", says, seen.used, self.full_cpu_share)
+        if seen.stretched:
+            says = (
+                f"A query vector takes {measured.stretch:.0f} times the work that it took before: "
+                f"{duration(measured.vector_work_s)} in segcore, {duration(measured.vector_work_before_s)} before."
+            )
+            yield measured.says("core", says, measured.stretch, self.stretched)
+            if not np.isnan(cores := measured.mean("cpu")):
+                yield measured.says("cpu", f"Milvus gets {cores:.1f} cores meanwhile.", cores)
+        if seen.throttled:
+            says = f"The container limit holds it back in {percent(measured.throttled_share)} of the CPU periods."
+            yield measured.says("throttled", says, measured.throttled_share, self.throttled)
+        if seen.slowest is not None and seen.is_behind:
+            slowest = seen.slowest
+            says = (
+                f"A segment takes {duration(slowest.value)} on {slowest.node}, "
+                f"{slowest.times:.0f} times as long as on the other nodes."
+            )
+            yield measured.says("core", says, slowest.times, self.behind)
 
     def _used_share(self, case: Case) -> float:
         """Of the cores of a node what the busiest query node uses; NaN where nothing tells."""
         cores = case.context.hardware.get("cpus_per_node")
         return signals.of(case).highest_of_nodes("cpu") / float(cores) if cores else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a case shows of the CPU."""
+
+    told: float | None  # how full it is, by the context file
+    nodes: Mapping[str, float]  # the same of each node
+    used: float  # what Milvus uses of its node; NaN where that is not known
+    slowest: Outlier | None  # the node on which a segment takes longest
+    full: bool
+    stretched: bool  # the same work takes longer than before
+    throttled: bool
+    is_behind: bool  # the slowest node is slower than its segments explain

@@ -41,6 +41,11 @@ def segments(case: Case) -> Symptom | None:
 
 def balance(case: Case) -> Symptom | None:
     """Segments of the query nodes that differ a lot."""
+    measured = signals.of(case)
+    fullest = measured.outlier("segments")
+    if fullest is not None and fullest.times >= _UNEVEN:
+        says = f"{fullest.node} holds {fullest.value:,.0f} segments, and the query node in the middle {fullest.others:,.0f}."
+        return Symptom((measured.says("segments", says, fullest.times, _UNEVEN),))
     nodes = {at: one["segments"] for at, one in enumerate(case.context.observations_per_node) if "segments" in one}
     most = max(nodes, key=nodes.__getitem__, default=0)
     if len(nodes) < 2 or nodes[most] < _UNEVEN * max(float(np.median([*nodes.values()])), 1.0):

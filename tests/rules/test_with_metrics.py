@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from slowq.facts import Case
 from slowq.findings import Finding
 from slowq.measures import Metrics
 from slowq.metrics import catalogue
@@ -310,3 +311,23 @@ def test_the_cores_that_milvus_uses_are_held_against_those_of_its_node() -> None
     assert found.confidence < 0.5
     assert needs(outcome("cpu_saturation", case(SLOW, metrics=measured(of_node(cpu=0.9)), facts=facts)))
     assert needs(outcome("cpu_saturation", case(SLOW, metrics=measured(of_node(cpu=1.9)))))
+
+
+def on_nodes(**core_s: float) -> Case:
+    """Means of a segment's search by query node, and a streaming node that is told by its WAL."""
+    nodes = {name: (level, 2.0) for name, level in core_s.items()}
+    return case(SLOW, metrics=measured({"core": {"node": nodes}, "wal": {"node": {"streaming": (0.001, 5.0)}}}))
+
+
+def test_a_node_that_takes_far_longer_than_the_others_for_a_segment_is_suspected() -> None:
+    found = fired(outcome("cpu_saturation", on_nodes(q1=0.02, q2=0.025, q3=0.2)))
+    assert found.subject == "q3"
+    assert says(found) == "A segment takes 200 ms on q3, 9 times as long as on the other nodes."
+    assert found.summary.startswith("The same work takes far longer on q3 than on the other nodes")
+    assert found.confidence < 0.5  # its disk or its memory may be what is slow
+    assert cleared(outcome("cpu_saturation", on_nodes(q1=0.02, q2=0.025, q3=0.05)))
+
+
+def test_streaming_nodes_do_other_work_and_are_not_held_against_query_nodes() -> None:
+    assert needs(outcome("cpu_saturation", on_nodes(q1=0.02, streaming=0.5)))
+    assert cleared(outcome("cpu_saturation", on_nodes(q1=0.02, q2=0.02, streaming=0.5)))
