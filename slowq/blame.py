@@ -11,8 +11,9 @@ from string import Template
 import numpy as np
 
 from slowq import workload
-from slowq.facts import Case, Milvus
+from slowq.facts import Case, CollectionFacts, Milvus
 from slowq.findings import Evidence, Finding, Remedy, Severity
+from slowq.in_place import is_in_place
 from slowq.rule import About
 from slowq.workload import Mask
 
@@ -60,7 +61,7 @@ def finding(
         subject=subject or work.main("collection", culprits) or "the cluster",
         summary=summary,
         evidence=tuple(evidence),
-        remedies=remedies(about, case.milvus, known, keys),
+        remedies=remedies(about, case, known, keys, work.collection(culprits)),
         culprits=work.patterns(culprits),
         victims=work.patterns(victims),
         culprit_rows=culprits,
@@ -94,16 +95,20 @@ def fact(
         subject=subject,
         summary=summary,
         evidence=tuple(evidence),
-        remedies=remedies(about, case.milvus, {**work.names(suffer), **(names or {})}, keys),
+        remedies=remedies(about, case, {**work.names(suffer), **(names or {})}, keys, work.collection(suffer)),
         victims=work.patterns(suffer),
         victim_rows=suffer,
     )
 
 
 def remedies(
-    about: About, milvus: Milvus, names: Mapping[str, object], keys: Sequence[str] | None = None
+    about: About,
+    case: Case,
+    names: Mapping[str, object],
+    keys: Sequence[str] | None = None,
+    collection: CollectionFacts | None = None,
 ) -> tuple[Remedy, ...]:
-    """The remedies that hold for this version, in the incident's own names, in the rule's order.
+    """The remedies that hold for this version and are not in place, in the incident's own names, in the rule's order.
 
     One whose prose has a gap is left out, and so is a snippet with a gap: half an instruction is none.
     """
@@ -111,9 +116,7 @@ def remedies(
     for remedy in about.remedies:
         if keys is not None and remedy.key not in keys:
             continue
-        if remedy.before is not None and milvus.surely_from(remedy.before):
-            continue
-        if remedy.since is not None and milvus.surely_before(remedy.since):
+        if not _is_of_version(remedy, case.milvus) or is_in_place(remedy, case.context, collection):
             continue
         words = {**_WORDS, **names}
         if remedy.before is not None:  # an upgrade is advice until all that it mends is mended
@@ -125,6 +128,11 @@ def remedies(
         gaps = set(Template(remedy.snippet).get_identifiers()) - set(names)
         filled.append(replace(one, snippet="") if gaps else one)
     return tuple(filled)
+
+
+def _is_of_version(remedy: Remedy, milvus: Milvus) -> bool:
+    too_new = remedy.before is not None and milvus.surely_from(remedy.before)
+    return not too_new and not (remedy.since is not None and milvus.surely_before(remedy.since))
 
 
 def _severity(expected_share: float) -> Severity:

@@ -305,6 +305,7 @@ class Workload:
         if self.case.milvus.version:
             found["version"] = self.case.milvus.version
         described = self.collection(mask)
+        found["replicas"] = 1 + ((described.replicas if described else None) or 1)  # one more than there are
         vectors = [one for one in described.fields if one.is_vector] if described else []
         asked = found.get("vector_field", vectors[0].name if len(vectors) == 1 else None)
         for one in vectors:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def milvus(version: str | None) -> Milvus:
 
 
 def told(one: Remedy, running: str | None = None, **names: object) -> list[tuple[str, str]]:
-    return [(found.do, found.snippet) for found in remedies(about(one), milvus(running), names)]
+    return [(found.do, found.snippet) for found in remedies(about(one), replace(case(), milvus=milvus(running)), names)]
 
 
 def test_a_remedy_speaks_in_the_names_of_the_incident() -> None:
@@ -58,6 +60,36 @@ def test_an_upgrade_goes_to_the_version_that_mends_it() -> None:
     one = remedy("upgrade", "Upgrade from $version to $fixed_in.", before=(2, 6, 16))
     assert told(one, "2.4.5", version="2.4.5") == [("Upgrade from 2.4.5 to 2.6.16 or later.", "")]
     assert told(one) == [("Upgrade from your version to 2.6.16 or later.", "")]
+
+
+def advice(snippet: str, facts: str) -> int:
+    incident = case(search(), facts=facts)
+    one, slow = about(remedy("a", "Do it.", snippet=snippet)), np.array([True])
+    it_was = seen(of(incident), "It was.", slow)
+    return len(finding(one, incident, slow, confidence=0.5, summary="So.", evidence=[it_was]).remedies)
+
+
+AUTO_BALANCE = "# milvus.yaml\nqueryCoord:\n  autoBalance: false\n  checkBalanceInterval: 3000\n"
+TWO = "client.load_collection(collection_name=$collection, replica_number=2)\n"
+GROUP = 'client.create_resource_group(name="latency_sensitive")\n'
+
+
+@pytest.mark.parametrize(
+    ("snippet", "facts", "given"),
+    [
+        (AUTO_BALANCE, "config: {queryCoord.autoBalance: false, queryCoord.checkBalanceInterval: 3000}", 0),
+        (AUTO_BALANCE, "config: {queryCoord.autoBalance: false}", 1),
+        (AUTO_BALANCE, "config: {queryCoord.autoBalance: true, queryCoord.checkBalanceInterval: 3000}", 1),
+        (AUTO_BALANCE, "", 1),
+        (TWO, "collections: [{name: products, replicas: 2}]", 0),
+        (TWO, "collections: [{name: products, replicas: 1}]", 1),
+        (TWO, "collections: [{name: others, replicas: 2}]", 1),
+        (GROUP, "collections: [{name: products, resource_groups: [fast]}]", 0),
+        (GROUP, "collections: [{name: products}]", 1),
+    ],
+)
+def test_what_is_so_already_is_not_advised(snippet: str, facts: str, given: int) -> None:
+    assert advice(snippet, facts) == given
 
 
 LOADED = case(many(3, search(60, 10.0, nq=500)), many(2, search(62)), search(300, 20.0))

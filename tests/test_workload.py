@@ -206,9 +206,12 @@ def test_the_names_of_an_incident_come_from_its_requests_and_then_from_the_conte
         "dim": 8,
         "metric_type": "IP",
         "version": "2.4.5",
+        "replicas": 2,
     }
     of_search = workload.of(case(search(), facts=facts)).names(np.ones(1, dtype=bool))
     assert (of_search["vector_field"], of_search["metric_type"], "dim" in of_search) == ("vec", "L2", False)
+    more = workload.of(case(search(), facts="collections: [{name: products, replicas: 2}]"))
+    assert more.names(np.ones(1, dtype=bool))["replicas"] == 3  # one more than there are
 
 
 def test_a_filter_may_be_asked_together_with_its_collection() -> None:

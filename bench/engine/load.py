@@ -3,7 +3,8 @@
     python -m bench.engine.load --minutes 10
 
 The server is a process of its own, the clients are threads of this one with pymilvus. Its resident memory is read every ten
-seconds, ten times at least; the slope is that of the second half, in MiB a minute.
+seconds, ten times at least: what it holds itself, and apart from that the pages of mapped files, which are the kernel's to take
+back. The slope is that of what it holds, over the second half, in MiB a minute.
 """
 
 from __future__ import annotations
@@ -67,9 +68,11 @@ def act(caller: Any, kind: str, dice: random.Random, vectors: Any) -> None:
         caller.flush("load")
 
 
-def resident_mib(pid: int) -> float:
-    line = next(one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+def resident_mib(pid: int) -> tuple[float, float]:
+    """What the process holds itself, and the pages of files that it has mapped."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    own, mapped = (int(lines[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile"))
+    return own, mapped
 
 
 def begin(port: int) -> None:
@@ -108,15 +111,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             server.stdin.close()
             failures = server.stdout.read().strip()
     half = memory[len(memory) // 2 :]
-    slope = statistics.linear_regression([at for at, _ in half], [mib for _, mib in half]).slope * 60
+    slope = statistics.linear_regression([at for at, *_ in half], [own for _, own, _ in half]).slope * 60
     print(f"{sum(counts.values())} calls in {minutes:g} minutes: {dict(counts)}")
     print(f"errors: {len(errors)} {errors[:3]}; failed tasks: {failures}")
-    print("MiB: " + " ".join(f"{mib:.0f}" for _, mib in memory))
+    print("MiB held: " + " ".join(f"{own:.0f}" for _, own, _ in memory))
+    print("MiB mapped: " + " ".join(f"{mapped:.0f}" for *_, mapped in memory))
     print(f"slope of the second half: {slope:+.1f} MiB a minute")
     return 1 if errors or failures != "[]" else 0
 
 
-def run(port: int, pid: int, minutes: float) -> tuple[Counter[str], list[str], list[tuple[float, float]]]:
+def run(port: int, pid: int, minutes: float) -> tuple[Counter[str], list[str], list[tuple[float, float, float]]]:
     counts: Counter[str] = Counter()
     errors: list[str] = []
     began = time.monotonic()
@@ -127,7 +131,7 @@ def run(port: int, pid: int, minutes: float) -> tuple[Counter[str], list[str], l
     memory = []
     while time.monotonic() < end:
         time.sleep(min(10.0, minutes * 60 / 10))
-        memory.append((time.monotonic() - began, resident_mib(pid)))
+        memory.append((time.monotonic() - began, *resident_mib(pid)))
     for one in threads:
         one.join()
     return counts, errors, memory

@@ -62,7 +62,7 @@ REMEDIES = (
         verify="CPU share at peak below 0.7, and p95 as at quiet hours.",
         snippet="""\
 client.release_collection(collection_name=$collection)
-client.load_collection(collection_name=$collection, replica_number=2)
+client.load_collection(collection_name=$collection, replica_number=$replicas)
 """,
     ),
     Remedy(

@@ -79,7 +79,7 @@ results = client.search(
         verify="At the same rate of requests milvus_querynode_read_task_ready_len stays near zero.",
         snippet="""\
 client.release_collection(collection_name=$collection)
-client.load_collection(collection_name=$collection, replica_number=2)
+client.load_collection(collection_name=$collection, replica_number=$replicas)
 """,
     ),
     Remedy(

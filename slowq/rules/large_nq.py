@@ -114,7 +114,7 @@ queryNode:
         verify="milvus_querynode_sq_queue_latency falls at the same load.",
         snippet="""\
 client.release_collection(collection_name=$collection)
-client.load_collection(collection_name=$collection, replica_number=2)
+client.load_collection(collection_name=$collection, replica_number=$replicas)
 """,
     ),
 )

@@ -27,7 +27,7 @@ YAML_MARK = "# milvus.yaml\n"
 VOCABULARY = {
     *("collection", "database", "field", "vector_field", "json_path", "filter", "dim"),
     *("nq", "batch_nq", "top_k", "index_type", "metric_type", "ef", "nprobe", "search_list", "level"),
-    *("version", "fixed_in", "node", "param", "value", "suggested"),
+    *("version", "fixed_in", "node", "param", "value", "suggested", "replicas"),
 }
 HOSTILE: list[object] = [
     'it\'s "quoted"',
