@@ -48,11 +48,12 @@ def serve(
     SIGUSR1 holds the time tick back, which stalls every read that waits for it; SIGUSR2 lets it go on.
     """
     try:
-        from slowq.engine import Engine, configure, load_config
+        from slowq.engine import Engine, configure, heap, load_config
     except ImportError as error:
         raise UsageError(f"{MISSING}: {error}", hint=HOW) from error
     from pathlib import Path
 
+    heap.keep_small()
     settings, warnings = load_config(Path(config)) if config else configure({})
     for text in warnings:
         messages.warning(text)
