@@ -69,19 +69,33 @@ class Track:
         return float(known.max()) if len(known) else float("nan")
 
     def quantile(self, q: float, during: Mask) -> float:
-        """As histogram_quantile of Prometheus: linear within a bucket; in the last one the highest finite bound."""
-        if self.buckets is None or self.bounds is None:
+        """As histogram_quantile of Prometheus: linear within a bucket; in the last one, which has no end, the highest finite
+        bound, of which `is_beyond` tells that it is only a lower limit."""
+        where = self._bucket(q, during)
+        if where is None or self.bounds is None:
             return float("nan")
+        at, within = where
+        if not np.isfinite(self.bounds[at]):
+            return float(self.bounds[at - 1]) if at else float("nan")
+        low = self.bounds[at - 1] if at else min(0.0, float(self.bounds[0]))
+        return float(low + (self.bounds[at] - low) * within)
+
+    def is_beyond(self, q: float, during: Mask) -> bool:
+        """Whether that quantile lies above the highest finite bound, so that nobody knows how far."""
+        where = self._bucket(q, during)
+        return where is not None and self.bounds is not None and not np.isfinite(self.bounds[where[0]])
+
+    def _bucket(self, q: float, during: Mask) -> tuple[int, float] | None:
+        """The bucket in which a quantile lies, and how far into it (0…1); None where nothing was observed."""
+        if self.buckets is None:
+            return None
         counts = np.nansum(self.buckets[during], axis=0)
         if not counts.sum() > 0:
-            return float("nan")
+            return None
         upto = np.cumsum(counts)
         rank = q * upto[-1]
         at = int(np.searchsorted(upto, rank))
-        if not np.isfinite(self.bounds[at]):
-            return float(self.bounds[at - 1]) if at else float("nan")
-        below, low = (upto[at - 1], self.bounds[at - 1]) if at else (0.0, min(0.0, float(self.bounds[0])))
-        return float(low + (self.bounds[at] - low) * (rank - below) / counts[at])
+        return at, float((rank - (upto[at - 1] if at else 0.0)) / counts[at])
 
     def over_time(self) -> np.ndarray:
         """Shape (n,): the mean observation, the rate a second or the value, at each moment."""

@@ -54,7 +54,10 @@ _WORTH_ADDING = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One phase over the window. Seconds of one search; `share` of its latency; None is unknown."""
+    """One phase over the window. Seconds of one search; `share` of its latency; None is unknown.
+
+    `p99_at_least`: the p99 lies in the histogram's last bucket, which has no end, so that `p99_s` is where that begins.
+    """
 
     name: str
     mean_s: float
@@ -65,11 +68,15 @@ class Phase:
     baseline_mean_s: float | None = None
     by_node: Mapping[str, float] = field(default_factory=dict)
     by_collection: Mapping[str, float] = field(default_factory=dict)
+    p99_at_least: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OfCollection:
-    """The searches of one collection over the window, from end to end; `share` of the time of all searches."""
+    """The searches of one collection over the window, from end to end; `share` of the time of all searches.
+
+    `p99_at_least` as of a phase.
+    """
 
     collection: str
     searches: int
@@ -77,6 +84,7 @@ class OfCollection:
     share: float
     p99_s: float | None = None
     baseline_mean_s: float | None = None
+    p99_at_least: bool | None = None
 
 
 @lru_cache(maxsize=4)
@@ -90,21 +98,23 @@ def of(case: Case) -> tuple[Phase, ...]:
         return ()
     before, _ = split(metrics, metrics.before, filters_seen(case))
     whole = max(seconds["total"], sum(seconds.get(name, 0.0) for name in (*STEPS, "other")))
-    return tuple(
-        Phase(
+
+    def phase(name: str) -> Phase:
+        p99_s, at_least = _p99(_measured_by(metrics, name), metrics.during)
+        return Phase(
             name,
             seconds[name],
             seconds[name] / whole if whole else 0.0,
-            _p99(metrics, name),
+            p99_s,
             name in derived,
             _metric(metrics, name),
             before.get(name),
             _by(metrics, name, "node"),
             _by(metrics, name, "collection"),
+            at_least,
         )
-        for name in NAMES
-        if name in seconds
-    )
+
+    return tuple(phase(name) for name in NAMES if name in seconds)
 
 
 def by_collection(case: Case) -> tuple[OfCollection, ...]:
@@ -121,17 +131,20 @@ def by_collection(case: Case) -> tuple[OfCollection, ...]:
         name: one for name, one in track.parts.get("collection", {}).items() if one.observations(metrics.during) > 0
     }
     whole = sum(one.total(metrics.during) for one in parts.values())
-    found = [
-        OfCollection(
-            name,
-            round(one.observations(metrics.during)),
-            one.mean(metrics.during),
-            one.total(metrics.during) / whole if whole else 0.0,
-            _known(one.quantile(0.99, metrics.during)),
-            _known(one.mean(metrics.before)),
+    found = []
+    for name, one in parts.items():
+        p99_s, at_least = _p99(one, metrics.during)
+        found.append(
+            OfCollection(
+                name,
+                round(one.observations(metrics.during)),
+                one.mean(metrics.during),
+                one.total(metrics.during) / whole if whole else 0.0,
+                p99_s,
+                _known(one.mean(metrics.before)),
+                at_least,
+            )
         )
-        for name, one in parts.items()
-    ]
     return tuple(sorted(found, key=lambda one: (-one.share, one.collection)))
 
 
@@ -244,12 +257,18 @@ class _Means:
         return float(np.clip((core - indexed) / self.total("core"), 0.0, 1.0)), True
 
 
-def _p99(metrics: Metrics, name: str) -> float | None:
+def _p99(track: Track | None, during: Mask) -> tuple[float | None, bool | None]:
+    """The p99, and whether it is only known to be more; both None where it is unknown."""
+    p99_s = _known(track.quantile(0.99, during)) if track is not None else None
+    return (None, None) if track is None or p99_s is None else (p99_s, track.is_beyond(0.99, during))
+
+
+def _measured_by(metrics: Metrics, name: str) -> Track | None:
+    """The histogram of this phase alone; None for what is derived from one of more than the phase."""
     track = _track(metrics, name)
     if track is not None and name.startswith("vector_search_"):
-        track = track.part("state", "Growing" if name.endswith("growing") else "Sealed")
-    value = track.quantile(0.99, metrics.during) if track is not None else float("nan")
-    return None if np.isnan(value) or (name == "scalar_filter" and metrics.track("scalar") is None) else value
+        return track.part("state", "Growing" if name.endswith("growing") else "Sealed")
+    return None if name == "scalar_filter" and metrics.track("scalar") is None else track
 
 
 def _track(metrics: Metrics, name: str) -> Track | None:

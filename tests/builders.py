@@ -172,6 +172,18 @@ def measured(
     )
 
 
+def in_buckets(metrics: Metrics, name: str, *counts: float) -> Metrics:
+    """The metrics with the histogram of a quantity in buckets that end at 1 s, 2 s, 4 s and so on, the last of them nowhere:
+    so many observations of each in every step, of the whole and of its parts."""
+
+    def filled(track: Track) -> Track:
+        bounds = np.array([*(2.0**at for at in range(len(counts) - 1)), np.inf])
+        parts = {label: {part: filled(one) for part, one in named.items()} for label, named in track.parts.items()}
+        return replace(track, bounds=bounds, buckets=np.tile(counts, (len(track.value), 1)), parts=parts)
+
+    return replace(metrics, tracks={**metrics.tracks, name: filled(metrics.tracks[name])})
+
+
 def _levels(name: str, during: Level | None, before: Level | None, inside: np.ndarray) -> Track:
     if isinstance(during, Mapping) or isinstance(before, Mapping):
         of, earlier = (one if isinstance(one, Mapping) else {} for one in (during, before))

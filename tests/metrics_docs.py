@@ -33,6 +33,9 @@ have no metric are derived, and marked so: the wait of a search on the query nod
 the filter. Nodes are told apart wherever several are measured; collections only in whole searches and, from 2.6.15, in
 requeries, since no metric of a query node's phases names one.
 
+A p99 is that of Prometheus' `histogram_quantile`. Where it lies in the last bucket of its histogram, which has no end, only the
+bound below is known: reports say *over 2 m 11 s*, and the JSON has `p99_at_least: true` beside that `p99_s`.
+
 | quantity | is | unit | metric | versions |
 |---|---|---|---|---|
 """

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from slowq import phases
-from tests.builders import case, measured, search
+from tests.builders import case, in_buckets, measured, search
 
 
 def shares(**during) -> dict[str, float]:
@@ -107,3 +107,18 @@ def test_a_phase_is_told_by_collection_where_its_metric_names_it() -> None:
     found = {one.name: dict(one.by_collection) for one in phases.of(case(search(), metrics=metrics))}
     assert found["requery"] == {"products": pytest.approx(3.0), "orders": pytest.approx(0.5)}
     assert found["queue"] == {}
+
+
+def test_a_p99_above_all_bounds_says_that_it_is_more() -> None:
+    metrics = in_buckets(
+        measured({"search_latency": 1.0, "queue": 0.5, "collection_latency": COLLECTIONS}), "queue", 1, 1
+    )
+    of = case(search(), metrics=in_buckets(metrics, "collection_latency", 100, 0))
+    (queue,) = [one for one in phases.of(of) if one.name == "queue"]
+    assert (queue.p99_s, queue.p99_at_least) == (1.0, True)
+    assert [(one.p99_s, one.p99_at_least) for one in phases.by_collection(of)] == [(pytest.approx(0.99), False)] * 2
+
+
+def test_without_buckets_neither_the_p99_nor_whether_it_is_more_is_known() -> None:
+    (queue, _) = phases.of(case(search(), metrics=measured({"search_latency": 1.0, "queue": 0.5})))
+    assert (queue.p99_s, queue.p99_at_least) == (None, None)

@@ -135,9 +135,12 @@ def _times(one: Mapping[str, Any]) -> tuple[str, ...]:
     """Mean, p99 and mean before; empty where unknown."""
     from slowq.report import text as say
 
-    return tuple(
-        say.duration(one[key]) if one[key] is not None else "" for key in ("mean_s", "p99_s", "baseline_mean_s")
-    )
+    said = {
+        "mean_s": say.duration(one["mean_s"]),
+        "p99_s": say.p99(one),
+        "baseline_mean_s": say.duration(one["baseline_mean_s"]),
+    }
+    return tuple(told if one[key] is not None else "" for key, told in said.items())
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -221,7 +221,7 @@ def _phases(document: Document) -> Iterator[str]:
             code(name, in_table=True),
             say.share(one["share"]),
             say.duration(one["mean_s"]),
-            say.duration(one["p99_s"]),
+            say.p99(one),
             say.duration(one.get("baseline_mean_s")),
             "derived" if one.get("derived") else "",
         ]
@@ -236,7 +236,7 @@ def _phases(document: Document) -> Iterator[str]:
             say.share(one["share"]),
             f"{one['searches']:,}",
             say.duration(one["mean_s"]),
-            say.duration(one["p99_s"]),
+            say.p99(one),
             say.duration(one["baseline_mean_s"]),
         ]
         for one in say.by_collection(document)

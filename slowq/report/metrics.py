@@ -33,6 +33,7 @@ def _phase(one: phases.Phase) -> dict[str, Any]:
     return {
         "mean_s": one.mean_s,
         "p99_s": one.p99_s,
+        "p99_at_least": one.p99_at_least,
         "share": one.share,
         "derived": one.derived,
         "metric": one.metric,
@@ -126,13 +127,17 @@ class _Bins:
         self.times = [iso(float(metrics.times[mask][-1])) for mask in self.masks]
 
     def latencies(self, id_: str, title: str, *names: str) -> dict[str, Any]:
-        """Mean and p99 of the first track of these that is there."""
+        """Mean and p99 of the first track of these that is there. `at_least` holds the positions of the values that are only
+        known to be more, the p99s in the last bucket of the histogram; it is left out where there are none."""
         track = next((found for name in names if (found := self.metrics.track(name))), None)
         series, baseline = [], []
         if track is not None:
             for name, ask in _LATENCY:
                 series.append({"name": name, "values": self._values(track, ask)})
                 baseline.append({"name": name, "value": _known(ask(track, self.metrics.before))})
+            beyond = [at for at, mask in enumerate(self.masks) if track.is_beyond(0.99, mask)]
+            if beyond:
+                series[-1]["at_least"] = beyond
         return self._panel(id_, title, "s", series, baseline)
 
     def panel(self, id_: str, title: str, unit: str, tracks: Mapping[str, Track], ask: _Ask) -> dict[str, Any]:

@@ -237,6 +237,12 @@ def phase(name: str, one: Mapping[str, Any]) -> str:
     return f"{words(name)} {share(one['share'])} ({told}{', derived' if one.get('derived') else ''})"
 
 
+def p99(one: Mapping[str, Any]) -> str:
+    """``1.3 s``; ``over 2 m 11 s`` where it lies above all that its histogram tells apart."""
+    told = duration(one["p99_s"])
+    return f"over {told}" if one.get("p99_at_least") else told
+
+
 def by_collection(document: Document) -> list[Mapping[str, Any]]:
     """The collections that metrics tell of, where there are several; those that take most time first."""
     found = (document.get("metrics") or {}).get("by_collection") or []

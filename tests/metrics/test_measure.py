@@ -73,6 +73,21 @@ def test_a_histogram_in_milliseconds_is_read_in_seconds() -> None:
     assert found.metric == QUEUE + '{query_type="search"}'
 
 
+def test_a_quantile_in_the_last_bucket_is_the_highest_bound_and_known_to_lie_beyond_it() -> None:
+    found = tracks(
+        prometheus(
+            (QUEUE + "_sum", SEARCH, [0, 1_000_000]),
+            (QUEUE + "_count", SEARCH, [0, 10]),
+            (QUEUE + "_bucket", {**SEARCH, "le": "65536"}, [0, 4]),
+            (QUEUE + "_bucket", {**SEARCH, "le": "131072"}, [0, 6]),
+            (QUEUE + "_bucket", {**SEARCH, "le": "+Inf"}, [0, 10]),
+        )
+    )["queue"]
+    assert (found.quantile(0.99, ALL), found.is_beyond(0.99, ALL)) == (pytest.approx(131.072), True)
+    assert (found.quantile(0.6, ALL), found.is_beyond(0.6, ALL)) == (pytest.approx(131.072), False)
+    assert not found.is_beyond(0.99, np.zeros(len(found.value), dtype=bool))
+
+
 def test_only_the_series_of_searches_count() -> None:
     found = tracks(
         prometheus(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from slowq import phases
 from slowq.report import html, markdown
 from slowq.report.metrics import MOST_COLLECTIONS, MOST_POINTS, MOST_SERIES, metrics_part, phases_part
-from tests.builders import case, measured, search
+from tests.builders import case, in_buckets, measured, search
 from tests.report.documents import SAMPLES
 from tests.report.golden import screen
 
@@ -90,3 +90,19 @@ def test_reports_show_collections_where_there_are_several() -> None:
     assert '<th scope="row">products</th><td class="n">75 %</td>' in html.render(told).decode()
     alone = {**told, "metrics": by_collection(products=(3.0, 1.0))}
     assert "by collection" not in screen(alone, 100, rows=None) + markdown.render(alone)
+
+
+def test_reports_say_over_of_a_p99_in_the_last_bucket() -> None:
+    metrics = in_buckets(measured({"search_latency": 200.0, "queue": 150.0}, before={}), "queue", 1, 0, 0, 9)
+    of = case(search(), metrics=metrics)
+    part, panels = phases_part(of), metrics_part(of)
+    assert part is not None
+    assert panels is not None
+    assert (part["queue"]["p99_s"], part["queue"]["p99_at_least"]) == (4.0, True)
+    (queue,) = [one for one in panels["panels"] if one["id"] == "queue"]
+    assert [one.get("at_least") for one in queue["series"]] == [None, list(range(len(queue["times"])))]
+    told = {**SAMPLES["large_nq"], "phases": part, "metrics": panels}
+    assert "| `queue` | 75 % | 2 m 30 s | over 4.0 s |" in markdown.render(told)
+    page = html.render(told).decode()
+    assert '<td class="n">over 4.0 s</td>' in page
+    assert "%{customdata}%{y}" in page

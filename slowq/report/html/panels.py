@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -104,13 +105,18 @@ def _chart(panel: Mapping[str, Any]) -> Chart:
 
 
 def _line(panel: Mapping[str, Any], one: Mapping[str, Any], colour: str, scale: float) -> Any:
+    beyond = _beyond(one)
+    marked = (
+        {"customdata": ["over " if (value or 0) >= beyond else "" for value in one["values"]]} if beyond < inf else {}
+    )
     return go.Scatter(
         x=[at(moment) for moment in panel["times"]],
         y=[None if value is None else rounded(value / scale) for value in one["values"]],
         mode="lines",
         line={"color": colour, "width": 1.8},
         name=label(say.words(one["name"])),
-        hovertemplate="%{x}<br>%{fullData.name} %{y}<extra></extra>",
+        hovertemplate=f"%{{x}}<br>%{{fullData.name}} {'%{customdata}' if marked else ''}%{{y}}<extra></extra>",
+        **marked,
     )
 
 
@@ -132,11 +138,20 @@ def _row(
     known = [(value, moment) for value, moment in zip(one["values"], panel["times"], strict=True) if value is not None]
     highest = max(known, default=(None, None))
     middle = median(value for value, _ in known) if known else None
+    beyond = _beyond(one)
     return (
         say.words(one["name"]),
-        *(_value(value, unit, scale) for value in (before, middle, highest[0])),
+        *(
+            ("over " if (value or 0) >= beyond else "") + _value(value, unit, scale)
+            for value in (before, middle, highest[0])
+        ),
         say.clock(highest[1]) if highest[1] else "",
     )
+
+
+def _beyond(one: Mapping[str, Any]) -> float:
+    """From which value on a line only tells that it is more; infinite where it always tells how much."""
+    return min((one["values"][at] for at in one.get("at_least", ())), default=inf)
 
 
 def _value(value: float | None, unit: str, scale: float) -> str:

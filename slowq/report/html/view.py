@@ -180,7 +180,7 @@ def _phases(document: Document) -> Iterator[dict[str, Any]]:
             "name": cut(say.words(name), _NAME),
             "share": say.share(one["share"]),
             "mean": say.duration(one["mean_s"]),
-            "p99": say.duration(one["p99_s"]),
+            "p99": say.p99(one),
             "before": say.duration(one.get("baseline_mean_s")),
             "derived": bool(one.get("derived")),
             "metric": cut(one.get("metric") or "", _NAME),
@@ -194,7 +194,7 @@ def _by_collection(document: Document) -> Iterator[dict[str, str]]:
             "share": say.share(one["share"]),
             "searches": f"{one['searches']:,}",
             "mean": say.duration(one["mean_s"]),
-            "p99": say.duration(one["p99_s"]),
+            "p99": say.p99(one),
             "before": say.duration(one["baseline_mean_s"]),
         }
 
