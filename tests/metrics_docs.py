@@ -9,7 +9,7 @@ from slowq.metrics.catalogue import QUANTITIES, Source
 PATH = Path(__file__).parents[1] / "docs" / "metrics.md"
 
 HEAD = """\
-<!-- Written by `python -m tests.metrics_docs` from slowq/metrics/catalogue.py: change it there. -->
+<!-- Written by `python -m tests.metrics_docs` from slowq/metrics/catalogue/: change it there. -->
 # Metrics
 
 `--prometheus URL` works with Prometheus, VictoriaMetrics, and Thanos or Mimir under their path prefix. Series are asked for as
