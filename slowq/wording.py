@@ -70,4 +70,4 @@ def do(number: int, verb: str) -> str:
     """The verb as the number asks for it: ``3 requests ask``, ``1 request asks``."""
     if number != 1:
         return verb
-    return {"are": "is", "have": "has", "do": "does", "carry": "carries"}.get(verb, verb + "s")
+    return {"are": "is", "were": "was", "have": "has", "do": "does", "carry": "carries"}.get(verb, verb + "s")

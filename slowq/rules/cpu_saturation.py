@@ -17,8 +17,8 @@ How we tell
     others (milvus_querynode_sq_core_latency by pod or instance).
 
     The metrics that decide are process_cpu_seconds_total against `cpus_per_node` of the context file, and
-    container_cpu_cfs_throttled_periods_total. The log cannot show the CPU, so that without such a figure the rule
-    answers skipped.
+    container_cpu_cfs_throttled_periods_total; calls of segcore that wait for a thread (2.4.7+) go with a full CPU. The
+    log cannot show the CPU, so that without such a figure the rule answers skipped.
 
 Not this when
     Another rule names what uses the CPU: act on that one. The CPU is idle while requests wait. Only one pattern is
@@ -41,6 +41,7 @@ from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.signals import Outlier, Signals
+from slowq.waiting import for_threads
 from slowq.wording import duration, percent
 from slowq.workload import stated
 
@@ -256,6 +257,7 @@ class CpuSaturation:
         if seen.throttled:
             says = f"The container limit holds it back in {percent(measured.throttled_share)} of the CPU periods."
             yield measured.says("throttled", says, measured.throttled_share, self.throttled)
+        yield from for_threads(measured)
         if seen.slowest is not None and seen.is_behind:
             slowest = seen.slowest
             says = (

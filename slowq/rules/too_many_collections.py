@@ -142,6 +142,10 @@ ABOUT = About(
 )
 
 
+# What the context file's totals are called, and the quantity that measures the same.
+_TOTALS = {"collections": "all_collections", "partitions": "all_partitions"}
+
+
 @dataclass(frozen=True, slots=True)
 class TooManyCollections:
     """The number of collections, partitions or shards costs more than the data."""
@@ -226,7 +230,7 @@ class TooManyCollections:
             if name in case.context.totals:
                 yield stated(case, f"totals.{name}", says, number, limit)
             else:
-                yield measured.says(f"all_{name}", says, number, limit)
+                yield measured.says(_TOTALS[name], says, number, limit)
 
 
 def _total(case: Case, name: str) -> int | None:
@@ -234,7 +238,7 @@ def _total(case: Case, name: str) -> int | None:
     told = case.context.totals.get(name)
     if told is not None:
         return int(told)
-    number = signals.of(case).mean(f"all_{name}")
+    number = signals.of(case).mean(_TOTALS[name])
     return None if np.isnan(number) else round(number)
 
 

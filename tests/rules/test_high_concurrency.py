@@ -1,6 +1,7 @@
+from slowq.findings import Finding
 from slowq.rules.high_concurrency import HighConcurrency
 from slowq.triage import diagnose
-from tests.builders import case, cleared, event, fired, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, keys, many, measured, needs, remedy, says, search
 
 CROWD = many(1200, search(60, 6.0), every=0.05)  # 20 a second, 120 at once
 INDEXED = "collections: [{name: products, fields: [{name: vec, type: FLOAT_VECTOR, index: {type: HNSW}}]}]"
@@ -27,6 +28,34 @@ def test_a_full_queue_is_the_strongest_sign() -> None:
     found = fired(HighConcurrency().check(case(CROWD, beside=[full])))
     assert found.confidence > alone.confidence
     assert "3 requests found the queue of a query node full." in says(found)
+
+
+LIGHT = {"search_latency": (6.0, 20.0), "queue": (5.0, 20.0), "core": (0.01, 20.0), "index_search": (0.01, 20.0)}
+
+
+def measured_crowd(**more: object) -> Finding:
+    return fired(HighConcurrency().check(case(CROWD, metrics=measured({**LIGHT, **more}, before={}))))
+
+
+def test_more_reads_that_wait_than_run_are_a_sign() -> None:
+    short, long = measured_crowd(queued=3.0, running=8.0), measured_crowd(queued=90.0, running=8.0)
+    assert "wait in the queues" not in says(short)
+    assert "On average 90 reads wait in the queues of the query nodes, and 8 run." in says(long)
+    assert short.confidence < long.confidence < short.confidence + 0.1
+
+
+def test_who_never_got_a_turn_is_told() -> None:
+    found = measured_crowd(expired=0.5, rejected=1 / 60, refused=2.0)
+    assert "30 reads were dropped from the read queue, as the time given to a read was up." in says(found)
+    assert "1 request was rejected or given up." in says(found)
+    assert "120 requests were refused by a quota or a rate limit." in says(found)
+
+
+def test_a_wait_for_a_thread_is_told_where_it_is_longer_than_the_work() -> None:
+    assert "A call of segcore waits 400 ms for a thread; a search of a segment works 10 ms." in says(
+        measured_crowd(thread_wait=(0.4, 5.0))
+    )
+    assert "for a thread" not in says(measured_crowd(thread_wait=(0.001, 5.0)))
 
 
 def test_a_full_queue_without_slow_requests_is_told_without_a_number() -> None:

@@ -44,13 +44,6 @@ PROXY: tuple[Quantity, ...] = (
     ),
     counter("slow_queries", "requests over the slow threshold", "", plain("milvus_proxy_slow_query_count", (2, 3, 13))),
     counter(
-        "vectors_searched",
-        "query vectors that were searched",
-        "",
-        plain("milvus_proxy_search_vectors_count"),
-        parts={**COLLECTION, **NODE},
-    ),
-    counter(
         "failed",
         "searches and queries that failed",
         "",
@@ -61,6 +54,12 @@ PROXY: tuple[Quantity, ...] = (
         "searches and queries that were rejected or given up",
         "",
         plain("milvus_proxy_req_count", function_name=_REQUESTS, status=("rejected", "abandon", "cancel")),
+    ),
+    counter(
+        "refused",
+        "searches and queries that a quota or a rate limit refused",
+        "",
+        plain("milvus_proxy_rate_limit_req_count", (2, 3, 6), msg_type=("DQLSearch", "DQLQuery"), status="fail"),
     ),
     counter(
         "inserted", "rows inserted", "rows", plain("milvus_proxy_insert_vectors_count"), parts={**COLLECTION, **NODE}

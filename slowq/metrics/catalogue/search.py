@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slowq.metrics.catalogue.quantity import NODE, Quantity, gauge, latency, ms, plain
+from slowq.metrics.catalogue.quantity import NODE, Quantity, counter, gauge, latency, ms, plain
 
 _OUTPUT = ("get_vector_latency", "retrieve_get_target_entry_latency", "search_get_target_entry_latency")
 
@@ -110,4 +110,16 @@ SEARCH: tuple[Quantity, ...] = (
     ),
     gauge("queued", "searches that wait in the read queue", "", plain("milvus_querynode_read_task_ready_len")),
     gauge("running", "searches that run", "", plain("milvus_querynode_read_task_concurrency")),
+    counter(
+        "expired",
+        "reads that left the read queue because their time was up",
+        "",
+        plain("milvus_querynode_read_task_queue_duration_count", (2, 6, 18), outcome="expired"),
+    ),
+    latency(
+        "thread_wait",
+        "the wait of a call of segcore for a thread, of loads and reads alike",
+        plain("internal_cgo_queue_duration_seconds", (2, 5, 7)),
+        plain("milvus_cgo_cgo_queue_duration_seconds", (2, 4, 7)),
+    ),
 )

@@ -27,19 +27,6 @@ SEGMENTS: tuple[Quantity, ...] = (
         parts=COLLECTION,
     ),
     gauge(
-        "rows_with_index",
-        "sealed rows that are loaded with an index",
-        "rows",
-        plain(
-            "milvus_querynode_entity_num",
-            (2, 2, 1),
-            (2, 4, 5),
-            segment_state="Sealed",
-            indexed_field_count=tuple("123456789"),
-        ),
-        parts=COLLECTION,
-    ),
-    gauge(
         "rows_stored",
         "rows of the collections, loaded or not",
         "rows",
@@ -57,7 +44,6 @@ SEGMENTS: tuple[Quantity, ...] = (
     gauge("collections", "collections that are loaded", "", plain("milvus_querynode_collection_num"), across="max"),
     gauge("all_collections", "collections of the cluster", "", plain("milvus_rootcoord_collection_num"), across="max"),
     gauge("all_partitions", "partitions of the cluster", "", plain("milvus_rootcoord_partition_num"), across="max"),
-    gauge("all_channels", "channels that carry writes", "", plain("milvus_rootcoord_dml_channel_num"), across="max"),
     gauge(
         "delete_backlog",
         "deleted rows that wait to be applied",
