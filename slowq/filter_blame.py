@@ -94,6 +94,9 @@ def filter_finding(
                 MOST_WORK,
             )
         )
+    if not np.isnan(passes := measured.mean("filter_passes")):
+        says = f"On average {percent(passes)} of a segment's rows pass the filters."
+        evidence.append(measured.says("filter_passes", says, passes))
     evidence += told_times(case)
     only = bool(case.context.pattern.get("only_with_filter"))
     if only:

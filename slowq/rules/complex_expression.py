@@ -36,14 +36,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.facts import Case, Milvus, Need
 from slowq.filter_blame import filter_finding
 from slowq.filters import Features
 from slowq.filters.rewrite import PROXY_REWRITES
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
+from slowq.measures import ratio
 from slowq.rule import About, threshold
+from slowq.signals import Signals
+from slowq.wording import duration, percent
 from slowq.workload import Mask, stated
 
 REMEDIES = (
@@ -190,6 +193,11 @@ class ComplexExpression:
         8,
         "nesting depth from which an expression counts as deep",
     )
+    parsing_share: float = threshold(
+        0.1,
+        "share of a search's time that parsing filters takes, from which their text is what costs: a short one takes less "
+        "than a millisecond",
+    )
 
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
@@ -211,6 +219,7 @@ class ComplexExpression:
             )
         if long_list and not complex_ones.any():
             complex_ones = np.ones(work.count, dtype=bool)
+        parsing = self._parsing(signals.of(case))
         return filter_finding(
             self.about,
             case,
@@ -218,15 +227,29 @@ class ComplexExpression:
             what=f"with long OR chains, IN lists of {self.long_in:,.0f} values and more, or deep nesting",
             base=0.6,
             more=[
-                stated(
-                    case, f"{request.key}.in_list_length", f"A filter has a list of {request.in_list_length:,} values."
-                )
-                for request in case.context.requests
-                if (request.in_list_length or 0) >= self.long_in
+                *parsing,
+                *(
+                    stated(
+                        case,
+                        f"{request.key}.in_list_length",
+                        f"A filter has a list of {request.in_list_length:,} values.",
+                    )
+                    for request in case.context.requests
+                    if (request.in_list_length or 0) >= self.long_in
+                ),
             ],
-            more_weight=0.0,
+            more_weight=0.2 if parsing else 0.0,
             **self._advice(case, complex_ones, bool(long_list)),
         )
+
+    def _parsing(self, measured: Signals) -> list[Evidence]:
+        """How long the proxy parses filters, where that is a good part of a search's time."""
+        parses_s = measured.mean("parse_filter")
+        share = ratio(parses_s, measured.mean("search_latency"))
+        if not share >= self.parsing_share:
+            return []
+        says = f"Parsing a filter takes {duration(parses_s)}, {percent(share)} of a search."
+        return [measured.says("parse_filter", says, share, self.parsing_share)]
 
     def _advice(self, case: Case, mask: Mask, long_list: bool) -> dict[str, Any]:
         """The field that the longest chain or list is about, and the remedies that fit."""

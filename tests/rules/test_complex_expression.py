@@ -1,8 +1,9 @@
 import pytest
 
+from slowq.findings import Finding
 from slowq.rules.complex_expression import ComplexExpression
 from slowq.rules.unindexed_scalar_filter import UnindexedScalarFilter
-from tests.builders import Row, case, cleared, fired, ids, keys, many, needs, remedy, says, search
+from tests.builders import Row, case, cleared, fired, ids, keys, many, measured, needs, remedy, says, search
 
 CHAIN = " or ".join(f"tag == {i}" for i in range(40))
 UNINDEXED = "collections: [{name: products, fields: [{name: tag, type: VARCHAR, index: null}]}]"
@@ -52,6 +53,23 @@ def test_a_huge_list_is_to_blame(version: str) -> None:
     assert "Give owner a scalar index." in remedy(found, "index_the_field")
     template = "filter_template_24" if version == "2.4.14" else "filter_template"
     assert "'owner' + \" in {values}\"" in remedy(found, template)
+
+
+def test_filters_that_take_long_to_parse_are_a_sign() -> None:
+    def parsed(took_s: float) -> Finding:
+        levels = {"search_latency": 2.0, "parse_filter": took_s}
+        return fired(ComplexExpression().check(case(LONG, version="2.5.6", metrics=measured(levels))))
+
+    slow, fast = parsed(0.5), parsed(0.0005)
+    assert "Parsing a filter takes 500 ms, 25 % of a search." in says(slow)
+    assert "Parsing" not in says(fast)
+    assert slow.confidence > fast.confidence
+
+
+def test_how_many_rows_pass_the_filters_is_told_where_milvus_measures_it() -> None:
+    levels = {"search_latency": 2.0, "filter_passes": 0.03}
+    found = fired(ComplexExpression().check(case(LONG, version="2.5.11", metrics=measured(levels))))
+    assert "On average 3 % of a segment's rows pass the filters." in says(found)
 
 
 def test_a_filter_that_is_there_but_whose_requests_are_few_is_not_the_main_cause() -> None:
