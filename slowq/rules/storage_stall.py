@@ -19,8 +19,8 @@ How we tell
     `dependencies.state.object_storage` or `.meta` in the context file says it outright. Where the work of segcore itself
     takes several times as long as before, the machine lacks cores, and a store on it is slow for the same reason.
 
-    The metrics are milvus_storage_request_latency, internal_storage_request_latency, milvus_meta_request_latency
-    and internal_storage_pool_queue_depth (2.6.16+). Searches in memory do not touch storage, so that without any
+    The metrics are milvus_storage_request_latency, internal_storage_request_latency and milvus_meta_request_latency;
+    internal_storage_pool_queue_depth (2.6.16+) and milvus_proxy_apply_timestamp_latency tell who waits. Searches in memory do not touch storage, so that without any
     such line, state or metric the rule answers skipped.
 
 Not this when
@@ -30,7 +30,7 @@ Not this when
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -41,8 +41,9 @@ from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import density, explained
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.wording import count, do, duration
 from slowq.workload import logged, stated
 
@@ -212,6 +213,7 @@ class StorageStall:
             usual = f", {duration(before)} before" if before == before else ""
             says = f"A request to {_NAMES[name]} takes {duration(took_s[name])}{usual}."
             evidence.append(measured.says(_TRACKS[name], says, took_s[name], limit_s))
+        evidence += self._waiting(measured, at_fault)
         return fact(
             self.about,
             case,
@@ -235,6 +237,16 @@ class StorageStall:
             evidence=evidence,
             keys=[key for name in at_fault for key in _MENDS[name]],
         )
+
+    def _waiting(self, measured: Signals, at_fault: Sequence[str]) -> Iterator[Evidence]:
+        """Who waits for the store that is slow."""
+        if "meta" in at_fault and (waited_s := measured.mean("timestamp")) >= self.slow_meta_s:
+            says = f"A request waits {duration(waited_s)} for its timestamp, and the coordinator for the meta store to save it."
+            yield measured.says("timestamp", says, waited_s, self.slow_meta_s)
+        if "object_storage" in at_fault and (number := measured.mean("storage_queue")) >= 1:
+            yield measured.says(
+                "storage_queue", f"On average {number:,.0f} reads of object storage wait for a thread.", number
+            )
 
     def _comes_and_goes(self, case: Case) -> bool:
         """Whether most slow requests lie beside slow meta operations, and are few where there are none."""

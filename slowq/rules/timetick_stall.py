@@ -21,7 +21,8 @@ How we tell
     slowly`, `rocksmq produce too slowly`, `append message into wal too slow`. So does
     `dependencies.state.message_queue` in the context file.
 
-    The metrics are milvus_querynode_sq_wait_tsafe_latency, milvus_querynode_consume_tt_lag_ms,
+    The metrics are milvus_querynode_sq_wait_tsafe_latency beside milvus_querynode_consume_tt_lag_ms,
+    milvus_querynode_msg_dispatcher_tt_lag_ms or milvus_rootcoord_produce_tt_lag_ms. What is slow is told by
     milvus_proxy_tt_lag_ms, milvus_msgstream_request_latency and, from 2.6,
     milvus_wal_append_message_duration_seconds. With slow Strong requests only, and none of these, the rule answers
     skipped, because consistency_wait looks the same.
@@ -34,18 +35,21 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.wording import count, do, duration
 from slowq.workload import logged, stated
 
@@ -152,6 +156,10 @@ ABOUT = About(
 )
 
 
+# How far behind the clock it is where it is consumed, and where it is sent.
+_LAGS = ("consume_lag", "dispatcher_lag", "produce_lag")
+
+
 @dataclass(frozen=True, slots=True)
 class TimetickStall:
     """The message queue, the WAL or the time tick lags, and every consistent read waits."""
@@ -174,10 +182,15 @@ class TimetickStall:
         0.05,
         "share of a search's time below which the wait for tSafe is not what is slow",
     )
+    slow_send_s: float = threshold(
+        0.2,
+        "mean time to send a message to the queue, or to append one to the WAL, from which time ticks fall behind: there is "
+        "one every 200 ms (proxy.timeTickInterval), and RocksMQ calls more than that too slow itself",
+    )
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
-        behind_s = float(np.fmax(measured.highest("consume_lag"), measured.highest("produce_lag")))
+        behind_s = max((measured.highest(name) for name in _LAGS), key=np.nan_to_num)
         lag = workload.events_of(case, "tsafe_lag", "tsafe_wait")
         slow_queue = workload.events_of(case, "mq_slow", "timetick_slow", "timetick_idle")
         state = (case.context.dependencies.get("state") or {}).get("message_queue")
@@ -189,48 +202,15 @@ class TimetickStall:
         if not len(lag) and not len(slow_queue) and state is None and not weak_waits and not lags:
             return Clear("no line says that the message queue, the WAL or the time tick lags")
         longest = float(np.nan_to_num(slow_queue["duration_s"].max())) if len(slow_queue) else 0.0
-        evidence = []
-        if lags:
-            name = max(("consume_lag", "produce_lag"), key=lambda one: np.nan_to_num(measured.highest(one)))
-            evidence.append(
-                measured.says(
-                    name,
-                    f"The stream lags by up to {duration(behind_s)}, and searches wait for it.",
-                    behind_s,
-                    self.stall_s,
-                )
-            )
+        slow_sends = [*self._slow_sends(measured)]
+        evidence = [*self._lags(measured)] if lags else []
+        evidence += slow_sends
         if state:
             evidence.append(stated(case, "dependencies.state", f"The message queue is {state}."))
         if weak_waits:
-            evidence.append(
-                stated(
-                    case,
-                    "observations.wait_tsafe_s",
-                    f"Searches wait {duration(wait_s or 0)} for tSafe.",
-                    wait_s,
-                    self.usual_strong_wait_s,
-                )
-            )
-        if len(lag):
-            evidence.append(
-                logged(
-                    lag,
-                    f"{count(len(lag), 'line')} {do(len(lag), 'say')} that a wait "
-                    "for tSafe failed or that it lags too far behind.",
-                    len(lag),
-                )
-            )
-        if len(slow_queue):
-            evidence.append(
-                logged(
-                    slow_queue,
-                    f"{count(len(slow_queue), 'line')} {do(len(slow_queue), 'say')} that the queue or the time tick is slow, "
-                    f"by up to {duration(longest)}.",
-                    longest,
-                    self.stall_s,
-                )
-            )
+            says = f"Searches wait {duration(wait_s or 0)} for tSafe."
+            evidence.append(stated(case, "observations.wait_tsafe_s", says, wait_s, self.usual_strong_wait_s))
+        evidence += self._logged(lag, slow_queue, longest)
         return fact(
             self.about,
             case,
@@ -243,6 +223,7 @@ class TimetickStall:
                     (weak_waits, 0.5),
                     (longest >= self.stall_s, 0.4),
                     (len(slow_queue) >= 10, 0.15),
+                    (bool(slow_sends), 0.2),
                 ],
                 against=[
                     (bool(measured.phase("wait_tsafe") < self.hardly_waiting), 0.6),
@@ -254,3 +235,37 @@ class TimetickStall:
             summary="The message queue or the time tick lags, so that reads wait whatever their consistency level.",
             evidence=evidence,
         )
+
+    def _lags(self, measured: Signals) -> Iterator[Evidence]:
+        """How far the stream lags, and who notices it besides."""
+        name = max(_LAGS, key=lambda one: np.nan_to_num(measured.highest(one)))
+        behind_s = measured.highest(name)
+        says = f"The stream lags by up to {duration(behind_s)}, and searches wait for it."
+        yield measured.says(name, says, behind_s, self.stall_s)
+        # The gauge of a channel keeps its last value once another channel is the one that is furthest behind.
+        if (at_proxy_s := measured.mean("proxy_lag")) >= self.stall_s:
+            says = f"The time tick is {duration(at_proxy_s)} behind at the proxies already, before it is sent."
+            yield measured.says("proxy_lag", says, at_proxy_s, self.stall_s)
+        if measured.highest("denied", kind="TimeTickLongDelay") >= 1:
+            yield measured.says("denied", "Milvus denies writes because the time tick lags too far.")
+
+    def _slow_sends(self, measured: Signals) -> Iterator[Evidence]:
+        """What takes messages in slowly: the message queue, or from 2.6 on the WAL."""
+        sends: tuple[tuple[str, dict[str, str], str], ...] = (
+            ("stream", {"kind": "produce"}, "Sending a message to the message queue"),
+            ("wal", {}, "Appending a message to the WAL"),
+        )
+        for name, part, what in sends:
+            if (took_s := measured.mean(name, **part)) >= self.slow_send_s:
+                yield measured.says(name, f"{what} takes {duration(took_s)}.", took_s, self.slow_send_s)
+
+    def _logged(self, lag: pd.DataFrame, slow_queue: pd.DataFrame, longest_s: float) -> Iterator[Evidence]:
+        if number := len(lag):
+            says = f"{count(number, 'line')} {do(number, 'say')} that a wait for tSafe failed or that it lags too far behind."
+            yield logged(lag, says, number)
+        if number := len(slow_queue):
+            says = (
+                f"{count(number, 'line')} {do(number, 'say')} that the queue or the time tick is slow, "
+                f"by up to {duration(longest_s)}."
+            )
+            yield logged(slow_queue, says, longest_s, self.stall_s)

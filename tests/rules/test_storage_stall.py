@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slowq.rules.storage_stall import StorageStall
 from slowq.triage import diagnose
-from tests.builders import case, event, fired, keys, many, needs, says, search
+from tests.builders import case, event, fired, keys, many, measured, needs, says, search
 
 CHECK = StorageStall().check
 STALL = [event("meta_slow", at=200.0 + 5 * i, took=4.9) for i in range(4)]  # from 195.1 to 215
@@ -65,3 +65,12 @@ def test_without_failures_of_the_meta_store_the_same_is_a_lag_of_the_stream() ->
 
 def test_reads_that_wait_for_no_time_tick_are_not_slow_by_the_meta_store() -> None:
     assert fired(CHECK(case(BESIDE, beside=[FAILED]))).confidence < 0.5
+
+
+def test_who_waits_for_the_slow_store_is_told() -> None:
+    slow = {"search_latency": 6.0, "meta": 0.5, "storage": 2.0, "timestamp": 0.4, "storage_queue": 12.0}
+    found = fired(CHECK(case(BESIDE, metrics=measured(slow))))
+    assert "A request waits 400 ms for its timestamp, and the coordinator for the meta store to save it." in says(found)
+    assert "On average 12 reads of object storage wait for a thread." in says(found)
+    storage_alone = fired(CHECK(case(BESIDE, metrics=measured({**slow, "meta": 0.001}))))
+    assert "timestamp" not in says(storage_alone)

@@ -1,5 +1,6 @@
+from slowq.findings import Finding
 from slowq.rules.timetick_stall import TimetickStall
-from tests.builders import case, cleared, event, fired, ids, many, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, ids, many, measured, needs, remedy, says, search
 
 SLOW = many(10, search(60), every=5)
 
@@ -41,3 +42,37 @@ def test_a_quiet_log_clears_it() -> None:
 
 def test_without_any_other_line_the_rule_cannot_judge() -> None:
     assert len(needs(TimetickStall().check(case(SLOW)))) == 2
+
+
+WAITING = {"search_latency": 6.0, "wait_tsafe": 5.0}
+
+
+def lagging(**more: object) -> Finding:
+    return fired(TimetickStall().check(case(SLOW, metrics=measured({**WAITING, **more}))))
+
+
+def test_whichever_gauge_shows_the_lag_is_cited() -> None:
+    found = lagging(dispatcher_lag=9.0, consume_lag=0.1)
+    assert says(found) == "The stream lags by up to 9.0 s, and searches wait for it."
+    assert "dispatcher_tt_lag" in found.evidence[0].cites[0].metric
+
+
+def test_who_is_slow_to_send_is_told_and_weighs_a_little() -> None:
+    alone = lagging(consume_lag=9.0)
+    slow = lagging(consume_lag=9.0, stream={"kind": {"produce": 0.8, "create_consumer": 0.1}}, wal=0.3)
+    assert "Sending a message to the message queue takes 800 ms. Appending a message to the WAL takes 300 ms." in says(
+        slow
+    )
+    assert alone.confidence < slow.confidence < alone.confidence + 0.1
+    assert "Sending" not in says(lagging(consume_lag=9.0, stream={"kind": {"produce": 0.01, "create_consumer": 5.0}}))
+
+
+def test_what_milvus_does_about_the_lag_is_told() -> None:
+    found = lagging(consume_lag=900.0, proxy_lag=800.0, denied={"kind": {"TimeTickLongDelay": 1.0}})
+    assert "The time tick is 13 m 20 s behind at the proxies already, before it is sent." in says(found)
+    assert "Milvus denies writes because the time tick lags too far." in says(found)
+
+
+def test_a_queue_that_is_slow_to_take_messages_is_no_stall_by_itself() -> None:
+    still = case(SLOW, metrics=measured({**WAITING, "consume_lag": 0.1, "stream": {"kind": {"produce": 0.8}}}))
+    assert cleared(TimetickStall().check(still))

@@ -34,6 +34,28 @@ STREAM: tuple[Quantity, ...] = (
         ms("milvus_rootcoord_time_tick_delay"),
         across="max",
     ),
+    gauge(
+        "proxy_lag",
+        "how far the time tick is behind the clock at the proxies, which send it up to 2.5",
+        "s",
+        ms("milvus_proxy_tt_lag_ms"),
+        across="max",
+    ),
+    gauge(
+        "checkpoint",
+        "up to when the rows of the channel that is furthest behind are saved",
+        "unix s",
+        plain("milvus_datacoord_channel_checkpoint_unix_seconds", (2, 3, 4)),
+        across="min",
+    ),
+    gauge(
+        "denied",
+        "whether Milvus denies requests: its memory quota is exhausted, or the time tick lags too far",
+        "",
+        plain("milvus_rootcoord_quota_states", (2, 2, 3), quota_states=("MemoryQuotaExhausted", "TimeTickLongDelay")),
+        parts={"kind": ("quota_states",)},
+        across="max",
+    ),
     latency(
         "stream",
         "one request to the message queue",
@@ -55,5 +77,12 @@ STREAM: tuple[Quantity, ...] = (
         ms("milvus_storage_request_latency", (2, 2, 3)),
         ms("internal_storage_request_latency"),
         parts={"kind": ("persistent_data_op_type",)},
+    ),
+    gauge(
+        "storage_queue",
+        "reads of object storage that wait for a thread",
+        "",
+        plain("internal_storage_pool_queue_depth", (2, 6, 16)),
+        parts={"node": ("pod", "instance")},
     ),
 )
