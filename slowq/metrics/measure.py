@@ -17,8 +17,6 @@ from slowq.metrics.raw import Family, Labels, Raw
 
 # A lag of more than this is no lag: Milvus leaves Unix time in the gauge of a channel that nothing was read from.
 NO_LAG_S = 86400.0 * 365
-# A time before 2001 is that of a timestamp which is not set.
-_NO_TIME_S = 1e9
 
 
 def tracks(raw: Raw, version: tuple[int, int, int] | None = None) -> dict[str, Track]:
@@ -57,8 +55,6 @@ def _track(raw: Raw, quantity: Quantity, source: Source, begins: Mapping[str, in
         value = family.values * source.scale if family else None
         if value is not None and quantity.unit == "s":
             value = np.where(np.abs(value) > NO_LAG_S, np.nan, value)
-        if value is not None and quantity.unit == "unix s":
-            value = np.where(value < _NO_TIME_S, np.nan, value)
         return _gauge(raw, quantity, source, family, value) if family is not None and value is not None else None
     if quantity.kind == "counter":
         family = _chosen(raw.families.get(source.metric), source)
@@ -138,13 +134,6 @@ def _together(rows: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(rows).all(axis=0), np.nan, np.nansum(rows, axis=0))
 
 
-_TOGETHER = {
-    "sum": _together,
-    "max": lambda rows: np.fmax.reduce(rows, axis=0),
-    "min": lambda rows: np.fmin.reduce(rows, axis=0),
-}
-
-
 def _groups(quantity: Quantity, labels: Sequence[Labels]) -> dict[str, dict[str, list[int]]]:
     """The rows of each part: split → name → rows. A split needs two names or more, or a name that says something."""
     groups: dict[str, dict[str, list[int]]] = {}
@@ -168,7 +157,7 @@ def _has(labels: Labels, keys: Sequence[str]) -> bool:
 def _gauge(raw: Raw, quantity: Quantity, source: Source, family: Family, value: np.ndarray) -> Track:
     def of(rows: list[int]) -> Track:
         chosen = value[rows]
-        joint = _TOGETHER[quantity.across](chosen)
+        joint = _together(chosen) if quantity.across == "sum" else np.fmax.reduce(chosen, axis=0)
         return Track(quantity.name, quantity.unit, "gauge", source.text, raw.step_s, joint)
 
     return _with_parts(of, quantity, family.labels)

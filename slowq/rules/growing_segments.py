@@ -21,8 +21,10 @@ How we tell
 
     Lines that help: `readable growing segment lost, consume from dml seems too slow` (2.3+), `search growing/sealed
     segments without indexes` (info in 2.2.6-2.2.16). The metrics are milvus_querynode_sq_segment_latency with
-    segment_state Growing, and milvus_rootcoord_indexed_entity_num below milvus_rootcoord_entity_num. Without any
-    sign of writing and without segment counts the rule answers skipped.
+    segment_state Growing, and milvus_rootcoord_indexed_entity_num below milvus_rootcoord_entity_num. Builds that
+    wait (milvus_datacoord_index_task_count, from 2.5 milvus_datacoord_task_count) and many flushes that clients ask
+    for (milvus_proxy_req_count with function_name Flush) say why. Without any sign of writing and without segment
+    counts the rule answers skipped.
 
 Not this when
     Index build tasks take the CPU while all data is already indexed (index_build). The wait is for tSafe rather
@@ -195,6 +197,11 @@ class GrowingSegments:
         0.1,
         "share of the time on segments, or of that and the wait for tSafe, below which growing ones cannot be what is slow",
     )
+    flushes_per_s: float = threshold(
+        0.1,
+        "flushes a second that clients ask for, from which they leave many small segments: as many as Milvus allows of one "
+        "collection (quotaAndLimits.flushRate.collection.max)",
+    )
 
     def check(self, case: Case) -> Outcome:
         seen = _seen(case)
@@ -229,7 +236,7 @@ class GrowingSegments:
                 ],
             ),
             summary="Rows that are newly written lie in segments without an index, and every search scans them.",
-            evidence=[*counted, *bare, *self._evidence(case, seen)],
+            evidence=[*counted, *bare, *self._evidence(case, seen), *self._behind(seen.measured)],
         )
 
     def _bare(self, work: Workload, measured: Signals) -> list[Evidence]:
@@ -279,6 +286,14 @@ class GrowingSegments:
         if seen.scanned >= self.growing_work_share:
             says = f"Growing segments take {percent(seen.scanned)} of the time that is spent on segments."
             yield seen.measured.says("segment", says, seen.scanned, self.growing_work_share)
+
+    def _behind(self, measured: Signals) -> Iterator[Evidence]:
+        """Why the rows that are written have no index yet: it waits to be built, or they lie in small segments."""
+        if (waiting := measured.mean("builds_waiting")) >= 1:
+            yield measured.says("builds_waiting", f"On average {waiting:,.0f} index builds wait to begin.", waiting)
+        if (asked := measured.rate("flushes")) >= self.flushes_per_s:
+            says = f"Clients ask for {asked:.1f} flushes a second, and each ends a segment however small."
+            yield measured.says("flushes", says, asked, self.flushes_per_s)
 
 
 @dataclass(frozen=True, slots=True)

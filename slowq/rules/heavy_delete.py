@@ -23,8 +23,10 @@ How we tell
     The metrics are milvus_querynode_delete_buffer_row_num (2.4.14+) or milvus_datacoord_l0_delete_entries_num
     (2.4.12+), of which a fifth of the loaded rows says that compaction is behind, and
     milvus_querynode_level_zero_size (2.4+), where more than Milvus compacts at once says it. How much is deleted is
-    counted by the proxy, and where it does not (2.3.5) by the data nodes, milvus_datanode_msg_rows_count. The slow
-    log itself has no line for deletes or upserts, so that without one of these the rule answers skipped.
+    counted by the proxy, and where it does not (2.3.5) by the data nodes, milvus_datanode_msg_rows_count; whether
+    the query nodes keep up tell milvus_querynode_process_insert_or_delete_latency and
+    milvus_querynode_wait_processing_msg_count (2.3+). The slow log itself has no line for deletes or upserts, so
+    that without one of these the rule answers skipped.
 
 Not this when
     Rows are only inserted (growing_segments). Compaction runs at its usual hour without a backlog (compaction). All
@@ -33,6 +35,7 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,7 +52,7 @@ from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
 from slowq.signals import Signals
 from slowq.snippets import COMPACT
-from slowq.wording import percent
+from slowq.wording import duration, percent
 from slowq.workload import Mask, Workload, logged, seen, stated
 
 REMEDIES = (
@@ -172,6 +175,11 @@ class HeavyDelete:
         "deletes in the L0 segments of a channel from which compaction is behind: twice what one compaction takes "
         "(dataCoord.compaction.levelzero.forceTrigger.maxSize, 64 MiB)",
     )
+    slow_apply_s: float = threshold(
+        0.2,
+        "mean time to apply the deletes of one message, from which a query node falls behind the stream: a channel has a time "
+        "tick every 200 ms (proxy.timeTickInterval)",
+    )
 
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
@@ -192,6 +200,7 @@ class HeavyDelete:
         behind = bool(
             self._backlog_share(measured) >= self.backlog_share or measured.highest("level_zero") >= self.backlog_bytes
         )
+        slow_apply = bool(measured.mean("apply_writes", kind="delete") >= self.slow_apply_s)
         slowed = None if stated_rate or told or not work.window_s else self._slowed(case)
         if slowed is not None and not slowed.any():
             return Clear("no request was slower while many rows were deleted than at other times")
@@ -208,6 +217,7 @@ class HeavyDelete:
                     (stated_rate, 0.5),
                     (many, 0.15),
                     (many and behind, 0.3),
+                    (many and slow_apply, 0.2),
                     (
                         many and bool(measured.growing_share >= 0.5),
                         0.45,
@@ -267,6 +277,7 @@ class HeavyDelete:
         if level_zero >= self.backlog_bytes:
             says = f"The L0 segments of a channel hold {level_zero / 2**20:,.0f} MiB of deletes."
             evidence.append(measured.says("level_zero", says, level_zero, self.backlog_bytes))
+        evidence += self._applied(measured)
         if rows:
             says = f"The query node took in deletes of {rows:,.0f} rows at a time."
             evidence.append(logged(deletes, says, rows, self.deletes_per_s))
@@ -274,6 +285,15 @@ class HeavyDelete:
             says = f"{_times(len(backlog))} a segment had gathered so many deletes that it had to be compacted."
             evidence.append(logged(backlog, says, len(backlog)))
         return evidence
+
+    def _applied(self, measured: Signals) -> Iterator[Evidence]:
+        """How the query nodes keep up with what they have to apply."""
+        if (took_s := measured.mean("apply_writes", kind="delete")) >= self.slow_apply_s:
+            says = f"A query node takes {duration(took_s)} to apply the deletes of one message."
+            yield measured.says("apply_writes", says, took_s, self.slow_apply_s)
+        if (waiting := measured.mean("pending_messages", kind="delete")) >= 1:
+            says = f"On average {waiting:,.0f} messages of deletes wait for the query nodes to apply them."
+            yield measured.says("pending_messages", says, waiting)
 
 
 def _changed(measured: Signals) -> dict[str, float]:

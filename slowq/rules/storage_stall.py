@@ -19,9 +19,10 @@ How we tell
     `dependencies.state.object_storage` or `.meta` in the context file says it outright. Where the work of segcore itself
     takes several times as long as before, the machine lacks cores, and a store on it is slow for the same reason.
 
-    The metrics are milvus_storage_request_latency, internal_storage_request_latency and milvus_meta_request_latency;
-    internal_storage_pool_queue_depth (2.6.16+) and milvus_proxy_apply_timestamp_latency tell who waits. Searches in memory do not touch storage, so that without any
-    such line, state or metric the rule answers skipped.
+    The metrics are milvus_storage_request_latency, internal_storage_request_latency and
+    milvus_meta_request_latency; internal_storage_pool_queue_depth (2.6.16+) and milvus_proxy_apply_timestamp_latency
+    tell who waits. Searches in memory do not touch storage, so that without any such line, state or metric the rule
+    answers skipped.
 
 Not this when
     The first searches after a load are slow while storage answers in its usual time (cold_cache). The local disk is

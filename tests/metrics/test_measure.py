@@ -130,13 +130,6 @@ def test_a_gauge_of_lag_that_holds_unix_time_is_unknown() -> None:
     assert found["dispatcher_lag"].mean(ALL) == pytest.approx(0.25)
 
 
-def test_of_checkpoints_the_earliest_counts_and_one_that_is_not_set_is_unknown() -> None:
-    name = "milvus_datacoord_channel_checkpoint_unix_seconds"
-    channels = {"a": 1795236787.0, "b": 1795236000.0, "c": 0.0}
-    found = tracks(prometheus(*((name, {"channel_name": one}, [at] * 2) for one, at in channels.items())))
-    assert found["checkpoint"].mean(ALL) == 1795236000.0
-
-
 @pytest.mark.parametrize(("version", "seconds"), [((2, 3, 5), 4.0), ((2, 4, 5), 0.004), (None, 4.0)])
 def test_the_unit_of_a_segment_load_depends_on_the_version(version, seconds: float) -> None:
     name = "milvus_querynode_load_segment_latency"

@@ -93,3 +93,18 @@ def test_rows_that_no_index_covers_yet_are_counted_by_the_root_coordinator() -> 
     assert says(found) == "400,000 of 1,000,000 rows of products have no vector index."
     assert found.confidence >= 0.5
     assert needs(GrowingSegments().check(of(9e5)))
+
+
+def test_why_rows_have_no_index_yet_is_told_where_they_are_scanned() -> None:
+    growing = {"search_latency": 6.0, "core": 1.0, "segment": {"state": {"Growing": (0.9, 2.0), "Sealed": (0.1, 2.0)}}}
+    quiet = fired(
+        GrowingSegments().check(case(SLOW, metrics=measured({**growing, "builds_waiting": 0.2, "flushes": 0.05})))
+    )
+    found = fired(
+        GrowingSegments().check(case(SLOW, metrics=measured({**growing, "builds_waiting": 7.0, "flushes": 2.0})))
+    )
+    assert says(found) == (
+        f"{says(quiet)} On average 7 index builds wait to begin. "
+        "Clients ask for 2.0 flushes a second, and each ends a segment however small."
+    )
+    assert found.confidence == quiet.confidence

@@ -1,4 +1,4 @@
-"""What runs beside searches: builds, compactions, loads and flushes."""
+"""What runs beside searches: builds, compactions and loads."""
 
 from __future__ import annotations
 
@@ -66,11 +66,5 @@ BACKGROUND: tuple[Quantity, ...] = (
         "",
         plain("milvus_querycoord_task_num", (2, 2, 3)),
         parts={"kind": ("querycoord_task_type",)},
-    ),
-    counter(
-        "flushes",
-        "buffers of rows that were flushed",
-        "",
-        plain("milvus_datanode_flush_buffer_op_count", status="total"),
     ),
 )

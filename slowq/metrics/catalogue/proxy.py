@@ -62,6 +62,12 @@ PROXY: tuple[Quantity, ...] = (
         plain("milvus_proxy_rate_limit_req_count", (2, 3, 6), msg_type=("DQLSearch", "DQLQuery"), status="fail"),
     ),
     counter(
+        "flushes",
+        "flushes that clients ask for, each of which seals the segments that are growing",
+        "",
+        plain("milvus_proxy_req_count", function_name="Flush", status="total"),
+    ),
+    counter(
         "inserted", "rows inserted", "rows", plain("milvus_proxy_insert_vectors_count"), parts={**COLLECTION, **NODE}
     ),
     counter(

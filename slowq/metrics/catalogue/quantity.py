@@ -10,7 +10,7 @@ from slowq.facts import Version
 from slowq.measures import Kind
 
 MS = 1e-3  # milliseconds in seconds
-Across = Literal["sum", "max", "min"]
+Across = Literal["sum", "max"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,6 @@ STREAM: tuple[Quantity, ...] = (
         across="max",
     ),
     gauge(
-        "checkpoint",
-        "up to when the rows of the channel that is furthest behind are saved",
-        "unix s",
-        plain("milvus_datacoord_channel_checkpoint_unix_seconds", (2, 3, 4)),
-        across="min",
-    ),
-    gauge(
         "denied",
         "whether Milvus denies requests: its memory quota is exhausted, or the time tick lags too far",
         "",
