@@ -7,8 +7,8 @@ costly by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,7 @@ class Background:
     told: Sequence[str]  # the words of the context file for it
     track: str  # the quantity of the metrics that measures it
     also: Sequence[str] = ()  # others that do, where that one shows nothing of it
+    asked: Mapping[str, str] = field(default_factory=dict)  # the counters of requests that start it, in words
     what: str  # in a sentence
     while_what: str  # the same as a sentence of its own
     base: float  # the confidence without any sign
@@ -141,6 +142,10 @@ class Background:
         if seen.began is not None and (seen.is_followed or seen.is_late):
             order = "shortly after" if seen.is_followed else "before"
             yield onset.says(case, seen.began, f"Searches became slow {order} {self.what} began.")
+        for name, words in self.asked.items():
+            if number := round(np.nan_to_num(seen.measured.total(name))):
+                says = f"{count(number, 'request')} {words} came in the same time."
+                yield seen.measured.says(name, says, number)
         for event in seen.stated:
             yield stated(case, f"{event.key}.what", f"There was {_with_article(event.what or '')}.")
         if seen.is_after:

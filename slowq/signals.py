@@ -157,9 +157,20 @@ class Signals:
     @property
     def busiest_disk(self) -> float:
         """The share of the time in which the busiest disk was busy."""
+        return float(np.fmax.reduce([*self._disks.values()], initial=np.nan))
+
+    @property
+    def busiest_disk_reads(self) -> float:
+        """Bytes a second that are read from the busiest disk."""
+        disks = self._disks
+        busiest = max(disks, key=lambda name: np.nan_to_num(disks[name]), default="")
+        return self.rate("disk_read", disk=busiest)
+
+    @property
+    def _disks(self) -> dict[str, float]:
+        """The share of the time in which each disk was busy."""
         disks = self.track("disk_busy")
-        names = disks.parts.get("disk", {}) if disks else {}
-        return float(np.fmax.reduce([self.mean("disk_busy", disk=name) for name in names], initial=np.nan))
+        return {name: self.mean("disk_busy", disk=name) for name in (disks.parts.get("disk", {}) if disks else {})}
 
     # ----------------------------------------------------------------------------------------------------------------
     # What a search costs, and where its time goes.

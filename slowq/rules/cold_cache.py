@@ -20,10 +20,12 @@ How we tell
     show none that fell, the rule answers clear), and where the context file says that the index is mapped or on
     disk. `pattern.only_first_searches` in the context file says it outright.
 
-    What searches fetch is measured by internal_cache_cell_access_miss_bytes_total with tiered storage, and by
-    milvus_querynode_disk_cache_load_total before: ten times as much as before the slow time is a sign, also without
-    a load. With neither a load or start nor that, or with nothing that tells of later searches, the rule answers
-    skipped.
+    What searches fetch is measured by internal_cache_cell_access_miss_bytes_total or milvus_proxy_scanned_remote_mb
+    with tiered storage, and by milvus_querynode_disk_cache_load_total before: ten times as much as before the slow
+    time is a sign, also without a load. What it costs is told by internal_cache_load_latency_microseconds and
+    milvus_querynode_segment_access_wait_cache_duration; a cache that drops as much as it fetches is too small for
+    what is searched (internal_cache_evicted_bytes_total, milvus_querynode_disk_cache_evict_total). With neither a
+    load or start nor that, or with nothing that tells of later searches, the rule answers skipped.
 
 Not this when
     Slowness stays for as long as the load does (disk_bound_index, memory_pressure). Searches are slow during the
@@ -40,7 +42,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from slowq import signals, workload
+from slowq import caching, signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, EventFacts, Need
@@ -49,7 +51,6 @@ from slowq.measures import Mask
 from slowq.moments import iso_moment
 from slowq.rule import About, threshold
 from slowq.rules.disk_bound_index import on_disk
-from slowq.signals import Signals
 from slowq.wording import count, do, percent
 from slowq.workload import logged, seen, stated
 
@@ -238,7 +239,9 @@ class ColdCache:
     def _observed(self, case: Case) -> Outcome:
         """What log and metrics show of it."""
         work, loads, searches = workload.of(case), _loads(case), _searches(case)
-        fetched = self._fetched(signals.of(case))
+        fetched = caching.fetched(
+            signals.of(case), (self.fetched_bytes_per_s, self.fetched_segments_per_s), self.fetches_more
+        )
         if not work.window_s or not len(loads.ends_s) or not len(searches[0]):
             known = (len(loads.ends_s), len(searches[0]))
             missing = [need for need, there in zip(self.about.needs, known, strict=True) if not there]
@@ -269,20 +272,6 @@ class ColdCache:
             evidence.append(signals.of(case).says("search_latency", says, fell, self.falls))
         signs = [(number >= 2, 0.3), (bool(fell >= self.falls), 0.35), (bool(mapped), 0.3), (bool(fetched), 0.3)]
         return self._found(case, [*evidence, *fetched, *mapped], confidence(0.3, signs=signs), early)
-
-    def _fetched(self, measured: Signals) -> list[Evidence]:
-        """What searches fetch into the cache, where it is much, and far more than before the slow time."""
-        evidence = []
-        for name, least, unit, what in (
-            ("cache_misses", self.fetched_bytes_per_s, 1e6, "MB"),
-            ("cache_loads", self.fetched_segments_per_s, 1.0, "segments"),
-        ):
-            rate, before = measured.rate(name), measured.before(name)
-            if rate >= least and rate >= self.fetches_more * before:
-                now, then = (f"{one / unit:,.1f}" for one in (rate, before))
-                says = f"Searches fetch {now} {what} a second into the cache, and before it was {then}."
-                evidence.append(measured.says(name, says, rate, least))
-        return evidence
 
     def _fetching(self, case: Case, fetched: list[Evidence]) -> Finding:
         """Without a load that is known: what is idle for long is evicted, and fetched again."""

@@ -314,6 +314,8 @@ def busy_disk(case: Case, limit: float, least: float) -> list[Evidence]:
     if measured.busiest_disk >= least:
         says = f"The busiest disk is busy for {percent(measured.busiest_disk)} of the time."
         evidence.append(measured.says("disk_busy", says, measured.busiest_disk, limit))
+        if (reads := measured.busiest_disk_reads) >= 0:
+            evidence.append(measured.says("disk_read", f"{reads / 1e6:,.0f} MB a second are read from it.", reads))
     return evidence
 
 

@@ -200,7 +200,6 @@ class HeavyDelete:
         behind = bool(
             self._backlog_share(measured) >= self.backlog_share or measured.highest("level_zero") >= self.backlog_bytes
         )
-        slow_apply = bool(measured.mean("apply_writes", kind="delete") >= self.slow_apply_s)
         slowed = None if stated_rate or told or not work.window_s else self._slowed(case)
         if slowed is not None and not slowed.any():
             return Clear("no request was slower while many rows were deleted than at other times")
@@ -217,7 +216,6 @@ class HeavyDelete:
                     (stated_rate, 0.5),
                     (many, 0.15),
                     (many and behind, 0.3),
-                    (many and slow_apply, 0.2),
                     (
                         many and bool(measured.growing_share >= 0.5),
                         0.45,
@@ -287,7 +285,8 @@ class HeavyDelete:
         return evidence
 
     def _applied(self, measured: Signals) -> Iterator[Evidence]:
-        """How the query nodes keep up with what they have to apply."""
+        """How the query nodes keep up with what they have to apply; on a node without free cores nobody keeps up, so that it
+        weighs nothing."""
         if (took_s := measured.mean("apply_writes", kind="delete")) >= self.slow_apply_s:
             says = f"A query node takes {duration(took_s)} to apply the deletes of one message."
             yield measured.says("apply_writes", says, took_s, self.slow_apply_s)

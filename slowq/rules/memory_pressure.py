@@ -18,7 +18,9 @@ How we tell
 
     The metrics that decide are container_memory_working_set_bytes against container_spec_memory_limit_bytes of the
     fullest query node (a limit of zero is none), process_resident_memory_bytes against `memory_gib_per_node` of the
-    context file where no index is mapped, and go_gc_duration_seconds. Without a memory figure and without failed
+    context file where no index is mapped, and go_gc_duration_seconds. A cache that drops and fetches at once
+    (internal_cache_evicted_bytes_total, milvus_querynode_disk_cache_evict_total), and milvus_rootcoord_quota_states,
+    support them. Without a memory figure and without failed
     loads or killed nodes the rule answers skipped.
 
 Not this when
@@ -36,6 +38,7 @@ import numpy as np
 
 from slowq import signals, workload
 from slowq.blame import fact
+from slowq.caching import drops
 from slowq.confidence import confidence
 from slowq.contention import explained
 from slowq.facts import Case, Need
@@ -182,6 +185,14 @@ class MemoryPressure:
         0.05,
         "share of the time in which Go stops the world for garbage collection; its goal is well below 1 %",
     )
+    evicted_bytes_per_s: float = threshold(
+        10e6,
+        "bytes a second that the cache drops and fetches, from which searches wait for it: as in cold_cache",
+    )
+    evicted_segments_per_s: float = threshold(
+        0.1,
+        "segments a second that the cache drops and loads, from which searches wait for it: as in cold_cache",
+    )
 
     def check(self, case: Case) -> Outcome:
         measured = signals.of(case)
@@ -258,6 +269,11 @@ class MemoryPressure:
                 )
             )
         evidence += [stated(case, f"{event.key}.what", "A node was killed for its memory.") for event in killed]
+        evicts = [*drops(measured, (self.evicted_bytes_per_s, self.evicted_segments_per_s))]
+        evidence += evicts
+        denies = measured.highest("denied", kind="MemoryQuotaExhausted") >= 1
+        if denies:
+            evidence.append(measured.says("denied", "Milvus denies writes because its memory quota is exhausted."))
         return fact(
             self.about,
             case,
@@ -269,6 +285,8 @@ class MemoryPressure:
                     (bool(killed), 0.5),
                     (bool(len(refused)), 0.4),
                     (bool(len(slow_gc)), 0.15),
+                    (bool(evicts), 0.2),
+                    (denies, 0.15),
                 ],
                 against=[(explained(case) is not None, 0.5)],
             ),

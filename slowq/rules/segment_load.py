@@ -18,7 +18,8 @@ How we tell
     after a load began speaks for it, that they were slow before against it.
 
     The metrics are milvus_querynode_load_segment_latency, for loads that have not ended
-    milvus_querynode_load_segment_concurrency (2.4+), and milvus_querycoord_task_num. Where the logs hold no line of
+    milvus_querynode_load_segment_concurrency (2.4+), and milvus_querycoord_task_num; milvus_querycoord_load_req_count
+    and milvus_querycoord_release_req_count tell whether somebody asked for it. Where the logs hold no line of
     query coordinator or query nodes, and no event is given, the rule answers skipped.
 
 Not this when
@@ -165,4 +166,5 @@ class SegmentLoad:
             concentration=self.concentration,
             track="load_segment",
             also=("loads_running", "load_tasks"),
+            asked={"loads": "to load", "releases": "to release"},
         ).blame(self.about, case)

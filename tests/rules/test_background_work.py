@@ -6,7 +6,7 @@ from slowq.rule import Rule
 from slowq.rules.compaction import Compaction
 from slowq.rules.index_build import IndexBuild
 from slowq.rules.segment_load import SegmentLoad
-from tests.builders import Row, case, cleared, event, fired, ids, many, needs, says, search
+from tests.builders import Row, case, cleared, event, fired, ids, many, measured, needs, says, search
 
 RULES = [(IndexBuild(), "index_build"), (Compaction(), "compaction"), (SegmentLoad(), "segment_load")]
 every_rule = pytest.mark.parametrize(("rule", "what"), RULES, ids=[what for _, what in RULES])
@@ -122,3 +122,12 @@ def test_work_that_comes_as_often_as_it_is_slow_is_rather_to_blame(rule: Rule, w
     assert told.confidence > plain.confidence
     other = fired(rule.check(case(*slow, beside=[*beside[0], beside[1]], facts="pattern: {periodic_s: 3600}")))
     assert other.confidence == plain.confidence
+
+
+def test_requests_to_load_and_release_that_metrics_count_are_what_started_it() -> None:
+    moving = {"search_latency": 2.0, "loads_running": 3.0}
+    by_itself = fired(SegmentLoad().check(case(metrics=measured({**moving, "loads": 0.0}))))
+    asked = fired(SegmentLoad().check(case(metrics=measured({**moving, "loads": 0.1, "releases": 1 / 60}))))
+    assert "6 requests to load came in the same time. 1 request to release came in the same time." in says(asked)
+    assert "came in" not in says(by_itself)
+    assert by_itself.confidence == asked.confidence

@@ -144,6 +144,17 @@ def test_what_searches_fetch_into_the_cache_makes_it_surer_and_is_a_sign_without
     assert found.confidence == 0.51
 
 
+def test_what_fetching_costs_is_told_beside_it() -> None:
+    tiered = {"search_latency": 2.0, "cache_misses": 50e6, "cache_evicted": 40e6, "cache_load": 0.08, "cache_wait": 0.9}
+    metrics = measured(tiered, {"search_latency": 2.0, "cache_misses": 0.0, "cache_load": 0.08, "cache_wait": 0.9})
+    assert says(fired(ColdCache().check(case(search(at=30.0), metrics=metrics)))) == (
+        "Searches fetch 50.0 MB a second into the cache, and before it was 0.0. "
+        "It drops 40.0 MB a second for that, which searches may have to fetch again. "
+        "Fetching takes 80 ms each time. "
+        "A search waits 900 ms for its segments to be fetched, all of them together."
+    )
+
+
 def test_a_cache_that_always_misses_is_not_cold() -> None:
     metrics = measured({"cache_misses": 50e6}, {"cache_misses": 40e6})
     assert needs(ColdCache().check(case(search(at=30.0), metrics=metrics)))

@@ -48,6 +48,13 @@ def test_how_busy_the_disk_is_can_be_read_from_metrics() -> None:
     assert idle.confidence < 0.3
 
 
+def test_what_is_read_from_the_busiest_disk_is_told() -> None:
+    both = {"sda": 0.1, "nvme0n1": 0.95}
+    reads = measured({"disk_busy": {"disk": both}, "disk_read": {"disk": {"sda": 9e9, "nvme0n1": 250e6}}})
+    found = fired(DiskSaturation().check(case(SLOW, facts="hardware: {disk: network}", metrics=reads)))
+    assert "The busiest disk is busy for 95 % of the time. 250 MB a second are read from it." in says(found)
+
+
 def test_search_list_beside_a_busy_disk_is_enough_without_a_context_file() -> None:
     found = fired(DiskBoundIndex().check(case(LISTED, metrics=disks(sda=0.95))))
     assert "10 slow requests carry search_list, a parameter of indexes on disk." in says(found)
@@ -172,3 +179,20 @@ def test_garbage_collection_that_stops_the_world_is_seen_in_the_metrics() -> Non
 def test_without_a_figure_of_memory_the_rule_cannot_judge() -> None:
     for beside in ([], [event("gc_slow", 70)]):
         assert "how full the memory" in needs(MemoryPressure().check(case(SLOW, beside=beside)))[0]
+
+
+FULL = "observations: {memory_share: 0.92}"
+
+
+def test_a_cache_that_drops_what_searches_fetch_again_makes_short_memory_surer() -> None:
+    alone = fired(MemoryPressure().check(case(SLOW, facts=FULL)))
+    dropping = measured({"cache_evicted": 60e6, "cache_misses": 50e6, "cache_evictions": 2.0, "cache_loads": 0.01})
+    found = fired(MemoryPressure().check(case(SLOW, facts=FULL, metrics=dropping)))
+    assert says(found) == f"{says(alone)} The cache drops 60.0 MB a second, and searches fetch 50.0."
+    assert alone.confidence < found.confidence < alone.confidence + 0.1
+
+
+def test_writes_that_milvus_denies_for_its_memory_are_told() -> None:
+    denied = measured({"denied": {"kind": {"MemoryQuotaExhausted": 1.0, "TimeTickLongDelay": 0.0}}})
+    found = fired(MemoryPressure().check(case(SLOW, facts=FULL, metrics=denied)))
+    assert "Milvus denies writes because its memory quota is exhausted." in says(found)

@@ -123,7 +123,7 @@ def test_l0_segments_that_hold_more_than_a_compaction_takes_make_it_surer() -> N
     assert much.confidence > few.confidence
 
 
-def test_query_nodes_that_do_not_keep_up_with_deletes_make_it_surer() -> None:
+def test_query_nodes_that_do_not_keep_up_with_deletes_are_told() -> None:
     slow = many(20, search(10, took=5.0), every=2)
     fast = {"deleted": 2500.0, "apply_writes": {"kind": {"delete": 0.01, "insert": 0.9}}, "pending_messages": 0.2}
     late = {"apply_writes": {"kind": {"delete": 0.7}}, "pending_messages": {"kind": {"delete": 40.0}}}
@@ -132,4 +132,4 @@ def test_query_nodes_that_do_not_keep_up_with_deletes_make_it_surer() -> None:
     assert "apply" not in says(usual)
     assert "A query node takes 700 ms to apply the deletes of one message." in says(found)
     assert "On average 40 messages of deletes wait for the query nodes to apply them." in says(found)
-    assert usual.confidence < found.confidence < usual.confidence + 0.2
+    assert usual.confidence == found.confidence

@@ -31,10 +31,10 @@ HOST: tuple[Quantity, ...] = (
     ),
     counter(
         "disk_read",
-        "bytes that containers read from disk",
+        "bytes that are read from a disk",
         "bytes",
-        plain("container_fs_reads_bytes_total"),
         plain("node_disk_read_bytes_total"),
+        parts={"disk": ("instance/device", "device")},
     ),
     gauge("started", "when the process started", "unix s", plain("process_start_time_seconds"), across="max"),
 )

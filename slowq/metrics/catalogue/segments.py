@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slowq.metrics.catalogue.quantity import COLLECTION, NODE, Quantity, counter, gauge, latency, ms, plain
+from slowq.metrics.catalogue.quantity import COLLECTION, NODE, Quantity, Source, counter, gauge, latency, ms, plain
 
 SEGMENTS: tuple[Quantity, ...] = (
     gauge(
@@ -83,5 +83,33 @@ SEGMENTS: tuple[Quantity, ...] = (
         "bytes that a search had to fetch into the cache",
         "bytes",
         plain("internal_cache_cell_access_miss_bytes_total", (2, 6, 0)),
+        # Only with queryNode.storageUsageTrackingEnabled.
+        Source(
+            "milvus_proxy_scanned_remote_mb", {"msg_type": ("search", "hybrid_search", "query")}, 2.0**20, (2, 6, 3)
+        ),
+    ),
+    counter(
+        "cache_wait",
+        "time in which searches waited for a segment to be loaded into the cache",
+        "s",
+        ms("milvus_querynode_segment_access_wait_cache_duration", (2, 4, 1), query_type="search"),
+    ),
+    latency(
+        "cache_load",
+        "fetching into the cache, once",
+        Source("internal_cache_load_latency_microseconds", {}, 1e-6, (2, 6, 0)),
+        parts={"node": ("pod", "instance")},
+    ),
+    counter(
+        "cache_evictions",
+        "segments that were dropped from the cache for others",
+        "",
+        plain("milvus_querynode_disk_cache_evict_total", (2, 4, 1)),
+    ),
+    counter(
+        "cache_evicted",
+        "bytes that were dropped from the cache for others",
+        "bytes",
+        plain("internal_cache_evicted_bytes_total", (2, 6, 0)),
     ),
 )
