@@ -137,6 +137,13 @@ class Signals:
         return Outlier(highest, known[highest], float(np.median(others))) if others else None
 
     @property
+    def clock_offset_s(self) -> float:
+        """How far the clock of the host that is furthest off differs from its time server's, whichever way."""
+        clocks = self.track("clock_offset")
+        hosts = clocks.parts.get("node", {}) if clocks else {}
+        return float(np.fmax.reduce([abs(self.mean("clock_offset", node=one)) for one in hosts], initial=np.nan))
+
+    @property
     def memory_share(self) -> float:
         """What the fullest query node uses of its memory limit; of all containers together where nodes are not told apart.
 

@@ -6,7 +6,8 @@ cause of half of the trouble stands before a guess at all of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import isnan
 
 from slowq import rules, signals, workload
 from slowq.confidence import ENOUGH, probability
@@ -14,7 +15,7 @@ from slowq.facts import Case
 from slowq.findings import Broken, Clear, Diagnosis, Evidence, Finding, Outcome, Skipped, Verdict, cause_of, weighty
 from slowq.questions import next_question
 from slowq.rule import Rule
-from slowq.wording import duration, percent
+from slowq.wording import count, duration, percent
 
 # Where a rival of another cause can be expected to explain nearly as much, neither is the answer yet.
 CLEAR_LEAD = 1.1
@@ -134,6 +135,22 @@ def _threshold(case: Case) -> str:
     return f"Milvus {milvus.version} logs requests over 5 s"
 
 
+def _lost_lines(case: Case) -> Iterator[str]:
+    """What the log writer left out: as the metrics count it, else what it may have."""
+    measured = signals.of(case)
+    dropped, cut = measured.total("log_dropped"), measured.total("log_cut")
+    if dropped >= 1:
+        lost = f"{count(round(dropped), 'line')} of its log"
+        yield f"Milvus dropped {lost} in this time (milvus_logging_dropped_write_total); slow requests may be among them."
+    elif isnan(dropped) and case.milvus.surely_from((2, 6, 7)):
+        yield "The asynchronous log writer may drop INFO lines under pressure, slow lines too."
+    if cut >= 1:
+        yield (
+            f"Milvus cut off {count(round(cut), 'line')} of its log in this time (milvus_logging_truncated_write_total); "
+            "long filters may end too early."
+        )
+
+
 def blind_spots(case: Case) -> tuple[str, ...]:
     """What could not be seen, whatever the rules say."""
     milvus, spots = case.milvus, list(case.context.trouble)
@@ -161,8 +178,7 @@ def blind_spots(case: Case) -> tuple[str, ...]:
         )
     if milvus.surely_from((3, 0, 0)):
         spots.append("Slow lines of 3.0 name no collection, filter or search params; the access log does.")
-    if milvus.surely_from((2, 6, 7)):
-        spots.append("The asynchronous log writer may drop INFO lines under pressure, slow lines too.")
+    spots += _lost_lines(case)
     unknown = 1 - (case.coverage.share_understood or 0)
     if unknown > 0.05:
         spots.append(f"{percent(unknown)} of the lines were not understood.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slowq.metrics.catalogue import QUANTITIES, Source
+from slowq.metrics.catalogue import LEFT_OUT, QUANTITIES, Source
 
 PATH = Path(__file__).parents[1] / "docs" / "metrics.md"
 
@@ -40,6 +40,15 @@ bound below is known: reports say *over 2 m 11 s*, and the JSON has `p99_at_leas
 |---|---|---|---|---|
 """
 
+TAIL = """
+## What is not asked for
+
+Other metrics of Milvus tell nothing of slow searches that these do not. A name that ends in `*` stands for all that begin so.
+
+| metric | why |
+|---|---|
+"""
+
 
 def text() -> str:
     rows = []
@@ -47,7 +56,8 @@ def text() -> str:
         sources = "<br>".join(f"`{source.text}`".replace("|", "\\|") for source in one.sources)
         versions = "<br>".join(_versions(source) for source in one.sources)
         rows.append(f"| {one.name} | {one.says} | {one.unit} | {sources} | {versions} |\n")
-    return HEAD + "".join(rows)
+    left_out = [f"| {', '.join(f'`{name}`' for name in names)} | {why} |\n" for names, why in LEFT_OUT]
+    return HEAD + "".join(rows) + TAIL + "".join(left_out)
 
 
 def _versions(source: Source) -> str:

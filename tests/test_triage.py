@@ -11,7 +11,7 @@ from slowq.findings import CAUSES, Clear, Evidence, Finding, Outcome, Skipped, c
 from slowq.report.document import document
 from slowq.rule import About
 from slowq.triage import blind_spots, diagnose
-from tests.builders import case, empty_log, many, search
+from tests.builders import case, empty_log, many, measured, search
 
 SLOW = case(many(5, search()), version="2.3.5")
 NEED = Need("a crystal ball", "buy one")
@@ -203,3 +203,14 @@ class TestBlindSpots:
     def test_lines_that_were_not_understood_are_said(self) -> None:
         coverage = replace(SLOW.coverage, unrecognised_lines=1000)
         assert "50 % of the lines were not understood." in blind_spots(replace(SLOW, coverage=coverage))
+
+    def test_lines_that_the_log_writer_is_known_to_have_lost_are_counted(self) -> None:
+        lost = measured({"search_latency": 2.0, "log_dropped": 2.0, "log_cut": 1 / 60})
+        told = blind_spots(case(search(), version="2.6.9", metrics=lost))
+        assert (
+            "Milvus dropped 120 lines of its log in this time (milvus_logging_dropped_write_total); "
+            "slow requests may be among them."
+        ) in told
+        assert any(text.startswith("Milvus cut off 1 line of its log in this time") for text in told)
+        none = measured({"search_latency": 2.0, "log_dropped": 0.0, "log_cut": 0.0})
+        assert not any("log" in text and "INFO" in text for text in blind_spots(case(version="2.6.9", metrics=none)))

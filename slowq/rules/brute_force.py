@@ -144,7 +144,7 @@ client.load_collection(collection_name=$collection)
         do="Split the collection by a partition key where each request is about one tenant or group.",
         because="Even an exact search is fast when it scans the rows of one tenant only.",
         cost="The key is part of the schema, so the data must be imported again; every filter must name it.",
-        verify="milvus_querynode_search_hit_segment_num falls for requests with the key.",
+        verify="milvus_querynode_sq_core_latency_count rises by less for each search: fewer segments are searched.",
         snippet="""\
 from pymilvus import DataType
 

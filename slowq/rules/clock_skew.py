@@ -18,7 +18,7 @@ How we tell
     `dependencies.clock_offset_s` in the context file says it outright.
 
     The lag comes from the logging node's clock, so a node whose whole log shows an offset is itself suspect; nodes
-    are compared with one another. node_timex_offset_seconds of node exporter decides. A request that waited in the
+    are compared with one another. node_timex_offset_seconds of node exporter supports it. A request that waited in the
     proxy queue before its timestamp was taken looks alike; without a stable offset the rule answers skipped.
 
 Not this when
@@ -33,7 +33,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import SLOW_S, Case, Need
@@ -103,7 +103,7 @@ ABOUT = About(
         Need(
             what="the offset of the clocks",
             how_to_supply=(
-                "Look at node_timex_offset_seconds of the hosts, or --context: `dependencies: {clock_offset_s: 2.5}`."
+                "Give --metrics with node_timex_offset_seconds of the hosts, or --context: `dependencies: {clock_offset_s: 2.5}`."
             ),
         ),
     ),
@@ -184,6 +184,11 @@ class ClockSkew:
                     self.future_s,
                 )
             )
+        measured = signals.of(case)
+        off = measured.clock_offset_s >= self.future_s
+        if off:
+            says = f"The clock of a host is {duration(measured.clock_offset_s)} off that of its time server."
+            evidence.append(measured.says("clock_offset", says, measured.clock_offset_s, self.future_s))
         culprits = future if future.any() else np.ones(work.count, dtype=bool)
         return finding(
             self.about,
@@ -195,6 +200,7 @@ class ClockSkew:
                     (shifted, 0.75),
                     (bool(future.any()) and spread <= self.stable_s and int(future.sum()) >= 3, 0.6),
                     (bool(len(far)), 0.6),
+                    (off, 0.3),
                     (
                         bool(len(large_jumps))
                         and float(large_jumps["duration_s"].max()) >= SLOW_S

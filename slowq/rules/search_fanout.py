@@ -17,9 +17,9 @@ How we tell
     sub-requests (`dsls`) only from 2.5.5, and never their limits, params or ranker: name them in the context file.
     With `sub_requests` known, the duration is held against that many plain searches.
 
-    Where only metrics can decide, internal_core_search_latency with type groupby_latency (2.5+) and
-    milvus_querynode_search_hit_segment_num (2.4.10+) show it. Without a plain search to compare with, and without
-    the number of sub-requests, the rule answers skipped.
+    Of the metrics internal_core_search_latency with type groupby_latency (2.5+) tells what grouping takes of the
+    work on segments. Without a plain search to compare with, and without the number of sub-requests, the rule
+    answers skipped.
 
 Not this when
     Plain searches on the same collection are just as slow. A single sub-request is slow on its own, for its filter
@@ -33,14 +33,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import workload
+from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
+from slowq.measures import ratio
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.snippets import CLUSTER
-from slowq.wording import count, do
+from slowq.wording import count, do, percent
 from slowq.workload import seen, stated
 
 REMEDIES = (
@@ -104,7 +106,7 @@ client.search(
         do="Restrict the request to the partitions it is about, or filter on the partition key.",
         because="Partitions that are not named, or that the key excludes, are not searched at all.",
         cost="The client must know the partition; a partition key must be set when the collection is created.",
-        verify="milvus_querynode_search_hit_segment_num falls.",
+        verify="milvus_querynode_sq_core_latency_count rises by less for each search: fewer segments are searched.",
         snippet="""\
 client.search(
     collection_name=$collection,
@@ -238,6 +240,7 @@ class SearchFanout:
                     work, f"Plain searches that ran apart from them took 1/{contrast:.0f} of the time.", plain, contrast
                 )
             )
+        evidence += _grouping(signals.of(case))
         return finding(
             self.about,
             case,
@@ -267,3 +270,12 @@ class SearchFanout:
         params = work.main("search_params", grouped)
         field = workload.flat_params(params).get("group_by_field") if params else None
         return {"field": field} if isinstance(field, str) else {}
+
+
+def _grouping(measured: Signals) -> list[Evidence]:
+    """What grouping takes of the work on segments, where any search groups."""
+    share = ratio(measured.total("grouping"), measured.total("core"))
+    if not share > 0:
+        return []
+    says = f"Grouping takes {percent(share)} of the work on segments."
+    return [measured.says("grouping", says, share)]

@@ -135,7 +135,7 @@ client.search(
             "queryNode.enableSegmentPrune and compaction by the key."
         ),
         cost="The key cannot be added later, so the data must be imported again.",
-        verify="milvus_querynode_search_hit_segment_num falls for filtered requests.",
+        verify="milvus_querynode_sq_core_latency_count rises by less for each search: fewer segments are searched.",
         snippet="""\
 from pymilvus import DataType
 

@@ -1,5 +1,6 @@
+from slowq.facts import Case
 from slowq.rules.clock_skew import ClockSkew
-from tests.builders import case, cleared, event, fired, ids, many, needs, remedy, says, search
+from tests.builders import case, cleared, event, fired, ids, many, measured, needs, remedy, says, search
 
 
 def test_guarantees_that_lie_as_far_in_the_future_are_those_of_a_clock() -> None:
@@ -38,3 +39,16 @@ def test_a_request_that_was_parked_for_long_is_a_sign() -> None:
 
 def test_without_timestamps_the_rule_cannot_judge() -> None:
     assert "guarantee timestamps" in needs(ClockSkew().check(case(search())))[0]
+
+
+def test_a_host_whose_clock_is_off_supports_it_and_proves_nothing_alone() -> None:
+    def with_clock(offset_s: float) -> Case:
+        hosts = {"node": {"a:9100": 0.001, "b:9100": offset_s}}
+        return case(search(lag=-2.5), metrics=measured({"clock_offset": hosts}))
+
+    off, right = fired(ClockSkew().check(with_clock(-2.4))), fired(ClockSkew().check(with_clock(-0.002)))
+    assert "The clock of a host is 2.4 s off that of its time server." in says(off)
+    assert "clock of a host" not in says(right)
+    assert off.confidence > right.confidence
+    alone = case(search(lag=5.0), metrics=measured({"clock_offset": {"node": {"b:9100": -2.4}}}))
+    assert cleared(ClockSkew().check(alone))

@@ -1,5 +1,5 @@
 from slowq.rules.search_fanout import SearchFanout
-from tests.builders import case, cleared, fired, ids, keys, many, needs, remedy, says, search
+from tests.builders import case, cleared, fired, ids, keys, many, measured, needs, remedy, says, search
 
 HYBRID = many(6, search(60, 12.0, kind="hybrid_search", filter='["", ""]'), every=20)
 PLAIN = many(6, search(400, 5.1), every=20)
@@ -25,6 +25,13 @@ def test_a_grouping_search_is_told_its_field() -> None:
     found = fired(SearchFanout().check(case(search(params={"group_by_field": "author"}), version="2.5.4")))
     assert "Of 1 slow request 1 is a group-by search." in says(found)
     assert "group_by_field='author'" in remedy(found, "loose_groups")
+
+
+def test_what_grouping_takes_is_told_where_milvus_measures_it() -> None:
+    grouped = search(params={"group_by_field": "author"})
+    levels = {"search_latency": 2.0, "core": (0.1, 10.0), "grouping": (0.06, 10.0)}
+    found = fired(SearchFanout().check(case(grouped, version="2.5.4", metrics=measured(levels))))
+    assert "Grouping takes 60 % of the work on segments." in says(found)
 
 
 def test_a_radius_of_zero_is_a_range_search() -> None:

@@ -37,4 +37,22 @@ HOST: tuple[Quantity, ...] = (
         parts={"disk": ("instance/device", "device")},
     ),
     gauge("started", "when the process started", "unix s", plain("process_start_time_seconds"), across="max"),
+    counter(
+        "log_dropped",
+        "lines that Milvus did not write into its log for want of time",
+        "lines",
+        plain("milvus_logging_dropped_write_total", (2, 6, 9)),
+    ),
+    counter(
+        "log_cut",
+        "lines of the log of which Milvus wrote the beginning alone",
+        "lines",
+        plain("milvus_logging_truncated_write_total", (2, 6, 9)),
+    ),
+    gauge(
+        "clock_offset",
+        "how far the clock of a host is from that of its time server, ahead of it or behind",
+        "s",
+        plain("node_timex_offset_seconds"),
+    ),
 )

@@ -49,6 +49,12 @@ SEARCH: tuple[Quantity, ...] = (
         parts={"node": ("pod", "instance")},
     ),
     latency(
+        "grouping",
+        "grouping the results of one segment",
+        ms("internal_core_search_latency", (2, 5, 0), type="groupby_latency"),
+        parts={"node": ("pod", "instance")},
+    ),
+    latency(
         "index_search",
         "Knowhere's search of an index",
         ms("search_latency", (2, 4, 0), module="knowhere"),
