@@ -11,7 +11,8 @@ mean of a segment, times how often the node must take turns: segments of a task 
 Two phases are not always measured, and then marked as derived:
 
 - `queue` is what the read queue says, and besides what passes on the query node while nothing of the request runs: up
-  to 2.6 a task that has left the queue still waits for a thread, which no metric shows;
+  to 2.6 a task that has left the queue still waits for a thread, which no metric of searches shows (from 2.4.7 there is
+  one of all calls of segcore together);
 - `scalar_filter` has a metric from 2.4.7. Before, it is what segcore takes longer than Knowhere's search of the index.
   That holds only where most segments have an index, and says nothing of growing segments.
 """

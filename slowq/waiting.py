@@ -1,4 +1,7 @@
-"""What the metrics say of requests that wait for their turn on a node, and of those that never get one."""
+"""What the metrics say of requests that wait for their turn on a node, and of those that never get one.
+
+It is told, and weighs nothing: wherever searches are slow, whatever the reason, some wait and some are given up.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,6 @@ _TURNED_AWAY = {
 }
 
 
-def queue_is_long(measured: Signals) -> bool:
-    """Whether at least as many reads wait for the query nodes as run on them, or some left the queue without a turn."""
-    running = measured.mean("running")
-    return bool(running > 0 and measured.mean("queued") >= running) or measured.total("expired") > 0
-
-
-def waits_for_threads(measured: Signals) -> bool:
-    """Whether a call of segcore waits for a thread for at least as long as a search of one segment works."""
-    return bool(measured.mean("thread_wait") >= measured.mean("core") > 0)
-
-
 def in_line(measured: Signals) -> Iterator[Evidence]:
     """How many wait, for what, and who was turned away."""
     queued, running = measured.mean("queued"), measured.mean("running")
@@ -40,13 +32,11 @@ def in_line(measured: Signals) -> Iterator[Evidence]:
 
 
 def for_threads(measured: Signals) -> Iterator[Evidence]:
-    """How long calls of segcore wait for a thread, where that is much."""
-    if waits_for_threads(measured):
-        waited, worked = measured.mean("thread_wait"), measured.mean("core")
-        says = (
-            f"A call of segcore waits {duration(waited)} for a thread; a search of a segment works {duration(worked)}."
-        )
-        yield measured.says("thread_wait", says, waited, worked)
+    """How long a call of segcore waits for a thread, where that is at least as long as a search of one segment works."""
+    waited_s, worked_s = measured.mean("thread_wait"), measured.mean("core")
+    if waited_s >= worked_s > 0:
+        says = f"A call of segcore waits {duration(waited_s)} for a thread; a search of a segment works {duration(worked_s)}."
+        yield measured.says("thread_wait", says, waited_s, worked_s)
 
 
 def turned_away(measured: Signals) -> Iterator[Evidence]:

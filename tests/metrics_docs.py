@@ -29,9 +29,9 @@ None of them is ever shown; a URL with a password in it is refused.
 ## What is read as what
 
 A quantity is what slowq speaks of. Its sources are tried in order, and the first that has a series is used. Phases that
-have no metric are derived, and marked so: the wait of a search on the query node that no metric shows, and before 2.4.7
-the filter. Nodes are told apart wherever several are measured; collections only in whole searches and, from 2.6.15, in
-requeries, since no metric of a query node's phases names one.
+have no metric are derived, and marked so: the wait of a search on the query node that no metric of searches shows, and
+before 2.4.7 the filter. Nodes are told apart wherever several are measured; collections only in whole searches and, from
+2.6.15, in requeries, since no metric of a query node's phases names one.
 
 A p99 is that of Prometheus' `histogram_quantile`. Where it lies in the last bucket of its histogram, which has no end, only the
 bound below is known: reports say *over 2 m 11 s*, and the JSON has `p99_at_least: true` beside that `p99_s`.

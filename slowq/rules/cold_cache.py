@@ -23,9 +23,9 @@ How we tell
     What searches fetch is measured by internal_cache_cell_access_miss_bytes_total or milvus_proxy_scanned_remote_mb
     with tiered storage, and by milvus_querynode_disk_cache_load_total before: ten times as much as before the slow
     time is a sign, also without a load. What it costs is told by internal_cache_load_latency_microseconds and
-    milvus_querynode_segment_access_wait_cache_duration; a cache that drops as much as it fetches is too small for
-    what is searched (internal_cache_evicted_bytes_total, milvus_querynode_disk_cache_evict_total). With neither a
-    load or start nor that, or with nothing that tells of later searches, the rule answers skipped.
+    milvus_querynode_segment_access_wait_cache_duration. What the cache drops meanwhile is told too: where it is as
+    much as is fetched, the cache is too small for what is searched. With neither a load or start nor that, or with
+    nothing that tells of later searches, the rule answers skipped.
 
 Not this when
     Slowness stays for as long as the load does (disk_bound_index, memory_pressure). Searches are slow during the

@@ -18,12 +18,12 @@ How we tell
     few run beside it. From the context file: `observations.qps`, `observations.concurrency` and
     `observations.queue_s` against `hardware.cpus_per_node`, or a `fast_duration_s` for the same request.
 
-    The metric that decides is milvus_querynode_sq_queue_latency; more reads that wait
-    (milvus_querynode_read_task_ready_len) than run (milvus_querynode_read_task_concurrency), reads whose time is up
-    in the queue (2.6.18+) and calls of segcore that wait for a thread (2.4.7+) support it. On the proxy it is
-    milvus_proxy_req_in_queue_latency, and milvus_proxy_rate_limit_req_count counts what a quota refused. The slow
-    log holds slow requests only, and a scan looks like a small search that waits, so that it alone gives no more
-    than a suspicion. With no number of requests the rule answers skipped.
+    The metric that decides is milvus_querynode_sq_queue_latency, on the proxy milvus_proxy_req_in_queue_latency. How
+    many reads wait and run is told beside it (milvus_querynode_read_task_ready_len above
+    milvus_querynode_read_task_concurrency), how long calls of segcore wait for a thread (2.4.7+), and who never got a
+    turn: reads whose time is up in the queue (2.6.18+), requests that a quota refuses (2.3.6+). The slow log holds
+    slow requests only, and a scan looks like a small search that waits, so that it alone gives no more than a
+    suspicion. With no number of requests the rule answers skipped.
 
 Not this when
     One large request covers the whole slow period (large_nq). Requests are slow one at a time as well. The slow
@@ -46,7 +46,7 @@ from slowq.facts import WORTH_A_LOOK_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
-from slowq.waiting import in_line, queue_is_long
+from slowq.waiting import in_line
 from slowq.wording import count, duration, percent
 from slowq.workload import logged, seen, stated
 
@@ -275,7 +275,6 @@ class HighConcurrency:
                     (work.per_second >= 1 / WORTH_A_LOOK_S or per_s >= 1 / WORTH_A_LOOK_S, 0.35),
                     (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
                     (crowded, 0.35),
-                    (crowded and queue_is_long(measured), 0.15),
                 ],
                 against=[
                     (work.per_second < 1 and work.window_s > 0, 0.3),

@@ -18,10 +18,10 @@ How we tell
 
     The metrics that decide are container_memory_working_set_bytes against container_spec_memory_limit_bytes of the
     fullest query node (a limit of zero is none), process_resident_memory_bytes against `memory_gib_per_node` of the
-    context file where no index is mapped, and go_gc_duration_seconds. A cache that drops and fetches at once
-    (internal_cache_evicted_bytes_total, milvus_querynode_disk_cache_evict_total), and milvus_rootcoord_quota_states,
-    support them. Without a memory figure and without failed
-    loads or killed nodes the rule answers skipped.
+    context file where no index is mapped, and go_gc_duration_seconds. internal_cache_evicted_bytes_total, before 2.6
+    milvus_querynode_disk_cache_evict_total, supports them where searches fetch as much as is dropped, and
+    milvus_rootcoord_quota_states where Milvus denies writes. Without a memory figure and without failed loads or
+    killed nodes the rule answers skipped.
 
 Not this when
     Memory is high and steady by design (a loaded collection fills it) while no load fails and garbage collection is

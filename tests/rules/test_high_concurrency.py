@@ -37,11 +37,11 @@ def measured_crowd(**more: object) -> Finding:
     return fired(HighConcurrency().check(case(CROWD, metrics=measured({**LIGHT, **more}, before={}))))
 
 
-def test_more_reads_that_wait_than_run_are_a_sign() -> None:
+def test_more_reads_that_wait_than_run_are_told() -> None:
     short, long = measured_crowd(queued=3.0, running=8.0), measured_crowd(queued=90.0, running=8.0)
     assert "wait in the queues" not in says(short)
     assert "On average 90 reads wait in the queues of the query nodes, and 8 run." in says(long)
-    assert short.confidence < long.confidence < short.confidence + 0.1
+    assert short.confidence == long.confidence  # a queue is long whatever fills it
 
 
 def test_who_never_got_a_turn_is_told() -> None:
