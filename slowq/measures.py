@@ -145,6 +145,22 @@ def ratio(of: float, to: float) -> float:
     return of / to if to > 0 else float("nan")
 
 
+def ranks(values: np.ndarray) -> np.ndarray:
+    """1 for the smallest; equal ones share the mean of their ranks."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[which])
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's, over the places where both are known; NaN where one of them does not change."""
+    known = ~(np.isnan(one) | np.isnan(other))
+    first, second = ranks(one[known]), ranks(other[known])
+    if len(first) < 2 or not np.ptp(first) or not np.ptp(second):
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
+
+
 def _sum(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.sum()) if len(known) else float("nan")

@@ -18,7 +18,7 @@ import numpy as np
 from slowq import signals, workload
 from slowq.facts import SLOW_S, WORTH_A_LOOK_S, Case
 from slowq.findings import Evidence
-from slowq.measures import ratio
+from slowq.measures import ranks, ratio
 
 # A change must have so many steps on either side, and be as unlikely by chance. Pettitt's estimate of that takes the steps for
 # independent of each other, which latencies are not quite.
@@ -85,16 +85,9 @@ def change_point(values: np.ndarray) -> tuple[int, float]:
     if n < 2 * _ENOUGH_STEPS:
         return 0, 1.0
     upto = np.arange(1, n + 1)
-    apart = np.abs(2 * np.cumsum(_ranks(values)) - upto * (n + 1))[_ENOUGH_STEPS - 1 : n - _ENOUGH_STEPS]
+    apart = np.abs(2 * np.cumsum(ranks(values)) - upto * (n + 1))[_ENOUGH_STEPS - 1 : n - _ENOUGH_STEPS]
     at = int(np.argmax(apart))
     return at + _ENOUGH_STEPS, float(min(1.0, 2 * np.exp(-6 * apart[at] ** 2 / (n**3 + n**2))))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """1 for the smallest; equal ones share the mean of their ranks."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[which])
 
 
 def _measured(case: Case) -> Onset | None:

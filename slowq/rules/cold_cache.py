@@ -42,7 +42,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from slowq import caching, signals, workload
+from slowq import caching, settings, signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, EventFacts, Need
@@ -234,7 +234,9 @@ class ColdCache:
         loads = [event for event in case.context.events if event.what in _EMPTIES]
         evidence = [stated(case, "pattern.only_first_searches", "Only the first searches are slow.")]
         evidence += [stated(case, f"{event.key}.what", f"Before them there was a {event.what}.") for event in loads]
-        return self._found(case, evidence, confidence(0.5, signs=[(bool(loads) or after in _EMPTIES, 0.6)]))
+        cold = settings.no_warm_up(case)
+        signs = [(bool(loads) or after in _EMPTIES, 0.6), (bool(cold), 0.15)]
+        return self._found(case, evidence + cold, confidence(0.5, signs=signs))
 
     def _observed(self, case: Case) -> Outcome:
         """What log and metrics show of it."""
@@ -256,7 +258,7 @@ class ColdCache:
         fell = _fell(case, turns, self.soon)
         if fell < self.falls:
             return Clear("searches take hardly longer after a load than later")
-        mapped = [stated(case, key, says) for _, key, says in on_disk(case)]
+        mapped, cold = [stated(case, key, says) for _, key, says in on_disk(case)], settings.no_warm_up(case)
         evidence = [
             *loads.evidence(case, number),
             seen(
@@ -270,8 +272,14 @@ class ColdCache:
         if fell >= self.falls:
             says = f"Searches took {fell:.1f} times as long there as later."
             evidence.append(signals.of(case).says("search_latency", says, fell, self.falls))
-        signs = [(number >= 2, 0.3), (bool(fell >= self.falls), 0.35), (bool(mapped), 0.3), (bool(fetched), 0.3)]
-        return self._found(case, [*evidence, *fetched, *mapped], confidence(0.3, signs=signs), early)
+        signs = [
+            (number >= 2, 0.3),
+            (bool(fell >= self.falls), 0.35),
+            (bool(mapped), 0.3),
+            (bool(fetched), 0.3),
+            (bool(cold), 0.15),
+        ]
+        return self._found(case, [*evidence, *fetched, *mapped, *cold], confidence(0.3, signs=signs), early)
 
     def _fetching(self, case: Case, fetched: list[Evidence]) -> Finding:
         """Without a load that is known: what is idle for long is evicted, and fetched again."""

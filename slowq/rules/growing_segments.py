@@ -21,10 +21,11 @@ How we tell
 
     Lines that help: `readable growing segment lost, consume from dml seems too slow` (2.3+), `search growing/sealed
     segments without indexes` (info in 2.2.6-2.2.16). The metrics are milvus_querynode_sq_segment_latency with
-    segment_state Growing, and milvus_rootcoord_indexed_entity_num below milvus_rootcoord_entity_num. Builds that
-    wait (milvus_datacoord_index_task_count, from 2.5 milvus_datacoord_task_count) and many flushes that clients ask
-    for (milvus_proxy_req_count with function_name Flush) say why. Without any sign of writing and without segment
-    counts the rule answers skipped.
+    segment_state Growing, and milvus_rootcoord_indexed_entity_num below milvus_rootcoord_entity_num; that searches
+    take the longer the more growing rows milvus_querynode_entity_num counts supports it. Builds that wait
+    (milvus_datacoord_index_task_count, from 2.5 milvus_datacoord_task_count) and many flushes that clients ask for
+    (milvus_proxy_req_count with function_name Flush) say why. Without any sign of writing and without segment counts
+    the rule answers skipped.
 
 Not this when
     Index build tasks take the CPU while all data is already indexed (index_build). The wait is for tSafe rather
@@ -41,7 +42,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from slowq import signals, workload
+from slowq import settings, signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, EventFacts, Need, SegmentFacts
@@ -197,6 +198,11 @@ class GrowingSegments:
         0.1,
         "share of the time on segments, or of that and the wait for tSafe, below which growing ones cannot be what is slow",
     )
+    grows_with: float = threshold(
+        0.5,
+        "rank correlation of growing rows and latency, which comes by chance one time in twenty over 12 steps, and less often "
+        "over more",
+    )
     flushes_per_s: float = threshold(
         0.1,
         "flushes a second that clients ask for, from which they leave many small segments: as many as Milvus allows of one "
@@ -213,7 +219,7 @@ class GrowingSegments:
         busy = bool(seen.scanned >= self.growing_work_share) and not waits
         if not counted and not seen.writing and not len(seen.unindexed) and not busy and not bare:
             return Clear("segments are few, large and indexed, and nothing is written")
-        heavy = seen.work.share(heavy_requests(seen.work))
+        heavy, bare_growing = seen.work.share(heavy_requests(seen.work)), settings.no_interim_index(case)
         return fact(
             self.about,
             case,
@@ -228,6 +234,8 @@ class GrowingSegments:
                     (bool(seen.imported and case.context.pattern.get("only_after")), 0.2),
                     (seen.writes_per_s > 0, 0.1),
                     (busy, 0.65),
+                    (bool(bare_growing), 0.2),
+                    (busy and bool(seen.dose >= self.grows_with), 0.15),
                 ],
                 against=[
                     (bool(seen.scanned < self.hardly_any_work) or waits, 0.6),
@@ -236,7 +244,7 @@ class GrowingSegments:
                 ],
             ),
             summary="Rows that are newly written lie in segments without an index, and every search scans them.",
-            evidence=[*counted, *bare, *self._evidence(case, seen), *self._behind(seen.measured)],
+            evidence=[*counted, *bare, *self._evidence(case, seen), *bare_growing, *self._behind(seen.measured)],
         )
 
     def _bare(self, work: Workload, measured: Signals) -> list[Evidence]:
@@ -286,6 +294,9 @@ class GrowingSegments:
         if seen.scanned >= self.growing_work_share:
             says = f"Growing segments take {percent(seen.scanned)} of the time that is spent on segments."
             yield seen.measured.says("segment", says, seen.scanned, self.growing_work_share)
+        if seen.dose >= self.grows_with:
+            says = f"The more growing rows there are, the longer searches take (rank correlation {seen.dose:.2f})."
+            yield seen.measured.says("rows", says, seen.dose, self.grows_with)
 
     def _behind(self, measured: Signals) -> Iterator[Evidence]:
         """Why the rows that are written have no index yet: it waits to be built, or they lie in small segments."""
@@ -309,6 +320,7 @@ class _Seen:
     only_while_writing: bool | None
     writes_per_s: float
     scanned: float  # share of the time on segments that growing ones take; NaN where it is not measured
+    dose: float  # how far searches take the longer the more growing rows there are; NaN where that is not measured
 
     @property
     def writing(self) -> bool:
@@ -336,6 +348,7 @@ def _seen(case: Case) -> _Seen:
         context.pattern.get("only_while_writing"),
         context.observations.get("writes_per_s") or 0.0,
         measured.growing_share,
+        measured.dose("rows", state="Growing"),
     )
 
 

@@ -42,7 +42,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from slowq import signals, workload
+from slowq import settings, signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.contention import density
@@ -203,7 +203,7 @@ class HeavyDelete:
         slowed = None if stated_rate or told or not work.window_s else self._slowed(case)
         if slowed is not None and not slowed.any():
             return Clear("no request was slower while many rows were deleted than at other times")
-        after = case.context.pattern.get("only_after")
+        after, uncompacted = case.context.pattern.get("only_after"), settings.no_compaction(case)
         return fact(
             self.about,
             case,
@@ -222,11 +222,12 @@ class HeavyDelete:
                     ),  # what is upserted is searched as growing rows
                     (bool(told) and after in ("delete", "import", "compaction"), 0.5),
                     (bool(told), 0.15),
+                    (bool(uncompacted), 0.2),
                 ],
                 against=[(work.share(heavy_requests(work)) > 0.5, 0.5)],
             ),
             summary="Rows are deleted faster than the deletes are applied and compacted, and each search checks them all.",
-            evidence=[*self._evidence(case, deletes, rows, backlog), *_overlap(work, slowed)],
+            evidence=[*self._evidence(case, deletes, rows, backlog), *uncompacted, *_overlap(work, slowed)],
             affected=slowed,
         )
 

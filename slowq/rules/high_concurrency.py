@@ -38,7 +38,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import signals, workload
+from slowq import settings, signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.contention import beside, explained
@@ -182,10 +182,11 @@ class HighConcurrency:
     """More small requests at once than the nodes have cores for."""
 
     about: ClassVar[About] = ABOUT
-    at_once_per_core: float = threshold(
+    at_once_per_read: float = threshold(
         2.0,
-        "requests that run at the same time, for each core, from which the scheduler queues: it runs one "
-        "for each core (queryNode.scheduler.maxReadConcurrentRatio 1 from 2.3, 2 in 2.2)",
+        "requests that are there at the same time, for each that the scheduler runs at once, from which as many wait as "
+        "run: it runs one for each core (queryNode.scheduler.maxReadConcurrentRatio 1 from 2.3, 2 in 2.2, unless the "
+        "context file says otherwise)",
     )
     many_at_once: int = threshold(
         16,
@@ -204,7 +205,7 @@ class HighConcurrency:
         cores = float(case.context.hardware.get("cpus_per_node") or 0) * float(
             case.context.hardware.get("query_nodes") or 1
         )
-        limit = self.at_once_per_core * cores if cores else self.many_at_once
+        limit = self.at_once_per_read * cores * settings.reads_a_core(case) if cores else self.many_at_once
         heavy = heavy_requests(work)
         if at_once < limit and not len(full):
             return Clear(f"on average {at_once:.0f} slow requests ran at the same time, fewer than {limit:.0f}")

@@ -42,7 +42,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from slowq import signals, workload
+from slowq import settings, signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
@@ -204,7 +204,8 @@ class TimetickStall:
         longest = float(np.nan_to_num(slow_queue["duration_s"].max())) if len(slow_queue) else 0.0
         slow_sends = [*self._slow_sends(measured)]
         evidence = [*self._lags(measured)] if lags else []
-        evidence += slow_sends
+        rare = settings.rare_ticks(case)
+        evidence += slow_sends + rare
         if state:
             evidence.append(stated(case, "dependencies.state", f"The message queue is {state}."))
         if weak_waits:
@@ -224,6 +225,7 @@ class TimetickStall:
                     (longest >= self.stall_s, 0.4),
                     (len(slow_queue) >= 10, 0.15),
                     (bool(slow_sends), 0.2),
+                    (bool(rare), 0.2),
                 ],
                 against=[
                     (bool(measured.phase("wait_tsafe") < self.hardly_waiting), 0.6),

@@ -38,7 +38,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from slowq import signals
+from slowq import settings, signals
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import Case, CollectionFacts, Need
@@ -199,7 +199,7 @@ class TooManyCollections:
             summary=f"The cluster carries {carried}, and every one of them costs channels, tasks and memory."
             if many and not tiny
             else "A search visits so many small segments that their number costs more than their rows.",
-            evidence=[*self._evidence(case, many, crowded, tiny)],
+            evidence=[*self._evidence(case, many, crowded, tiny), *(settings.no_compaction(case) if tiny else [])],
         )
 
     @property

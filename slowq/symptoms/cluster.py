@@ -6,6 +6,7 @@ import numpy as np
 
 from slowq import signals, workload
 from slowq.facts import Case
+from slowq.settings import GROWING_MMAP
 from slowq.symptoms.requests import output
 from slowq.symptoms.symptom import Symptom, both, of_requests
 from slowq.wording import count, do, percent
@@ -17,7 +18,6 @@ _CHANGES_PER_S = 1_000.0  # as in heavy_delete
 _MANY_GROWING = 8  # as in growing_segments
 _MANY_SEGMENTS, _MANY_PARTITIONS = 64, 64  # as in too_many_collections
 _UNEVEN = 2.0  # segments of the fullest node over those of the middle one: balancing evens out far less
-_GROWING_MMAP = "queryNode.mmap.growingMmapEnabled"
 
 
 def collections(case: Case) -> Symptom | None:
@@ -72,9 +72,9 @@ def growing(case: Case) -> Symptom | None:
 
 def growing_mmap(case: Case) -> Symptom | None:
     """The setting is only met with growing segments: that they are searched is what makes it the cause."""
-    if case.context.config.get(_GROWING_MMAP) is not True:
+    if case.context.config.get(GROWING_MMAP) is not True:
         return None
-    told = stated(case, f"config.{_GROWING_MMAP}", "Growing segments are memory-mapped.")
+    told = stated(case, f"config.{GROWING_MMAP}", "Growing segments are memory-mapped.")
     searched = growing(case)
     return Symptom((told, *(searched.evidence if searched else ())), is_unique=searched is not None)
 

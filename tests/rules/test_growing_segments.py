@@ -108,3 +108,31 @@ def test_why_rows_have_no_index_yet_is_told_where_they_are_scanned() -> None:
         "Clients ask for 2.0 flushes a second, and each ends a segment however small."
     )
     assert found.confidence == quiet.confidence
+
+
+def grown(rows: float) -> dict[str, object]:
+    """Searches of growing segments alone."""
+    return {
+        "search_latency": 4.0,
+        "segment": {"state": {"Growing": 0.9, "Sealed": 0.1}},
+        "rows": {"state": {"Growing": rows}},
+    }
+
+
+def test_that_searches_take_longer_the_more_growing_rows_there_are_supports_it() -> None:
+    slow = many(20, search(10, took=6.0), every=2)
+    before = {"search_latency": 0.05, "rows": {"state": {"Growing": 1e4}}}
+    more = fired(GrowingSegments().check(case(slow, metrics=measured(grown(4e5), before))))
+    same = fired(GrowingSegments().check(case(slow, metrics=measured(grown(1e4), before))))
+    assert "The more growing rows there are, the longer searches take (rank correlation 1.00)." in says(more)
+    assert "rank correlation" not in says(same)
+    assert more.confidence > same.confidence
+
+
+def test_growing_segments_without_an_interim_index_are_scanned() -> None:
+    writing = "pattern: {only_while_writing: true}\n"
+    without = writing + "config: {queryNode.segcore.interimIndex.enableIndex: false}"
+    plain, bare = (fired(GrowingSegments().check(case(search(), facts=facts))) for facts in (writing, without))
+    assert "Growing segments get no interim index: that is switched off." in says(bare)
+    assert bare.confidence > plain.confidence
+    assert "interim_index" in keys(bare)

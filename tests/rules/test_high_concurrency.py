@@ -109,3 +109,11 @@ def test_the_rate_of_requests_and_their_wait_in_the_queue_tell_how_many_there_ar
     assert says(found) == "3,500 requests arrive each second, and each waits 1.5 s in the queue."
     assert found.confidence >= 0.6
     assert cleared(HighConcurrency().check(case(facts=facts.replace("3500", "3"))))
+
+
+def test_a_node_that_is_set_to_read_more_at_once_holds_more() -> None:
+    crowd = many(60, search(60, took=6.0), every=0.25)  # 24 at once
+    cores = "hardware: {query_nodes: 1, cpus_per_node: 8}\n"
+    assert fired(HighConcurrency().check(case(crowd, facts=cores)))
+    four = cores + "config: {queryNode.scheduler.maxReadConcurrentRatio: 4}"
+    assert "fewer than 64" in cleared(HighConcurrency().check(case(crowd, facts=four)))
