@@ -1,6 +1,7 @@
 """What a request can do wrong, with Milvus' error codes (`pkg/util/merr/errors.go` of 2.3 to 2.6), and what a store can suffer.
 
 RequestFault    the client's: a bad parameter, an unknown collection, a full queue; becomes a gRPC answer's status
+Unserved        nobody's: Milvus has it and the engine has not; becomes gRPC's UNIMPLEMENTED
 StoreError      ours: a damaged file, a folder in use; names file and offset
 """
 
@@ -46,6 +47,14 @@ class RequestFault(Exception):  # noqa: N818 - "fault" says whose it is
     @property
     def retriable(self) -> bool:
         return self.code in RETRIABLE
+
+
+class Unserved(Exception):  # noqa: N818 - a fact about the engine
+    """A request that Milvus would serve, for something that the engine does not have; `message` is what the client reads."""
+
+    def __init__(self, feature: str, field: str = "") -> None:
+        self.message = f"The slowq reference engine does not have {feature}{field and f' (field {field})'}."
+        super().__init__(self.message)
 
 
 def too_late() -> RequestFault:

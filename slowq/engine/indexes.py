@@ -6,10 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from slowq.engine.config import WARM_UP
 from slowq.engine.coordinator import Coordinator
-from slowq.engine.faults import invalid
+from slowq.engine.faults import Unserved, invalid
 from slowq.engine.scalar import FilterError, check_index, index_key
 from slowq.engine.schema import INDEX_PROPERTIES, VECTOR_KINDS, Collection, IndexSpec
 from slowq.engine.vector import BadIndexParam, check_build
+
+# What Milvus builds and the engine does not.
+_KINDS_ELSEWHERE = frozenset(("HNSW_PRQ", "IVF_RABITQ", "AISAQ"))
+_GPU = "GPU_"
+_METRICS_ELSEWHERE = frozenset(("SUBSTRUCTURE", "SUPERSTRUCTURE"))
+_EMBEDDING_LISTS = "MAX_SIM"
 
 _VECTOR_DEFAULTS = {"BINARY_VECTOR": "HAMMING", "SPARSE_FLOAT_VECTOR": "IP"}
 
@@ -29,10 +35,13 @@ def create_index(
     key = field
     try:
         if spec is not None and spec.is_vector:
+            _require_served(kind, metric, field)
             metric = metric or _VECTOR_DEFAULTS.get(spec.type, "COSINE")
             checked = dict(check_build(kind, metric, VECTOR_KINDS[spec.type], spec.dim, given))
         else:
             own = collection.indexed_scalar(field)
+            if given.get("json_cast_function"):
+                raise Unserved("json_cast_function", field)
             checked = dict(check_index(kind, own, given))
             metric, key = "", index_key(own, given)
     except (BadIndexParam, FilterError) as error:
@@ -53,6 +62,13 @@ def alter_index(
         if key not in INDEX_PROPERTIES:
             raise invalid(f"{key} is not a configable index property")
     coordinator.indexing.alter(collection, name, new, drop)
+
+
+def _require_served(kind: str, metric: str, field: str) -> None:
+    if kind in _KINDS_ELSEWHERE or kind.startswith(_GPU):
+        raise Unserved(f"the index {kind}", field)
+    if metric in _METRICS_ELSEWHERE or metric.startswith(_EMBEDDING_LISTS):
+        raise Unserved(f"the metric {metric}", field)
 
 
 def _checked(properties: Mapping[str, str]) -> dict[str, str]:

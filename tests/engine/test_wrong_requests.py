@@ -1,4 +1,4 @@
-"""What a client gets for a request that is wrong, or that the engine does not serve: a status of Milvus, never an error of gRPC.
+"""What a client gets for a request that is wrong: a status of Milvus, never an error of gRPC.
 
 An error of gRPC would be asked again, 75 times, before a client gives up.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymilvus import AnnSearchRequest, DataType, Function, FunctionType, MilvusClient, MilvusException, RRFRanker
+from pymilvus import AnnSearchRequest, DataType, MilvusClient, MilvusException, RRFRanker
 from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from slowq.engine import Engine
@@ -120,14 +120,6 @@ def test_what_a_ranker_gets_is_checked(
     with pytest.raises(MilvusException, match=named) as raised:
         client.hybrid_search(rows, parts, Given(), limit=3)
     assert raised.value.code == 1100
-
-
-def test_scores_of_a_function_are_refused_and_not_passed_over(
-    client: MilvusClient, rows: str, vectors: np.ndarray
-) -> None:
-    decay = Function("decay", FunctionType.RERANK, ["team"], params={"reranker": "decay", "function": "gauss"})
-    with pytest.raises(MilvusException, match="function_score"):
-        client.search(rows, [vectors[0]], anns_field="vec", limit=5, ranker=decay)
 
 
 def test_an_unknown_consistency_level_is_refused(engine: Engine, client: MilvusClient, rows: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from slowq.engine.faults import Unserved
 from slowq.engine.scalar.constants import computed
 from slowq.engine.scalar.fields import FLOATS, INTEGERS, META, NUMBERS, STRINGS, FilterError, ScalarField, shown
 from slowq.engine.scalar.wanted import Wanted
@@ -23,15 +24,19 @@ from slowq.filters.ast import (
     Expression,
     Field,
     In,
+    Interval,
     IsNull,
     JsonPath,
     Like,
     ListLiteral,
     ListOf,
     Literal,
+    Moment,
     Not,
     Or,
     Range,
+    Regex,
+    SubField,
     Unary,
     fold,
 )
@@ -43,6 +48,12 @@ _CONTAINS = frozenset(f"{family}_contains{how}" for family in ("json", "array") 
 _TYPES = {bool: "BOOL", int: "INT64", float: "DOUBLE", str: "VARCHAR"}
 _VALUES = {bool: "bool_val", int: "int64_val", float: "float_val", str: "string_val"}
 _DIVISIONS = frozenset("/%")
+_FUNCTIONS_ELSEWHERE = frozenset(
+    (
+        *("text_match", "phrase_match", "text_match_fuzzy", "random_sample", "element_filter"),
+        *("match_all", "match_any", "match_least", "match_most", "match_exact"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ class _Typed:
 
 
 def checked(tree: Expression, fields: Mapping[str, ScalarField], *, dynamic: bool) -> Expression:
-    """The tree to run. Raises FilterError."""
+    """The tree to run. Raises FilterError; Unserved for what only Milvus has."""
     made = fold(tree, _Checker(fields, dynamic).of)
     if not made.is_predicate:
         raise FilterError(f"predicate is not a boolean expression: {_said(made)}, data type: {shown(made.type)}")
@@ -299,8 +310,14 @@ def _rare(node: Expression, parts: list[_Typed]) -> _Typed:
             raise FilterError(f"unexpected op: {op} before {_said(parts[0])}")
         case Call():
             return _call(node, parts)
+        case Moment() | Interval():
+            raise Unserved("timestamps in filters")
+        case SubField():
+            raise FilterError(f"field {node.text} not exist")  # there are no struct arrays
+        case Regex():
+            raise Unserved("regular expressions in filters")
         case _:
-            return _unsupported(type(node).__name__)
+            raise FilterError(f"{type(node).__name__} is not supported in filters")
 
 
 def _like(node: Like, operand: _Typed, pattern: _Typed) -> _Typed:
@@ -328,7 +345,7 @@ def _exists(node: Exists, operand: _Typed) -> _Typed:
 def _call(node: Call, parts: list[_Typed]) -> _Typed:
     name = node.name.lower()
     if name not in _CONTAINS and name != "array_length":
-        _unsupported(node.name)
+        _refuse(name, parts)
     if len(parts) != (1 if name == "array_length" else 2) or node.keywords:
         raise FilterError(f"{name} does not take {len(parts)} arguments")
     word = "array_length" if name == "array_length" else name.partition("_")[2]
@@ -362,8 +379,12 @@ def _members(node: Expression) -> tuple[Literal, ...]:
     return tuple(map(Literal, node.values)) if isinstance(node, ListLiteral) else ()
 
 
-def _unsupported(what: str) -> NoReturn:
-    raise FilterError(f"{what} is not supported by this engine's filters")
+def _refuse(function: str, parts: list[_Typed]) -> NoReturn:
+    if function in _FUNCTIONS_ELSEWHERE or function.startswith("st_"):
+        raise Unserved(
+            f"{function} in filters", next((one.node.text for one in parts if isinstance(one.node, Field)), "")
+        )
+    raise FilterError(f"function {function} not found")
 
 
 def _generic(literal: Expression) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pymilvus.grpc_gen import milvus_pb2
 
-from slowq.engine.faults import invalid
+from slowq.engine.faults import Unserved
 from slowq.engine.requests import Caller
 from slowq.engine.server import convert
 from slowq.engine.server.part import Context, Part, answers
@@ -30,7 +30,7 @@ class Data(Part):
     @answers(milvus_pb2.MutationResult)
     def Upsert(self, request: Any, context: Context) -> Any:
         if getattr(request, "partial_update", False):
-            raise invalid("the reference engine has no partial update")
+            raise Unserved("partial updates")
         made = self._engine.writer.upsert(convert.insert_of(request, self._collection(request), upsert=True))
         return _mutation(made, request.num_rows)
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import grpc
 from pymilvus.grpc_gen import common_pb2
 
-from slowq.engine.faults import PARAMETER, UNEXPECTED, RequestFault, StoreError
+from slowq.engine.faults import PARAMETER, UNEXPECTED, RequestFault, StoreError, Unserved
 from slowq.engine.schema import Collection
 from slowq.engine.server import convert
 from slowq.engine.vector import BadIndexParam
@@ -21,7 +22,8 @@ GROUP = "__default_resource_group"  # the only one
 
 
 def answers(kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A fault becomes the status of an answer of this kind (or the answer itself, where that is a status)."""
+    """A fault becomes the status of an answer of this kind (or the answer itself, where that is a status); what the engine
+    does not have is UNIMPLEMENTED, which no client asks again."""
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
@@ -30,6 +32,8 @@ def answers(kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 return method(self, request, context)
             except RequestFault as fault:
                 found = convert.status(fault)
+            except Unserved as missing:
+                return context.abort(grpc.StatusCode.UNIMPLEMENTED, missing.message)
             except BadIndexParam as error:
                 found = convert.status(RequestFault(PARAMETER, f"invalid parameter: {error}"))
             except StoreError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
+from slowq.engine.faults import Unserved
 from slowq.engine.server.data import Data
 from slowq.engine.server.definitions import Definitions
 from slowq.engine.server.indexing import Indexing
@@ -25,7 +26,7 @@ class Service(Definitions, Indexing, Loading, Data, Upkeep, milvus_pb2_grpc.Milv
 
 def _refusing(name: str) -> Callable[[Service, Any, Context], None]:
     def refuse(self: Service, request: Any, context: Context) -> None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"The slowq reference engine does not have {name}.")
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, Unserved(name).message)
 
     return refuse
 

@@ -3,6 +3,7 @@
 import pytest
 
 from slowq.engine import scalar
+from slowq.engine.faults import Unserved
 from slowq.filters import FilterSyntaxError
 from tests.engine.scalar.segments import FIELDS, columns
 
@@ -30,7 +31,8 @@ REFUSED = [
     ("meta['a'] == meta['b']", 'two column comparison with JSON type is not supported (field meta["a"])'),
     ("big == {x}", "the value of expression template variable name {x} is not found"),
     ("big == 9223372036854775808", "the number 9223372036854775808 is out of the range of Int64"),
-    ("text_match(name, 'a')", "text_match is not supported by this engine's filters"),
+    ("text_match(nope, 'a')", "field nope not exist"),
+    ("big[part] == 1", "field big[part] not exist"),
     ("array_contains(tags, 'a')", None),
     ("name == '\\ud800'", None),
 ]
@@ -41,6 +43,23 @@ def test_a_filter_that_does_not_fit_the_fields_is_refused(text: str, message: st
     with pytest.raises(scalar.FilterError) as error:
         scalar.compile(text, FIELDS, dynamic=False)
     assert message is None or str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ("text_match(name, 'a')", "text_match in filters (field name)"),
+        ("big > 1 and PHRASE_MATCH(name, 'a b', 1)", "phrase_match in filters (field name)"),
+        ("random_sample(0.5)", "random_sample in filters"),
+        ("st_within(name, 'POINT (1 1)')", "st_within in filters (field name)"),
+        ("name =~ 'a.*'", "regular expressions in filters"),
+        ("big > ISO '2025-01-01T00:00:00Z'", "timestamps in filters"),
+    ],
+)
+def test_what_only_milvus_has_is_named(text: str, feature: str) -> None:
+    with pytest.raises(Unserved) as error:
+        scalar.compile(text, FIELDS, dynamic=False)
+    assert error.value.message == f"The slowq reference engine does not have {feature}."
 
 
 def test_a_text_that_is_no_filter_is_a_syntax_error() -> None:

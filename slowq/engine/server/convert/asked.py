@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
-from slowq.engine.faults import invalid
+from slowq.engine.faults import Unserved, invalid
 from slowq.engine.requests import (
     Freshness,
     HybridSearch,
@@ -55,7 +55,8 @@ def search_of(
 ) -> Search:
     """A search, or a part of a hybrid search, whose collection and partitions are those of `whole`."""
     if isinstance(request, milvus_pb2.SearchRequest) and request.HasField("function_score"):
-        raise invalid("a function_score of a plain search is not supported by the reference engine")
+        raise Unserved("a function_score of a plain search")
+    _require_served(request)
     raw = pairs(request.search_params)
     inner = parsed(raw.get("params", "{}"))
     field = raw.get("anns_field", "") or _only_vector(collection)
@@ -91,6 +92,24 @@ def search_of(
     )
 
 
+# By the part of the message that asks for it.
+_ELSEWHERE = {
+    "function_chains": "function chains",
+    "highlighter": "highlighters",
+    "search_aggregation": "aggregations of a search",
+    "namespace": "namespaces",
+    "ids": "searches by primary key",
+}
+
+
+def _require_served(
+    request: milvus_pb2.SearchRequest | milvus_pb2.SubSearchRequest | milvus_pb2.HybridSearchRequest,
+) -> None:
+    for part, _ in request.ListFields():
+        if part.name in _ELSEWHERE:
+            raise Unserved(_ELSEWHERE[part.name])
+
+
 def _only_vector(collection: Collection) -> str:
     names = [one.name for one in collection.vectors]
     if len(names) > 1:
@@ -122,6 +141,10 @@ def _queries(spec: FieldSpec, data: bytes) -> Vectors:
         raise invalid("exactly one placeholder is expected")
     one = group.placeholders[0]
     wanted = common_pb2.PlaceholderType.Name(one.type)
+    if wanted == "VarChar":
+        raise Unserved("searches by text", spec.name)
+    if wanted.startswith("EmbList"):
+        raise Unserved("searches by embedding lists", spec.name)
     if TYPES.get(wanted) != spec.type:
         raise invalid(f"vector type must be the same, field {spec.name} - type {spec.type}, search info type {wanted}")
     if spec.type == "SPARSE_FLOAT_VECTOR":
@@ -136,9 +159,10 @@ def _queries(spec: FieldSpec, data: bytes) -> Vectors:
 
 
 def hybrid_of(request: milvus_pb2.HybridSearchRequest, collection: Collection) -> HybridSearch:
+    _require_served(request)
     raw = pairs(request.rank_params)
     if raw.get("group_by_field"):
-        raise invalid("group_by_field of a hybrid search is not supported by the reference engine")
+        raise Unserved("group_by_field in a hybrid search", raw["group_by_field"])
     limit = _number(raw, "limit", 10)
     offset = _number(raw, "offset", 0)
     parts = [search_of(one, _Whole(request), collection) for one in request.requests]
@@ -173,6 +197,8 @@ def _ranker(request: milvus_pb2.HybridSearchRequest, raw: Mapping[str, str]) -> 
         given = pairs(function.params)
         kind = given.get("reranker", kind)
         params = {name: _parsed_value(value) for name, value in given.items()}
+    if kind in ("decay", "model", "boost"):
+        raise Unserved(f"the reranker {kind}")
     if kind not in ("rrf", "weighted"):
         raise invalid(f"unsupported rank type {kind}")
     normalise = params.get("norm_score", True)

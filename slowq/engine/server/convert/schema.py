@@ -6,19 +6,29 @@ from typing import Any
 
 from pymilvus.grpc_gen import schema_pb2
 
-from slowq.engine.faults import UNEXPECTED, RequestFault
+from slowq.engine.faults import Unserved
 from slowq.engine.schema import DYNAMIC, Collection, FieldSpec
 from slowq.engine.server.convert.words import NUMBERS, SCALAR_PARTS, key_values, pairs, type_name
 
 
 def fields_of(schema: schema_pb2.CollectionSchema) -> tuple[FieldSpec, ...]:
-    if schema.functions or schema.struct_array_fields:
-        raise RequestFault(UNEXPECTED, "the reference engine has no functions and no struct arrays")
+    _require_served(schema)
     return tuple(_field(one, 100 + place) for place, one in enumerate(schema.fields) if one.name != DYNAMIC)
 
 
+def _require_served(schema: schema_pb2.CollectionSchema) -> None:
+    for one in schema.functions:
+        kind = schema_pb2.FunctionType.Name(one.type)
+        raise Unserved(f"functions such as {one.name}, of the type {kind}", next(iter(one.output_field_names), ""))
+    for one in schema.struct_array_fields:
+        raise Unserved("struct arrays", one.name)
+    for name, feature in (("external_source", "external collections"), ("enable_namespace", "namespaces")):
+        if getattr(schema, name, None):  # clients before 3.0 have no such part
+            raise Unserved(feature)
+
+
 def _field(one: schema_pb2.FieldSchema, number: int) -> FieldSpec:
-    kind = type_name(one.data_type)
+    kind = type_name(one.data_type, one.name)
     return FieldSpec(
         number,
         one.name,
@@ -29,7 +39,7 @@ def _field(one: schema_pb2.FieldSchema, number: int) -> FieldSpec:
         one.is_clustering_key,
         one.nullable,
         _default(one),
-        type_name(one.element_type) if kind == "ARRAY" else None,
+        type_name(one.element_type, one.name) if kind == "ARRAY" else None,
         pairs(one.type_params),
         one.description,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pymilvus.grpc_gen import common_pb2, schema_pb2
 
-from slowq.engine.faults import LEGACY, RequestFault, invalid
+from slowq.engine.faults import LEGACY, RequestFault, Unserved, invalid
 
 TYPES = {
     "Bool": "BOOL",
@@ -66,11 +66,15 @@ def status(fault: RequestFault | None = None) -> common_pb2.Status:
     return common_pb2.Status(code=fault.code, error_code=legacy, reason=fault.message, retriable=fault.retriable)
 
 
-def type_name(number: int) -> str:
-    try:
+def type_name(number: int, field: str) -> str:
+    if number in _NAMES:
         return _NAMES[number]
-    except KeyError:
-        raise invalid(f"data type {number} is not supported by the reference engine") from None
+    if number in (schema_pb2.DataType.Value("None"), schema_pb2.DataType.String):
+        raise invalid(
+            f"data type {schema_pb2.DataType.Name(number)} of field {field} is not supported"
+        )  # nor by Milvus
+    known = schema_pb2.DataType.values()
+    raise Unserved(f"fields of the type {schema_pb2.DataType.Name(number) if number in known else number}", field)
 
 
 def level_of(number: int) -> str:
