@@ -17,6 +17,8 @@ from slowq.errors import UsageError
 DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "common.buildIndexThreadPoolRatio": 0.75,
     "common.gracefulTime": 5000,
+    "common.security.authorizationEnabled": False,
+    "common.security.defaultRootPassword": "Milvus",
     "common.threadCoreCoefficient.middlePriority": 5,
     "common.usePartitionKeyAsClusteringKey": False,
     "dataCoord.compaction.clustering.autoEnable": False,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from slowq.engine.faults import COLLECTION_NOT_FOUND, RequestFault, StoreError
 from slowq.engine.schema import Collection
@@ -28,8 +29,21 @@ create table if not exists deltas
 create table if not exists checkpoints
     (collection integer, shard integer, log integer, crc integer, primary key (collection, shard));
 create table if not exists notes (at real, text text, crc integer);
+create table if not exists users (name text primary key, body text, crc integer);
+create table if not exists roles (name text primary key, body text, crc integer);
 """
-_NAMES = ("databases", "collections", "aliases", "segments", "indexed", "deltas", "checkpoints", "notes")
+_NAMES = (
+    "databases",
+    "collections",
+    "aliases",
+    "segments",
+    "indexed",
+    "deltas",
+    "checkpoints",
+    "notes",
+    "users",
+    "roles",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +190,26 @@ class Meta:
 
     def drop_alias(self, database: str, alias: str) -> None:
         self._do("delete from aliases where database = ? and alias = ?", database, alias)
+
+    # users and roles, whose bodies are JSON
+
+    def users(self) -> dict[str, Any]:
+        return {name: json.loads(body) for name, body in self._rows("select * from users order by name")}
+
+    def put_user(self, name: str, body: Mapping[str, object]) -> None:
+        self._put("users", name, json.dumps(body))
+
+    def drop_user(self, name: str) -> None:
+        self._do("delete from users where name = ?", name)
+
+    def roles(self) -> dict[str, Any]:
+        return {name: json.loads(body) for name, body in self._rows("select * from roles order by name")}
+
+    def put_role(self, name: str, body: Mapping[str, object]) -> None:
+        self._put("roles", name, json.dumps(body))
+
+    def drop_role(self, name: str) -> None:
+        self._do("delete from roles where name = ?", name)
 
     # segments, their indexes, deletes, checkpoints
 

@@ -2,6 +2,7 @@
 
     catalog     databases, collections, partitions, aliases         root coordinator of Milvus
     channels    the channels, and the shards that write there       root coordinator
+    accounts    users, roles, grants                                root coordinator
     loading     load and release                                    query coordinator
     placement   which query node searches which segment             query coordinator
     losses      what is stored and cannot be read
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from slowq.engine.clock import Oracle
 from slowq.engine.config import Config
+from slowq.engine.coordinator.accounts import Accounts
 from slowq.engine.coordinator.catalog import DEFAULT_DATABASE, Catalog
 from slowq.engine.coordinator.channels import Channels
 from slowq.engine.coordinator.indexing import Indexing
@@ -67,6 +69,7 @@ class Coordinator:
         self.interim = InterimIndexes(config, cpus, events.task_failed)
         self.channels = Channels(root, meta, objects, oracle, self.losses, events, tick_interval_s, self.interim)
         self.catalog = Catalog(meta, oracle, self.channels)
+        self.accounts = Accounts(meta, config.text("common.security.defaultRootPassword"))
         self.placement = Placement(nodes, config, self.catalog.searched)
         self.loading = Loading(self.catalog, self.losses, meta, oracle, events, self.data_node, len(nodes))
         self.indexing = Indexing(self.catalog, meta, objects, events, self.data_node, self.interim, self._stop)

@@ -10,6 +10,7 @@ import grpc
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
 from slowq.engine.server.counting import Counting
+from slowq.engine.server.credentials import Authenticating
 from slowq.engine.server.service import Service
 from slowq.engine.server.threads import Threads
 from slowq.errors import ServerError
@@ -28,7 +29,7 @@ class Server:
         self._pool = Threads(_THREADS, "grpc")
         self._grpc = grpc.server(
             self._pool,
-            interceptors=[Counting(engine.metrics)],
+            interceptors=_interceptors(engine),
             options=[
                 ("grpc.max_receive_message_length", _MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MESSAGE_BYTES),
@@ -58,6 +59,12 @@ class Server:
         self._pages.shutdown()
         self._pages.server_close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _interceptors(engine: Engine) -> list[grpc.ServerInterceptor]:
+    counting = Counting(engine.metrics)
+    checked = engine.config.flag("common.security.authorizationEnabled")
+    return [Authenticating(engine.coordinator.accounts), counting] if checked else [counting]
 
 
 def _pages(engine: Engine) -> type[http.server.BaseHTTPRequestHandler]:

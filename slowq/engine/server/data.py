@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 import uuid
 from typing import Any
@@ -12,6 +11,7 @@ from pymilvus.grpc_gen import milvus_pb2
 from slowq.engine.faults import Unserved
 from slowq.engine.requests import Caller
 from slowq.engine.server import convert
+from slowq.engine.server.credentials import credentials_of
 from slowq.engine.server.part import Context, Part, answers
 from slowq.engine.server.threads import waited_s
 
@@ -111,21 +111,11 @@ def _mutation(made: Any, rows: int) -> Any:
     )
 
 
-def _user(authorization: str) -> str:
-    """Who sends `user:password` in base64, as clients of Milvus do; empty for a token, and for what is neither."""
-    try:
-        name, found, _ = base64.b64decode(authorization, validate=True).decode().partition(":")
-    except ValueError:
-        return ""
-    return name if found else ""
-
-
 def _caller(context: Context) -> Caller:
     left = context.time_remaining()
-    given = dict(context.invocation_metadata())
     return Caller(
         uuid.uuid4().hex,
-        _user(str(given.get("authorization", ""))),
+        credentials_of(context)[0],
         context.peer().replace("ipv4:", "tcp-"),
         time.monotonic() + (_FAR_S if left is None else min(left, _FAR_S)),
         waited_s(),

@@ -55,6 +55,7 @@ class Part:
         self._engine = engine
         self._coordinator = engine.coordinator
         self._catalog = engine.coordinator.catalog
+        self._accounts = engine.coordinator.accounts
         self._loading = engine.coordinator.loading
 
     def _collection(self, request: Any) -> Collection:

@@ -12,6 +12,7 @@ import grpc
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
 from slowq.engine.faults import Unserved
+from slowq.engine.server.accounts import Accounts
 from slowq.engine.server.data import Data
 from slowq.engine.server.definitions import Definitions
 from slowq.engine.server.indexing import Indexing
@@ -20,7 +21,7 @@ from slowq.engine.server.part import Context
 from slowq.engine.server.upkeep import Upkeep
 
 
-class Service(Definitions, Indexing, Loading, Data, Upkeep, milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
+class Service(Definitions, Indexing, Loading, Data, Accounts, Upkeep, milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
     """All of them."""
 
 

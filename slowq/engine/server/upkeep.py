@@ -1,4 +1,4 @@
-"""Health, compaction, segments, users and resource groups."""
+"""Health, compaction, segments and resource groups."""
 
 from __future__ import annotations
 
@@ -129,11 +129,7 @@ class Upkeep(Part):
                 )
         return made
 
-    # users, roles, resource groups: one of each, and no more
-
-    @answers(milvus_pb2.ListCredUsersResponse)
-    def ListCredUsers(self, request: Any, context: Context) -> Any:
-        return milvus_pb2.ListCredUsersResponse(status=convert.status(), usernames=["root"])
+    # resource groups: one, and no more
 
     @answers(milvus_pb2.ListResourceGroupsResponse)
     def ListResourceGroups(self, request: Any, context: Context) -> Any:
