@@ -288,11 +288,6 @@ def test_bad_requests_get_the_codes_of_milvus(client: MilvusClient, items: str, 
         assert caught.value.code == code, words
 
 
-def test_what_the_engine_does_not_have_is_said(client: MilvusClient) -> None:
-    with pytest.raises(Exception, match="does not have CreateRole"):
-        client.create_role("admin")
-
-
 def counted(engine: Engine, function: str) -> dict[tuple[str, ...], float]:
     """How often a call was counted: by its end, database and collection."""
     (family,) = [one for one in engine.metrics.registry.collect() if one.name == "milvus_proxy_req_count"]
@@ -315,8 +310,8 @@ def test_every_call_is_counted_once_by_its_name_and_its_end(tmp_path: Path, vect
         client.search("shop", [vectors[0]], limit=3)
         with pytest.raises(MilvusException, match="can't find collection"):
             client.release_collection("none")
-        with pytest.raises(Exception, match="does not have CreateRole"):
-            client.create_role("admin")
+        with pytest.raises(Exception, match="does not have CreatePrivilegeGroup"):
+            client.create_privilege_group("some")
         client.close()
         server.stop()
         own = ("default", "shop")
@@ -326,7 +321,7 @@ def test_every_call_is_counted_once_by_its_name_and_its_end(tmp_path: Path, vect
         assert counted(engine, "Query") == {}
         none = ("default", "none")
         assert counted(engine, "ReleaseCollection") == {("total", *none): 1, ("fail", *none): 1}
-        assert counted(engine, "CreateRole") == {("total", "", ""): 1, ("rejected", "", ""): 1}
+        assert counted(engine, "CreatePrivilegeGroup") == {("total", "", ""): 1, ("rejected", "", ""): 1}
 
 
 def test_segments_are_spread_evenly_over_the_query_nodes(tmp_path: Path, vectors: np.ndarray) -> None:

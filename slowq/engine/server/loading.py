@@ -8,17 +8,20 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from slowq.engine.faults import RequestFault
 from slowq.engine.server import convert
-from slowq.engine.server.part import GROUP, Context, Part, answers
+from slowq.engine.server.groups import GROUP, require_group
+from slowq.engine.server.part import Context, Part, answers
 
 
 class Loading(Part):
     @answers(common_pb2.Status)
     def LoadCollection(self, request: Any, context: Context) -> Any:
+        require_group(*request.resource_groups)
         self._loading.load(self._collection(request), request.replica_number or 1)
         return convert.status()
 
     @answers(common_pb2.Status)
     def LoadPartitions(self, request: Any, context: Context) -> Any:
+        require_group(*request.resource_groups)
         self._loading.load(self._collection(request), request.replica_number or 1, tuple(request.partition_names))
         return convert.status()
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from slowq.engine import Engine
 
 Context: TypeAlias = Any  # grpc.ServicerContext, which has no types
-GROUP = "__default_resource_group"  # the only one
 
 
 def answers(kind: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

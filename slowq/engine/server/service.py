@@ -6,7 +6,7 @@ A request that cannot be served gets Milvus' status with code and reason; what t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from pymilvus.grpc_gen import milvus_pb2_grpc
@@ -15,13 +15,16 @@ from slowq.engine.faults import Unserved
 from slowq.engine.server.accounts import Accounts
 from slowq.engine.server.data import Data
 from slowq.engine.server.definitions import Definitions
+from slowq.engine.server.groups import ResourceGroups
 from slowq.engine.server.indexing import Indexing
 from slowq.engine.server.loading import Loading
 from slowq.engine.server.part import Context
 from slowq.engine.server.upkeep import Upkeep
 
+_Milvus: TypeAlias = milvus_pb2_grpc.MilvusServiceServicer
 
-class Service(Definitions, Indexing, Loading, Data, Accounts, Upkeep, milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
+
+class Service(Definitions, Indexing, Loading, Data, Accounts, ResourceGroups, Upkeep, _Milvus):  # type: ignore[misc]
     """All of them."""
 
 
@@ -32,6 +35,6 @@ def _refusing(name: str) -> Callable[[Service, Any, Context], None]:
     return refuse
 
 
-for _name in dir(milvus_pb2_grpc.MilvusServiceServicer):
-    if not _name.startswith("_") and getattr(Service, _name) is getattr(milvus_pb2_grpc.MilvusServiceServicer, _name):
+for _name in dir(_Milvus):
+    if not _name.startswith("_") and getattr(Service, _name) is getattr(_Milvus, _name):
         setattr(Service, _name, _refusing(_name))

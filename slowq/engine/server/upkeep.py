@@ -1,4 +1,4 @@
-"""Health, compaction, segments and resource groups."""
+"""Health, compaction and segments."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from slowq.engine import compaction
 from slowq.engine.coordinator.upkeep import Task
-from slowq.engine.faults import RESOURCE_GROUP_NOT_FOUND, RequestFault, invalid
+from slowq.engine.faults import invalid
 from slowq.engine.server import convert
-from slowq.engine.server.part import GROUP, Context, Part, answers
+from slowq.engine.server.part import Context, Part, answers
 
 
 class Upkeep(Part):
@@ -128,20 +128,6 @@ class Upkeep(Part):
                     )
                 )
         return made
-
-    # resource groups: one, and no more
-
-    @answers(milvus_pb2.ListResourceGroupsResponse)
-    def ListResourceGroups(self, request: Any, context: Context) -> Any:
-        return milvus_pb2.ListResourceGroupsResponse(status=convert.status(), resource_groups=[GROUP])
-
-    @answers(milvus_pb2.DescribeResourceGroupResponse)
-    def DescribeResourceGroup(self, request: Any, context: Context) -> Any:
-        if request.resource_group != GROUP:
-            raise RequestFault(RESOURCE_GROUP_NOT_FOUND, f"resource group not found[rg={request.resource_group}]")
-        nodes = len(self._coordinator.placement.nodes)
-        group = milvus_pb2.ResourceGroup(name=GROUP, capacity=nodes, num_available_node=nodes)
-        return milvus_pb2.DescribeResourceGroupResponse(status=convert.status(), resource_group=group)
 
 
 def _merge_info(task: Task) -> Any:
