@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
+from slowq.engine.altering import alter_collection, alter_field
 from slowq.engine.clock import physical_s
 from slowq.engine.faults import RequestFault
 from slowq.engine.server import convert
@@ -76,29 +76,14 @@ class Definitions(Part):
 
     @answers(common_pb2.Status)
     def AlterCollection(self, request: Any, context: Context) -> Any:
-        gone = frozenset(request.delete_keys)
-        new = convert.pairs(request.properties)
-        self._catalog.change(
-            self._collection(request).id,
-            lambda now: replace(
-                now, properties={key: value for key, value in {**now.properties, **new}.items() if key not in gone}
-            ),
-        )
+        properties = convert.pairs(request.properties)
+        alter_collection(self._catalog, self._collection(request), properties, request.delete_keys)
         return convert.status()
 
     @answers(common_pb2.Status)
     def AlterCollectionField(self, request: Any, context: Context) -> Any:
-        new = convert.pairs(request.properties)
-        self._catalog.change(
-            self._collection(request).id,
-            lambda now: replace(
-                now,
-                fields=tuple(
-                    replace(one, params={**one.params, **new}) if one.name == request.field_name else one
-                    for one in now.fields
-                ),
-            ),
-        )
+        params, gone = convert.pairs(request.properties), getattr(request, "delete_keys", ())
+        alter_field(self._catalog, self._collection(request), request.field_name, params, gone)
         return convert.status()
 
     @answers(milvus_pb2.BoolResponse)
