@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
+from slowq.engine.callers import callers_of
 from slowq.engine.schema import Collection
 from slowq.errors import UsageError
 
@@ -104,10 +105,15 @@ class Events:
 
     def __init__(self, form: Form, out: TextIO | None, now_s: Callable[[], float]) -> None:
         self.form = form
+        self._callers = callers_of(form.version)
         self._out = out
         self._now_s = now_s
         self._lock = threading.Lock()
         self.failures: deque[str] = deque(maxlen=100)  # of background tasks, the latest
+
+    def _note(self, level: str, event: str, message: str, **fields: object) -> None:
+        """A line that Milvus writes beside the slow ones, with the caller that it has in this version."""
+        self.write(level, self._callers[event], message, **fields)
 
     def write(self, level: str, caller: str, message: str, **fields: object) -> None:
         if self._out is None:
@@ -145,12 +151,12 @@ class Events:
         name = {"search": "Search", "query": "Query", "hybrid_search": "HybridSearch"}[read.kind]
         fields: dict[str, object] = {"traceID": read.trace_id, "role": "proxy", "db": read.database}
         fields |= {"collection": read.collection, "error": read.failed}
-        self.write("WARN", "proxy/impl.go:2600", f"{name} failed to WaitToFinish", **fields)
+        self._note("WARN", f"{read.kind} failed", f"{name} failed to WaitToFinish", **fields)
 
     def lag_too_large(self, where: Delegator, guarantee_s: float, safe_s: float, most_s: float) -> None:
-        self.write(
+        self._note(
             "WARN",
-            "delegator/delegator.go:757",
+            "lag too large",
             "guarantee and serviceable ts larger than MaxLag",
             **where.fields(),
             guaranteeTime=_moment(guarantee_s),
@@ -160,21 +166,19 @@ class Events:
         )
 
     def no_tsafe(self, where: Delegator, kind: str, error: str) -> None:
-        message = f"delegator {kind} failed to wait tsafe"
-        self.write("WARN", "delegator/delegator.go:310", message, **where.fields(), error=error)
+        word = "search" if self.form.version == "2.6.10" else kind  # 2.6 says it of queries too
+        message = f"delegator {word} failed to wait tsafe"
+        self._note("WARN", f"{kind} without tsafe", message, **where.fields(), error=error)
 
     def canceled(self, before: str) -> None:
         """A task of the read queue whose time was over: before "enqueue" or "executing"."""
-        self.write(
-            "WARN",
-            "tasks/concurrent_safe_scheduler.go:213",
-            f"task canceled before {before}",
-            error="context deadline exceeded",
+        self._note(
+            "WARN", f"canceled before {before}", f"task canceled before {before}", error="context deadline exceeded"
         )
 
     def delegator_failed(self, where: Delegator, kind: str, error: str) -> None:
         message = f"failed to {kind} on delegator"
-        self.write("WARN", "querynodev2/handlers.go:227", message, **where.fields(), scope="All", error=error)
+        self._note("WARN", f"{kind} failed on delegator", message, **where.fields(), scope="All", error=error)
 
     # what runs beside them
 
@@ -182,20 +186,18 @@ class Events:
         """The banner, which tells the version and is no line of the logger, and the sessions of the roles."""
         self._put(f"Welcome to use Milvus!\nVersion:   v{self.form.version}\n")
         for role in ("proxy", "querynode", "datanode", "mixcoord"):
-            self.write(
-                "INFO", "sessionutil/session_util.go:240", "register session success", role=role, nodeID=str(number)
-            )
+            self._note("INFO", "session", "register session success", role=role, nodeID=str(number))
 
     def index_asked(self, collection: Collection, field: str, params: Mapping[str, str]) -> None:
         extra = json.dumps([{"key": key, "value": value} for key, value in params.items()], separators=(",", ":"))
         for state in ("received", "done"):
             fields: dict[str, object] = {"role": "proxy", "db": collection.database, "collection": collection.name}
-            self.write("INFO", "proxy/impl.go:1900", f"CreateIndex {state}", **fields, field=field, extra_params=extra)
+            self._note("INFO", f"index {state}", f"CreateIndex {state}", **fields, field=field, extra_params=extra)
 
     def index_begun(self, collection: Collection, build: int, segment: int) -> None:
-        self.write(
+        self._note(
             "INFO",
-            "indexnode/task.go:200",
+            "build begun",
             "Begin to prepare indexBuildTask",
             buildID=build,
             Collection=collection.id,
@@ -203,9 +205,9 @@ class Events:
         )
 
     def index_built(self, collection: Collection, segment: int, name: str, rows: int, took_s: float) -> None:
-        self.write(
+        self._note(
             "INFO",
-            "indexnode/task.go:363",
+            "built",
             "Successfully build index",
             buildID=segment,
             Collection=collection.id,
@@ -216,9 +218,9 @@ class Events:
         )
 
     def build_failed(self, collection: Collection, segment: int, name: str, why: str) -> None:
-        self.write(
+        self._note(
             "WARN",
-            "indexnode/task.go:340",
+            "build failed",
             "failed to build index",
             Collection=collection.id,
             SegmentID=segment,
@@ -227,9 +229,9 @@ class Events:
         )
 
     def flushed(self, collection: Collection, segment: int, rows: int, took_s: float) -> None:
-        self.write(
+        self._note(
             "INFO",
-            "datacoord/services.go:520",
+            "flushed",
             "flush segment with meta",
             collectionID=collection.id,
             segmentID=segment,
@@ -238,9 +240,9 @@ class Events:
         )
 
     def compacting(self, collection: Collection, kind: str, inputs: Sequence[int]) -> None:
-        self.write(
+        self._note(
             "INFO",
-            "datanode/compaction_executor.go:110",
+            "compaction begun",
             "start to execute compaction",
             planID=min(inputs, default=0),
             Collection=collection.id,
@@ -251,9 +253,9 @@ class Events:
     def compacted(
         self, collection: Collection, kind: str, inputs: Sequence[int], outputs: Sequence[int], took_s: float
     ) -> None:
-        self.write(
+        self._note(
             "INFO",
-            "datanode/compaction_executor.go:127",
+            "compacted",
             "end to execute compaction",
             planID=min(inputs, default=0),
             Collection=collection.id,
@@ -273,9 +275,9 @@ class Events:
         self.write("ERROR", "proxy/impl.go:1", "call failed", method=call, error=self.failures[-1])
 
     def cannot_load(self, collection: Collection, segment: int, why: str) -> None:
-        self.write(
+        self._note(
             "WARN",
-            "task/executor.go:236",
+            "segment not loaded",
             "failed to load segment",
             collectionID=collection.id,
             segmentID=segment,
@@ -283,14 +285,12 @@ class Events:
         )
 
     def load_asked(self, collection: Collection) -> None:
-        self.write(
-            "INFO", "querycoordv2/services.go:204", "load collection request received", collectionID=collection.id
-        )
+        self._note("INFO", "load received", "load collection request received", collectionID=collection.id)
 
     def loading(self, collection: Collection, segment: int) -> None:
-        self.write(
+        self._note(
             "INFO",
-            "task/executor.go:230",
+            "segment loading",
             "load segments...",
             taskID=segment,
             collectionID=collection.id,
@@ -298,9 +298,9 @@ class Events:
         )
 
     def segment_loaded(self, collection: Collection, segment: int, took_s: float) -> None:
-        self.write(
+        self._note(
             "INFO",
-            "task/executor.go:243",
+            "segment loaded",
             "load segments done",
             taskID=segment,
             collectionID=collection.id,
@@ -309,27 +309,25 @@ class Events:
         )
 
     def loaded(self, collection: Collection) -> None:
-        self.write("INFO", "job/job_load.go:180", "load collection done", collectionID=collection.id)
+        self._note("INFO", "loaded", "load collection done", collectionID=collection.id)
 
     def released(self, collection: Collection) -> None:
-        self.write(
-            "INFO", "querycoordv2/services.go:260", "release collection request received", collectionID=collection.id
-        )
-        self.write("INFO", "querycoordv2/services.go:283", "collection released", collectionID=collection.id)
+        self._note("INFO", "release received", "release collection request received", collectionID=collection.id)
+        self._note("INFO", "released", "collection released", collectionID=collection.id)
 
     def inserted(self, collection: Collection, rows: int) -> None:
-        self.write(
-            "DEBUG",
-            "pipeline/filter_node.go:80",
+        self._note(
+            "INFO" if self.form.version == "2.3.5" else "DEBUG",
+            "inserted",
             "pipeline fetch insert msg",
             collectionID=collection.id,
             insertRowNum=rows,
         )
 
     def tick_late(self, channels: int, span_s: float) -> None:
-        self.write(
+        self._note(
             "WARN",
-            "rootcoord/timeticksync.go:240",
+            "tick late",
             "rootcoord send tt to all channels too slowly",
             chanNum=channels,
             span=int(span_s * 1e3),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slowq.engine.events import FORMS, Events, Read, form_of, go_duration
+from slowq.engine.callers import VERSIONS
+from slowq.engine.events import FORMS, Delegator, Events, Read, form_of, go_duration
+from slowq.engine.schema import Collection
 from slowq.errors import UsageError
 from slowq.gather import gather
 from slowq.parsers import levels, slow, zap
 from slowq.units import go_duration_s
+
+_HEAD = re.compile(rb'\[[^]]+\] \[[A-Z]+\] \[([^]]+)\] \["?([^]"]+)"?\]')
 
 READ = Read(
     "search",
@@ -102,6 +108,59 @@ def test_durations_are_read_back_by_slowq(nanoseconds: int) -> None:
 )
 def test_durations_are_written_as_go_does(seconds: float, text: str) -> None:
     assert go_duration(seconds) == text
+
+
+def every_line(version: str) -> list[zap.Entry]:
+    """A line of each kind that the engine writes beside the slow ones."""
+    out = io.StringIO()
+    events, shop = Events(form_of(version), out, lambda: 1_764_000_000.25), Collection(7, "default", "shop", ())
+    where = Delegator("9100b310", 7, "channel")
+    for kind in ("search", "query"):
+        events.failed(replace(READ, kind=kind, failed="no"))
+        events.no_tsafe(where, kind, "no")
+        events.delegator_failed(where, kind, "no")
+    for before in ("enqueue", "executing"):
+        events.canceled(before)
+    events.lag_too_large(where, 2.0, 1.0, 0.5)
+    events.started(1)
+    events.index_asked(shop, "v", {})
+    events.index_begun(shop, 1, 2)
+    events.index_built(shop, 2, "v", 3, 0.1)
+    events.build_failed(shop, 2, "v", "no")
+    events.flushed(shop, 2, 3, 0.1)
+    events.compacting(shop, "mix", [2])
+    events.compacted(shop, "mix", [2], [4], 0.1)
+    events.load_asked(shop)
+    events.loading(shop, 2)
+    events.segment_loaded(shop, 2, 0.1)
+    events.cannot_load(shop, 2, "no")
+    events.loaded(shop)
+    events.released(shop)
+    events.inserted(shop, 3)
+    events.tick_late(2, 0.3)
+    found = [zap.parse(line) for line in out.getvalue().encode().splitlines()]
+    return [one for one in found if one is not None]
+
+
+def test_the_lines_beside_have_the_callers_of_real_logs() -> None:
+    real: dict[bytes, set[bytes]] = {}
+    for path in Path("sample_logs").glob("*/logs/*.gz"):
+        with gzip.open(path) as lines:
+            for match in map(_HEAD.match, lines):
+                if match:
+                    real.setdefault(match[2], set()).add(match[1])
+    lines = every_line("2.3.5")
+    known = [one for one in lines if one.message in real]
+    assert [(one.message, one.caller) for one in known if one.caller not in real[one.message]] == []
+    assert len({one.message for one in known}) >= 15
+
+
+def test_each_version_writes_the_lines_beside_at_places_of_its_own() -> None:
+    callers = {version: [one.caller for one in every_line(version)] for version in FORMS}
+    assert len({tuple(found) for found in callers.values()}) == len(FORMS)
+    assert set(VERSIONS) == set(FORMS)
+    for found in callers.values():
+        assert [one for one in found if one.endswith(b":0")] == []
 
 
 @pytest.mark.parametrize("version", FORMS)

@@ -74,7 +74,7 @@ def test_a_read_that_waits_for_tsafe_too_long_is_told_by_all_on_its_way(tmp_path
         with pytest.raises(RequestFault, match=LATE):
             small.answer(engine, seconds=0.02)
     assert warned(log) == [
-        ("delegator query failed to wait tsafe", LATE),
+        ("delegator search failed to wait tsafe", LATE),
         ("failed to query on delegator", LATE),
         ("Query failed to WaitToFinish", LATE),
     ]
@@ -93,7 +93,7 @@ def test_a_reader_too_far_ahead_of_tsafe_is_refused_at_once_with_lag_and_limit(t
     messages = [message for message, _ in warned(log)]
     assert messages == [
         "guarantee and serviceable ts larger than MaxLag",
-        "delegator query failed to wait tsafe",
+        "delegator search failed to wait tsafe",
         "failed to query on delegator",
         "Query failed to WaitToFinish",
     ]
