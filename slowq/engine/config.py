@@ -47,6 +47,7 @@ DEFAULTS: Final[Mapping[str, bool | int | float | str]] = {
     "indexNode.scheduler.buildParallel": 1,
     "proxy.maxTaskNum": 1024,
     "proxy.replicaSelectionPolicy": "look_aside",
+    "proxy.slowLogSpanInSeconds": 1.0,  # of 2.5 alone
     "proxy.slowQuerySpanInSeconds": 1.0,
     "proxy.timeTickInterval": 200,
     "queryNode.enableSegmentPrune": False,
@@ -110,7 +111,10 @@ _SUFFIXES = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 @dataclass(frozen=True, slots=True)
 class Config:
+    """`given` are the keys that somebody set, be it to the default."""
+
     values: Mapping[str, bool | int | float | str] = field(default_factory=lambda: dict(DEFAULTS))
+    given: frozenset[str] = frozenset()
 
     def flag(self, key: str) -> bool:
         return bool(self.values[key])
@@ -131,14 +135,15 @@ class Config:
 def configure(given: Mapping[str, Any], origin: str = "configuration") -> tuple[Config, list[str]]:
     """The defaults with `given` (dotted or nested keys) over them, and a warning for each key that means nothing here."""
     values: dict[str, bool | int | float | str] = dict(DEFAULTS)
-    warnings = []
+    warnings, known = [], set()
     for name, value in _flat(given):
         key = _OLDER_NAMES.get(name, name)
         if key not in DEFAULTS:
             warnings.append(f"{origin}: the engine does not know the key {key!r}; it is ignored")
             continue
         values[key] = _checked(key, value, origin)
-    return Config(values), warnings
+        known.add(key)
+    return Config(values, frozenset(known)), warnings
 
 
 def load_config(path: Path) -> tuple[Config, list[str]]:

@@ -36,6 +36,12 @@ class Form:
     hybrid_nq: bool  # totalNq and durationPerNq of a hybrid search, which then is what is compared
     hybrid_filters: bool
     computed_guarantee: bool  # the timestamp that the proxy computed, not the one that the client sent
+    only_successful: bool = False  # what failed is not slow
+    counts_whole: bool = False  # the metric compares the whole time, whatever the log does
+
+    def by_vector(self, kind: str) -> bool:
+        """Whether the time of such a request is compared by its query vectors."""
+        return {"search": self.per_nq, "hybrid_search": self.hybrid_nq}.get(kind, False)
 
 
 FORMS = {
@@ -43,8 +49,8 @@ FORMS = {
     for one in (
         Form("2.3.5", 2578, 0, 2839, False, True, False, False, False, False),
         Form("2.4.15", 2977, 3164, 3434, True, True, False, False, False, True),
-        Form("2.5.16", 3141, 3377, 3665, True, True, True, False, True, True),
-        Form("2.6.10", 2986, 3223, 3666, True, True, True, True, True, True),
+        Form("2.5.16", 3141, 3377, 3665, True, True, True, False, True, True, counts_whole=True),
+        Form("2.6.10", 2986, 3223, 3666, True, True, True, True, True, True, only_successful=True),
     )
 }
 
@@ -86,6 +92,10 @@ class Read:
     code: int = 0
     label: str = "query"
     level: str = ""
+
+    @property
+    def per_nq_s(self) -> float:
+        return self.took_s / max(1, self.nq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +140,16 @@ class Events:
 
     # requests
 
-    def slow(self, read: Read, threshold_s: float) -> bool:
-        """The slow line, where the version would write one; and whether it counts as slow."""
+    def slow(self, read: Read) -> None:
         form = self.form
-        by_vector = {"search": form.per_nq, "hybrid_search": form.hybrid_nq}.get(read.kind, False)
-        per_nq_s = read.took_s / max(1, read.nq)
-        if (per_nq_s if by_vector else read.took_s) < threshold_s or (read.failed and form.version == "2.6.10"):
-            return False
         fields: dict[str, object] = {"traceID": read.trace_id, "role": "proxy", "db": read.database}
         fields |= {"collection": read.collection, "partitions": _list(read.partitions)}
         fields |= _FIELDS[read.kind](form, read)
         fields["duration"] = go_duration(read.took_s)
-        if by_vector:
-            fields["durationPerNq"] = go_duration(per_nq_s)
+        if form.by_vector(read.kind):
+            fields["durationPerNq"] = go_duration(read.per_nq_s)
         name = {"search": "Search", "query": "Query", "hybrid_search": "HybridSearch"}[read.kind]
         self.write("INFO", f"proxy/impl.go:{getattr(form, read.kind)}", f"{name} slow", **fields)
-        return True
 
     def failed(self, read: Read) -> None:
         name = {"search": "Search", "query": "Query", "hybrid_search": "HybridSearch"}[read.kind]

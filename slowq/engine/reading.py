@@ -14,6 +14,7 @@ from slowq.engine.faults import RATE_LIMIT, UNEXPECTED, RequestFault
 from slowq.engine.metrics import Metrics
 from slowq.engine.requests import Caller, HybridSearch, Query, Search
 from slowq.engine.schema import Collection
+from slowq.engine.slowness import Slowness
 from slowq.engine.trace import Trace
 
 _FUNCTIONS = {"search": "Search", "query": "Query", "hybrid_search": "HybridSearch"}
@@ -22,7 +23,7 @@ _FUNCTIONS = {"search": "Search", "query": "Query", "hybrid_search": "HybridSear
 class Books:
     def __init__(self, config: Config, metrics: Metrics, events: Events, access: AccessLog) -> None:
         self.metrics, self.events, self.access = metrics, events, access
-        self.slow_s = config.number("proxy.slowQuerySpanInSeconds")
+        self.slowness = Slowness.of(events.form, config)
         self._most = int(config.number("proxy.maxTaskNum"))
         self._running = 0
         self._lock = threading.Lock()
@@ -97,7 +98,9 @@ class Reading:
             self._measure(took)
         else:
             self._books.events.failed(read)
-        if self._books.events.slow(read, self._books.slow_s):
+        if self._books.slowness.is_logged(read):
+            self._books.events.slow(read)
+        if self._books.slowness.is_counted(read):
             self._books.metrics.add("milvus_proxy_slow_query_count", 1, self.kind)
         self._books.access.write(read, self.trace)
 

@@ -43,9 +43,9 @@ READ = Read(
 )
 
 
-def written(version: str, read: Read, threshold_s: float = 1.0) -> bytes:
+def written(version: str, read: Read) -> bytes:
     out = io.StringIO()
-    Events(form_of(version), out, lambda: 1_764_000_000.25).slow(read, threshold_s)
+    Events(form_of(version), out, lambda: 1_764_000_000.25).slow(read)
     return out.getvalue().encode()
 
 
@@ -81,12 +81,6 @@ def test_a_slow_line_is_read_with_all_that_the_request_was(version: str, kind: s
     assert bytes(rows.trace) == READ.trace_id.encode()
     if kind != "hybrid_search":
         assert rows.filters[rows.filter[0]] == READ.filters[0].encode()
-
-
-def test_a_request_is_slow_from_the_threshold_on_by_query_vector_where_the_version_counts_so() -> None:
-    assert written("2.5", replace(READ, took_s=1.9)) == b""
-    assert written("2.4", replace(READ, took_s=1.9)) != b""
-    assert written("2.5", replace(READ, took_s=2.0)) != b""
 
 
 def test_a_version_without_a_form_is_refused_with_those_that_have_one() -> None:
@@ -169,7 +163,7 @@ def test_the_version_is_learnt_from_the_banner(version: str, tmp_path: Path) -> 
         events = Events(form_of(version), out, lambda: 1_764_000_000.25)
         events.started(1)
         if version != "2.3.5":
-            events.slow(replace(READ, kind="hybrid_search"), 1.0)
+            events.slow(replace(READ, kind="hybrid_search"))
     case = gather([str(tmp_path / "milvus.log")], jobs=1)
     assert case.milvus.version == version
     assert "banner" in case.milvus.source
