@@ -152,10 +152,17 @@ class Events:
         self.write("INFO", f"proxy/impl.go:{getattr(form, read.kind)}", f"{name} slow", **fields)
 
     def failed(self, read: Read) -> None:
+        self._failed_to(read, "WaitToFinish", "failed")
+
+    def refused(self, read: Read) -> None:
+        """The proxy had too many requests already."""
+        self._failed_to(read, "enqueue", "refused")
+
+    def _failed_to(self, read: Read, step: str, how: str) -> None:
         name = {"search": "Search", "query": "Query", "hybrid_search": "HybridSearch"}[read.kind]
         fields: dict[str, object] = {"traceID": read.trace_id, "role": "proxy", "db": read.database}
         fields |= {"collection": read.collection, "error": read.failed}
-        self._note("WARN", f"{read.kind} failed", f"{name} failed to WaitToFinish", **fields)
+        self._note("WARN", f"{read.kind} {how}", f"{name} failed to {step}", **fields)
 
     def lag_too_large(self, where: Delegator, guarantee_s: float, safe_s: float, most_s: float) -> None:
         self._note(

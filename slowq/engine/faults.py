@@ -31,7 +31,6 @@ UNEXPECTED = 65535
 LEGACY = {
     COLLECTION_NOT_FOUND: 4,
     PARAMETER: 5,
-    REQUEST_LIMIT: 49,  # RateLimit
     RATE_LIMIT: 49,
     INDEX_NOT_FOUND: 25,
 }
@@ -57,6 +56,10 @@ class Unserved(Exception):  # noqa: N818 - a fact about the engine
     def __init__(self, feature: str, field: str = "") -> None:
         self.message = f"The slowq reference engine does not have {feature}{field and f' (field {field})'}."
         super().__init__(self.message)
+
+
+def too_many(limit: int, where: str = "") -> RequestFault:
+    return RequestFault(REQUEST_LIMIT, f"{where}too many concurrent requests, queue is full[limit={limit}]")
 
 
 def too_late() -> RequestFault:

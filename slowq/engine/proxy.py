@@ -57,6 +57,11 @@ class Proxy:
 
     # reads
 
+    @property
+    def reads(self) -> int:
+        """How many there are now."""
+        return self._books.running
+
     def search(self, request: Search, caller: Caller) -> tuple[SearchAnswer, Trace]:
         with self._books.reading("search", [request], request, caller) as reading:
             answer = self._searched(request, reading, reading.trace)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from slowq.engine.config import Config
 from slowq.engine.events import Events
-from slowq.engine.faults import REQUEST_LIMIT, RequestFault, too_late
+from slowq.engine.faults import too_late, too_many
 from slowq.engine.metrics import Metrics
 from slowq.engine.scalar import Filter
 from slowq.engine.search import Found, Ints, Plan, merge, nothing, retrieve, search_segment
@@ -84,9 +84,9 @@ class _Waiting:
     def put(self, task: Task) -> None:
         own = self._by_user.setdefault(task.user if self._polling else "", deque())
         if self.size >= self._limit:
-            raise _full(_ALL, self._limit)
+            raise too_many(self._limit, f"limit by {_ALL}: ")
         if self._polling and len(own) >= self._a_user:
-            raise _full(_A_USER, self._a_user)
+            raise too_many(self._a_user, f"limit by {_A_USER}: ")
         own.append(task)
         self.size += 1
 
@@ -114,11 +114,6 @@ class _Waiting:
                 taken.append(one)
                 nq, k, asked = nq + one.nq, wide, total
         return taken
-
-
-def _full(key: str, limit: int) -> RequestFault:
-    words = "too many concurrent requests, queue is full"
-    return RequestFault(REQUEST_LIMIT, f"limit by {key}: {words}[limit={limit}]")
 
 
 class QueryNode:

@@ -10,7 +10,7 @@ from types import TracebackType
 from slowq.engine.access import AccessLog
 from slowq.engine.config import Config
 from slowq.engine.events import Events, Read
-from slowq.engine.faults import RATE_LIMIT, UNEXPECTED, RequestFault
+from slowq.engine.faults import UNEXPECTED, RequestFault, too_many
 from slowq.engine.metrics import Metrics
 from slowq.engine.requests import Caller, HybridSearch, Query, Search
 from slowq.engine.schema import Collection
@@ -28,6 +28,11 @@ class Books:
         self._running = 0
         self._lock = threading.Lock()
 
+    @property
+    def running(self) -> int:
+        """How many reads are in the proxy."""
+        return self._running
+
     def reading(
         self, kind: str, parts: Sequence[Search | Query], request: Search | Query | HybridSearch, caller: Caller
     ) -> Reading:
@@ -36,9 +41,7 @@ class Books:
     def enter(self) -> None:
         with self._lock:
             if self._running >= self._most:
-                raise RequestFault(
-                    RATE_LIMIT, f"request is rejected by grpc RateLimiter middleware, task queue is full: {self._most}"
-                )
+                raise too_many(self._most)
             self._running += 1
 
     def leave(self) -> None:
@@ -84,8 +87,20 @@ class Reading:
     def __enter__(self) -> Reading:
         self.trace.seconds["proxy_queue"] = self.caller.waited_s
         self._began = time.perf_counter() - self.caller.waited_s
-        self._books.enter()
+        try:
+            self._books.enter()
+        except RequestFault as fault:
+            self._refused(fault)
+            raise
         return self
+
+    def _refused(self, fault: RequestFault) -> None:
+        """It never was in the proxy: nothing is measured of it, and only what was refused is written down."""
+        took = time.perf_counter() - self._began
+        self.trace.close(took)
+        read = self._read(took, fault)
+        self._books.events.refused(read)
+        self._books.access.write(read, self.trace)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -111,6 +111,7 @@ def every_line(version: str) -> list[zap.Entry]:
     where = Delegator("9100b310", 7, "channel")
     for kind in ("search", "query"):
         events.failed(replace(READ, kind=kind, failed="no"))
+        events.refused(replace(READ, kind=kind, failed="no"))
         events.no_tsafe(where, kind, "no")
         events.delegator_failed(where, kind, "no")
     for before in ("enqueue", "executing"):

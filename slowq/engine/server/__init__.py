@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from slowq.engine import Engine
 
 _MESSAGE_BYTES = 256 << 20  # proxy.grpc.serverMaxSendSize
-_THREADS = 256
+_MORE_THREADS = 256  # than reads, for all other calls
 
 
 class Server:
     """Serves an engine until `stop`. Port 0 takes a free one; `port` and `metrics_port` say which."""
 
     def __init__(self, engine: Engine, host: str = "127.0.0.1", port: int = 0, metrics_port: int = 0) -> None:
-        self._pool = Threads(_THREADS, "grpc")
+        # A read has a thread from entry to answer, so that the proxy refuses what is too many, and none waits unseen here.
+        # Threads are made as calls come.
+        self._pool = Threads(int(engine.config.number("proxy.maxTaskNum")) + _MORE_THREADS, "grpc")
         self._grpc = grpc.server(
             self._pool,
             interceptors=_interceptors(engine),
