@@ -9,15 +9,17 @@ from functools import lru_cache
 
 from slowq.engine.answers import metric_of
 from slowq.engine.config import Config
-from slowq.engine.faults import invalid
+from slowq.engine.faults import FIELD_NOT_FOUND, RequestFault, Unserved, invalid
 from slowq.engine.metrics import Metrics
 from slowq.engine.requests import Search
 from slowq.engine.scalar import Filter, FilterError
 from slowq.engine.scalar import compile as compile_filter
-from slowq.engine.schema import VECTOR_KINDS, Collection
+from slowq.engine.schema import INTEGERS, VECTOR_KINDS, Collection
 from slowq.engine.search import Plan
 from slowq.engine.vector import BadIndexParam, better, check_search
 from slowq.filters import FilterSyntaxError
+
+_GROUPED = (*INTEGERS, "BOOL", "VARCHAR")
 
 
 class Planner:
@@ -94,8 +96,15 @@ class Planner:
         if not request.group_by:
             return None
         spec = collection.named(request.group_by)
-        if spec is None or spec.is_vector or spec.type in ("JSON", "ARRAY", "FLOAT", "DOUBLE"):
-            raise invalid(f"groupBy field not found in schema or not supported: {request.group_by}")
+        if spec is None and not collection.dynamic:
+            missing = f"groupBy field not found in schema: field not found[field={request.group_by}]"
+            raise RequestFault(FIELD_NOT_FOUND, missing)
+        if spec is None or spec.type == "JSON":
+            raise Unserved("group_by_field of JSON and of dynamic fields", request.group_by)
+        if spec.type not in _GROUPED:
+            raise invalid(f"unsupported data type {spec.type} for group by, field {spec.name}")
+        if request.raw_params.get("iterator", "").lower() == "true":
+            raise invalid("Not allowed to do groupBy when doing iteration")
         if request.radius is not None:
             raise invalid("Not allowed to do range-search when doing search-group-by")
         most = int(self._config.number("quotaAndLimits.limits.maxGroupSize"))

@@ -189,7 +189,7 @@ def check_collection(name: str, fields: tuple[FieldSpec, ...], shards: int) -> N
         check_name(spec.name, "field")
         if names.count(spec.name) > 1:
             raise invalid(f"duplicated field name {spec.name}")
-        _check_field(spec)
+        _check_field(spec, name)
     keys = [one for one in fields if one.primary]
     if len(keys) != 1:
         raise invalid("primary key is not specified" if not keys else "there are more than one primary key")
@@ -202,7 +202,7 @@ def check_collection(name: str, fields: tuple[FieldSpec, ...], shards: int) -> N
         _check_key([one for one in fields if getattr(one, what)], what.replace("_", " "))
 
 
-def _check_field(spec: FieldSpec) -> None:
+def _check_field(spec: FieldSpec, collection: str) -> None:
     if spec.is_vector:
         _check_vector(spec)
     elif spec.type not in SCALARS:
@@ -213,10 +213,19 @@ def _check_field(spec: FieldSpec) -> None:
         raise invalid(f"only primary field can speficy AutoID with true, field name = {spec.name}")
     if spec.primary and spec.nullable:
         raise invalid(f"primary field not support null, field name = {spec.name}")
-    if spec.type == "VARCHAR":
-        _check_bounded(spec, "max_length", MAX_LENGTH)
+    if "VARCHAR" in (spec.type, spec.element_type):
+        length = _bounded(spec, "max_length", collection)
+        if not 0 < length <= MAX_LENGTH:
+            raise invalid(
+                f"the maximum length specified for the field({spec.name}) should be in (0, {MAX_LENGTH}], "
+                f"but got {length} instead"
+            )
     if spec.type == "ARRAY":
-        _check_bounded(spec, "max_capacity", MAX_CAPACITY)
+        capacity = _bounded(spec, "max_capacity", collection)
+        if not 0 < capacity <= MAX_CAPACITY:
+            raise invalid(
+                f"the maximum capacity specified for a Array should be in (0, {MAX_CAPACITY}], field name = {spec.name}"
+            )
         if spec.element_type not in (*INTEGERS, "BOOL", "FLOAT", "DOUBLE", "VARCHAR"):
             raise invalid(f"element type {spec.element_type} is not supported, field name = {spec.name}")
 
@@ -235,12 +244,14 @@ def _check_vector(spec: FieldSpec) -> None:
         raise invalid(f"vector type not support null, field name = {spec.name}")
 
 
-def _check_bounded(spec: FieldSpec, name: str, limit: int) -> None:
-    if spec.type == "VARCHAR" and spec.primary and name not in spec.params:
-        raise invalid(f"type param({name}) should be specified for the field({spec.name})")
-    text = spec.params.get(name, str(limit))
-    if not text.isdigit() or not 1 <= int(text) <= limit:
-        raise invalid(f"the {name} of field {spec.name} must be in (0, {limit}], got {text}")
+def _bounded(spec: FieldSpec, name: str, collection: str) -> int:
+    """The number of a parameter that has to be there."""
+    if name not in spec.params:
+        raise invalid(f"type param({name}) should be specified for the field({spec.name}) of collection {collection}")
+    try:
+        return int(spec.params[name])
+    except ValueError:
+        raise invalid(f"the value for {name} of field {spec.name} must be an integer") from None
 
 
 def _check_key(keys: list[FieldSpec], what: str) -> None:

@@ -131,6 +131,14 @@ def test_an_upsert_of_some_fields(client: MilvusClient, rows: str) -> None:
     assert said == "partial updates."
 
 
+def test_an_order_and_groups_of_several_fields(client: MilvusClient, rows: str) -> None:
+    ordered = {"order_by_fields": [{"field": "name", "order": "asc"}]}
+    assert refused(lambda: client.search(rows, [[1.0, 2.0]], limit=5, **ordered)) == "order_by_fields (field name:asc)."
+    grouped = {"group_by_field": "meta"}
+    said = refused(lambda: client.search(rows, [[1.0, 2.0]], limit=5, **grouped))
+    assert said == "group_by_field of JSON and of dynamic fields (field meta)."
+
+
 def test_a_call_that_only_milvus_has(client: MilvusClient) -> None:
     assert refused(lambda: client.create_privilege_group("some")) == "CreatePrivilegeGroup."
 

@@ -17,7 +17,7 @@ from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from slowq.engine import Engine
 from slowq.engine.faults import RequestFault
-from slowq.engine.schema import FieldSpec
+from slowq.engine.schema import FieldSpec, check_collection
 from slowq.engine.server.convert.rows import _vectors
 from slowq.engine.server.data import _caller
 from tests.engine import small
@@ -167,6 +167,8 @@ def kinds(client: MilvusClient) -> str:
     schema.add_field("brain", DataType.BFLOAT16_VECTOR, dim=2)
     schema.add_field("terms", DataType.SPARSE_FLOAT_VECTOR)
     schema.add_field("tags", DataType.ARRAY, element_type=DataType.VARCHAR, max_capacity=4, max_length=5)
+    schema.add_field("price", DataType.DOUBLE)
+    schema.add_field("weight", DataType.FLOAT, nullable=True)
     client.create_collection("kinds", schema=schema)
     return "kinds"
 
@@ -182,6 +184,8 @@ GOOD = {
     "brain": bits(1, 2),
     "terms": {3: 0.5, 9: 1.0},
     "tags": ["a", "bcdef"],
+    "price": 1.5,
+    "weight": None,
 }
 
 
@@ -191,6 +195,9 @@ GOOD = {
         ("half", np.array([1, np.nan], np.float16)),
         ("brain", bits(1, np.inf)),
         ("terms", {3: -0.5}),
+        ("price", float("nan")),
+        ("price", float("inf")),
+        ("weight", float("-inf")),
         ("tags", ["a", "longer than five"]),
     ],
 )
@@ -203,7 +210,63 @@ def test_a_value_that_milvus_would_refuse_is_refused_with_its_field(
     assert raised.value.code == 1100
 
 
-def test_sparse_indices_rise_within_each_row() -> None:
+def grouped_by(client: MilvusClient, rows: str, vectors: np.ndarray, name: str, **more: Any) -> None:
+    client.search(rows, [vectors[0]], anns_field="vec", limit=5, group_by_field=name, **more)
+
+
+def test_what_cannot_be_grouped_by_is_named(client: MilvusClient, rows: str, kinds: str, vectors: np.ndarray) -> None:
+    with pytest.raises(MilvusException, match=r"field not found\[field=nope\]") as raised:
+        grouped_by(client, rows, vectors, "nope")
+    assert raised.value.code == 1700
+    with pytest.raises(MilvusException, match="unsupported data type FLOAT_VECTOR for group by, field vec") as raised:
+        grouped_by(client, rows, vectors, "vec")
+    assert raised.value.code == 1100
+    with pytest.raises(MilvusException, match="Not allowed to do groupBy when doing iteration") as raised:
+        grouped_by(client, rows, vectors, "team", iterator=True)
+    assert raised.value.code == 1100
+
+
+def test_the_parts_of_a_hybrid_search_have_the_same_number_of_vectors(
+    client: MilvusClient, rows: str, vectors: np.ndarray
+) -> None:
+    parts = [AnnSearchRequest(list(vectors[:nq]), "vec", {"metric_type": "L2"}, limit=5) for nq in (2, 3)]
+    with pytest.raises(MilvusException, match=r"nq should be the same\[expected=2\]\[actual=3\], field vec") as raised:
+        client.hybrid_search(rows, parts, RRFRanker(), limit=3)
+    assert raised.value.code == 1100
+
+
+def test_a_hybrid_search_has_a_part(engine: Engine, rows: str) -> None:
+    from slowq.engine.server.service import Service
+
+    answer = Service(engine).HybridSearch(milvus_pb2.HybridSearchRequest(collection_name=rows), None)
+    assert (answer.status.code, "1 to 1024 ann search requests, not 0" in answer.status.reason) == (1100, True)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (
+            {"max_length": "65536"},
+            "the maximum length specified for the field(text) should be in (0, 65535], but got 65536",
+        ),
+        ({"max_length": "0"}, "the maximum length specified for the field(text) should be in (0, 65535], but got 0"),
+        ({"max_length": "long"}, "the value for max_length of field text must be an integer"),
+        ({}, "type param(max_length) should be specified for the field(text) of collection other"),
+    ],
+)
+def test_the_length_of_a_text_is_given_and_has_a_limit(params: dict[str, str], said: str) -> None:
+    fields = (
+        FieldSpec(100, "id", "INT64", primary=True),
+        FieldSpec(101, "text", "VARCHAR", params=params),
+        FieldSpec(102, "v", "FLOAT_VECTOR", params={"dim": "2"}),
+    )
+    with pytest.raises(RequestFault) as raised:
+        check_collection("other", fields, 1)
+    assert raised.value.code == 1100
+    assert said in raised.value.message
+
+
+def test_sparse_indices_rise_within_each_row_and_are_less_than_the_greatest_number() -> None:
     spec = FieldSpec(100, "terms", "SPARSE_FLOAT_VECTOR")
     entry = np.dtype([("index", "<u4"), ("value", "<f4")])
 
@@ -213,6 +276,6 @@ def test_sparse_indices_rise_within_each_row() -> None:
         return _vectors(spec, data, len(rows))
 
     assert read([5, 9], [], [2, 3], [1]).rows == 4
-    for wrong in ([9, 5], [5, 5]):
+    for wrong in ([9, 5], [5, 5], [5, 2**32 - 1]):
         with pytest.raises(RequestFault, match="terms"):
             read([1, 2], wrong)

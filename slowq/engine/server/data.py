@@ -29,7 +29,7 @@ class Data(Part):
 
     @answers(milvus_pb2.MutationResult)
     def Upsert(self, request: Any, context: Context) -> Any:
-        if getattr(request, "partial_update", False):
+        if getattr(request, "partial_update", False) or getattr(request, "field_ops", ()):
             raise Unserved("partial updates")
         made = self._engine.writer.upsert(convert.insert_of(request, self._collection(request), upsert=True))
         return _mutation(made, request.num_rows)

@@ -24,6 +24,7 @@ from slowq.engine.server.convert.words import LEVELS, RAW_TYPES, TYPES, pairs, p
 from slowq.engine.vector import Vectors
 
 _MOST_K = 16_384  # of reciprocal rank fusion
+_MOST_PARTS = 1024  # of a hybrid search
 
 
 def freshness_of(
@@ -58,6 +59,7 @@ def search_of(
         raise Unserved("a function_score of a plain search")
     _require_served(request)
     raw = pairs(request.search_params)
+    _require_served_params(raw)
     inner = parsed(raw.get("params", "{}"))
     field = raw.get("anns_field", "") or _only_vector(collection)
     spec = collection.named(field)
@@ -108,6 +110,12 @@ def _require_served(
     for part, _ in request.ListFields():
         if part.name in _ELSEWHERE:
             raise Unserved(_ELSEWHERE[part.name])
+
+
+def _require_served_params(raw: Mapping[str, str]) -> None:
+    for name in ("group_by_fields", "order_by_fields"):  # 3.0
+        if raw.get(name):
+            raise Unserved(name, raw[name])
 
 
 def _only_vector(collection: Collection) -> str:
@@ -161,11 +169,20 @@ def _queries(spec: FieldSpec, data: bytes) -> Vectors:
 def hybrid_of(request: milvus_pb2.HybridSearchRequest, collection: Collection) -> HybridSearch:
     _require_served(request)
     raw = pairs(request.rank_params)
+    _require_served_params(raw)
     if raw.get("group_by_field"):
         raise Unserved("group_by_field in a hybrid search", raw["group_by_field"])
     limit = _number(raw, "limit", 10)
     offset = _number(raw, "offset", 0)
+    if not 1 <= len(request.requests) <= _MOST_PARTS:
+        raise invalid(f"a hybrid search has 1 to {_MOST_PARTS} ann search requests, not {len(request.requests)}")
     parts = [search_of(one, _Whole(request), collection) for one in request.requests]
+    for one in parts:
+        if one.queries.rows != parts[0].queries.rows:
+            raise invalid(
+                f"sub search request nq should be the same[expected={parts[0].queries.rows}][actual={one.queries.rows}], "
+                f"field {one.field}"
+            )
     return HybridSearch(
         parts,
         _ranker(request, raw),
@@ -222,6 +239,7 @@ def _parsed_value(text: str) -> Any:
 
 def query_of(request: milvus_pb2.QueryRequest) -> Query:
     raw = pairs(request.query_params)
+    _require_served_params(raw)
     return Query(
         request.db_name or "default",
         request.collection_name,

@@ -21,6 +21,8 @@ from slowq.engine.server.convert.words import NUMBERS, RAW_TYPES, SCALAR_PARTS, 
 from slowq.engine.vector import Vectors
 
 _OF_FLOATS = ("FLOAT_VECTOR", "FLOAT16_VECTOR", "BFLOAT16_VECTOR")
+_NO_NUMBER = "value 'NaN' or 'Inf' is not a number or infinity in field {}"
+_LAST_INDEX = 2**32 - 1  # of a sparse vector, and refused
 
 
 def insert_of(
@@ -104,6 +106,8 @@ def _checked(spec: FieldSpec, column: pa.Array, total: int) -> pa.Array:
         raise invalid(f"the num_rows ({len(column)}) of field ({spec.name}) is not equal to passed num_rows ({total})")
     if column.null_count and not spec.nullable:
         raise invalid(f"the field {spec.name} is not nullable, but has null values")
+    if spec.type in ("FLOAT", "DOUBLE") and not _is_finite(column):
+        raise invalid(_NO_NUMBER.format(spec.name))
     if spec.type == "VARCHAR":
         for place, text in enumerate(column.to_pylist()):
             _check_texts(spec, place, () if text is None else (text,))
@@ -120,6 +124,10 @@ def _checked(spec: FieldSpec, column: pa.Array, total: int) -> pa.Array:
         for place, text in enumerate(column.to_pylist()):
             _check_json(spec, place, text)
     return column
+
+
+def _is_finite(column: pa.Array) -> bool:
+    return bool(np.isfinite(column.drop_null().to_numpy(zero_copy_only=False)).all())
 
 
 def _check_texts(spec: FieldSpec, place: int, texts: Sequence[str]) -> None:
@@ -153,7 +161,7 @@ def _vectors(spec: FieldSpec, data: schema_pb2.FieldData, total: int) -> Vectors
             raise invalid(f"the length({len(raw)}) of field {spec.name} is no multiple of its dim({spec.dim})")
         found = _shaped(spec, np.frombuffer(raw, RAW_TYPES[spec.type]))
     if spec.type in _OF_FLOATS and not np.isfinite(found.floats()).all():
-        raise invalid(f"value 'NaN' or 'Inf' is not a number or infinity in field {spec.name}")
+        raise invalid(_NO_NUMBER.format(spec.name))
     if found.rows != total:
         raise invalid(f"the num_rows ({found.rows}) of field ({spec.name}) is not equal to passed num_rows ({total})")
     return found
@@ -163,6 +171,8 @@ def _check_sparse(spec: FieldSpec, found: Vectors) -> None:
     indptr, indices, values = found.postings()
     if not np.isfinite(values).all() or (values < 0).any():
         raise invalid(f"negative value, NaN or Inf in sparse float vector of field {spec.name}")
+    if (indices == _LAST_INDEX).any():
+        raise invalid(f"invalid index in sparse float vector of field {spec.name}: must be less than 2^32-1")
     rises = np.diff(indices.astype(np.int64)) > 0
     rises[indptr[1:-1][(indptr[1:-1] > 0) & (indptr[1:-1] < len(indices))] - 1] = True  # from one row to the next
     if not rises.all():
