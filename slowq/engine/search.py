@@ -151,7 +151,8 @@ def _nearest(
     """The best k of one segment, of which a user asked for fewer where `asked` says so."""
     interim = segment.interim.get(plan.field)
     index = segment.vector_indexes.get(plan.field) if interim is None else interim.index
-    params: Mapping[str, object] = dict(plan.params) if interim is None else interim.params
+    fixed = None if interim is None else interim.params
+    params: Mapping[str, object] = dict(plan.params) if fixed is None else fixed
     if plan.radius is None:
         if index is None:
             hits, work = brute_force(plan.metric, segment.rows.vectors[plan.field], queries, k, mask)

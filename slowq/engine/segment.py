@@ -60,10 +60,10 @@ class KeyLookup:
 
 @dataclass(frozen=True, slots=True)
 class Interim:
-    """An index of growing rows, and the parameters with which it is searched, whatever the request says."""
+    """An index of growing rows, and the parameters with which it is searched; None are those of the request."""
 
     index: VectorIndex
-    params: Mapping[str, object]
+    params: Mapping[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,79 @@ def test_binary_vectors_have_none(tmp_path: Path, index: str, closed: bool) -> N
         assert engine.coordinator.interim.closes(small.found(engine), small.rows(values(0, FLOOR))) is closed
 
 
+SPARSE = (small.FIELDS[0], small.FIELDS[1], FieldSpec(102, "terms", "SPARSE_FLOAT_VECTOR"))
+
+
+def sparse_rows(begin: int, count: int) -> Rows:
+    """Row n has the terms n % 7 and 100; the former weighs more in later rows."""
+    plain = small.rows(values(begin, count))
+    keys = np.arange(begin, begin + count)
+    indices = np.stack([keys % 7, np.full(count, 100)], axis=1).astype(np.uint32).ravel()
+    weights = np.stack([1 + keys / 1000, np.full(count, 0.25)], axis=1).astype(np.float32).ravel()
+    terms = Vectors.sparse(np.arange(0, 2 * count + 1, 2), indices, weights)
+    columns = {name: plain.columns[name] for name in ("id", "group")}
+    return Rows(plain.keys, plain.timestamps, columns, {"terms": terms})
+
+
+def sparse_engine(path: Path, index: str, metric: str = "IP", **more: object) -> Engine:
+    engine = opened(path, **more)
+    engine.coordinator.catalog.create(
+        "default", small.NAME, SPARSE, dynamic=False, shards=1, consistency="Strong", properties={}
+    )
+    engine.create_index(small.found(engine), "terms", "terms", {"index_type": index, "metric_type": metric})
+    small.loaded(engine)
+    return engine
+
+
+def sparse_search(
+    engine: Engine, weights: Mapping[int, float], **params: object
+) -> tuple[list[int], list[float], Trace]:
+    indices, values = np.array(list(weights), np.uint32), np.array(list(weights.values()), np.float32)
+    query = Vectors.sparse(np.array([0, len(weights)]), indices, values)
+    got, trace = engine.proxy.search(
+        Search("default", small.NAME, "terms", query, 3, params, freshness=small.STRONG), small.caller()
+    )
+    return [int(one) for one in got.keys], got.scores.tolist(), trace
+
+
+@pytest.mark.parametrize(
+    ("index", "metric"), [("SPARSE_INVERTED_INDEX", "IP"), ("SPARSE_WAND", "BM25"), ("AUTOINDEX", "IP")]
+)
+def test_sparse_vectors_have_an_inverted_index_that_says_what_a_scan_says(
+    tmp_path: Path, index: str, metric: str
+) -> None:
+    answers = {}
+    for enabled in (False, True):
+        with sparse_engine(tmp_path / str(enabled), index, metric, enableIndex=enabled) as engine:
+            small.insert_rows(engine, sparse_rows(0, 500))
+            small.insert_rows(engine, sparse_rows(500, 100))
+            built(engine, int(enabled))
+            keys, scores, trace = sparse_search(engine, {3: 2.0, 100: 1.0})
+            answers[enabled] = keys, scores, trace.counts["distances"]
+            assert trace.counts["segments_interim"] == int(enabled)
+            assert engine.failures == []
+    assert answers[True] == answers[False]
+    assert answers[True][0] == [598, 591, 584]
+
+
+def test_a_request_drops_small_weights_of_growing_sparse_vectors_too(tmp_path: Path) -> None:
+    with sparse_engine(tmp_path, "SPARSE_INVERTED_INDEX") as engine:
+        small.insert_rows(engine, sparse_rows(0, 500))
+        built(engine)
+        _, whole, _ = sparse_search(engine, {3: 2.0, 100: 0.5})
+        _, less, _ = sparse_search(engine, {3: 2.0, 100: 0.5}, drop_ratio_search=0.5)
+        assert np.allclose(np.subtract(whole, less), 0.125)
+
+
+def test_few_sparse_rows_are_scanned(tmp_path: Path) -> None:
+    with sparse_engine(tmp_path, "SPARSE_INVERTED_INDEX", nlist=16) as engine:
+        small.insert_rows(engine, sparse_rows(0, 127))
+        assert pieces(engine) == [(127, [])]
+        small.insert_rows(engine, sparse_rows(127, 127))
+        built(engine)
+        assert pieces(engine) == [(254, ["terms"])]
+
+
 def test_of_clustered_vectors_it_finds_nearly_all_of_the_nearest_and_scans_a_part(tmp_path: Path) -> None:
     """Recall of 10 at 8 of 32 lists, over 50 queries: the floor is far below what is found, and far above chance (0.25)."""
     random = np.random.default_rng(7)
