@@ -17,7 +17,7 @@ from slowq.units import go_duration_s
 
 _QUOTED = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _LONG_DETAILS = ("create_index", "load", "session")
-_QUEUE_FULL = b"queue is full"
+_QUEUE_FULL, _NO_MEMORY = b"queue is full", b"OOM if load"
 _TIMEOUTS = (b"deadline exceeded", b"DeadlineExceeded", b"context canceled", b"timeout", b"timed out")
 
 
@@ -81,6 +81,8 @@ _MAX_DETAIL = 400
 
 _NUMBER = {message: number for number, (message, _) in enumerate(KNOWN)}
 _TIMED_OUT, _FULL = _NUMBER[b"a request timed out"], _NUMBER[b"the queue is full"]
+# What any line may say in its error, whatever its message is.
+_ERRORS = ((_QUEUE_FULL, _FULL), (_NO_MEMORY, _NUMBER[b"memory does not do for a load"]))
 
 
 @cache
@@ -93,7 +95,7 @@ def _key(name: bytes) -> bytes:
 _PLAIN = frozenset(
     _NUMBER[message]
     for message, spec in SPECS.items()
-    if not spec.detail and spec.what not in ("tsafe_parked", "tsafe_wait", "tsafe_lag")
+    if not spec.detail and not spec.needs and spec.what not in ("tsafe_parked", "tsafe_wait", "tsafe_lag")
 )
 _BY_ITSELF, _NOTHING, _UNKNOWN = -1, -2, -3
 _MAX_HEADS = 10_000
@@ -125,7 +127,7 @@ class EvidenceLines:
         time_ms, has_time = _times(lines)
         for meaning, rows in _groups(meanings):
             if meaning == _NOTHING:
-                rows = [row for row in rows if _QUEUE_FULL in lines[row]]
+                rows = [row for row in rows if _QUEUE_FULL in lines[row] or _NO_MEMORY in lines[row]]
             if meaning in _PLAIN:
                 rows = [row for row in rows if has_time[row]]
                 self._read_plain(meaning, [lines[row] for row in rows], [numbers[row] for row in rows], time_ms[rows])
@@ -176,10 +178,16 @@ class EvidenceLines:
             return
         known = message if message in SPECS else next((p for p, _ in PREFIXES if message.startswith(p)), None)
         if known is None:
-            if _QUEUE_FULL in message or _QUEUE_FULL in field(b"error"):
-                self._add(_FULL, time_ms, number, b"", NAN, (field(b"collection"), message[:_MAX_DETAIL], trace))
+            error = field(b"error")
+            kind = next((kind for sign, kind in _ERRORS if sign in message or sign in error), None)
+            if kind is not None:
+                self._add(kind, time_ms, number, b"", NAN, (field(b"collection"), message[:_MAX_DETAIL], trace))
             return
         spec = KNOWN[_NUMBER[known]][1]
+        if spec.needs:
+            value = next((value for name in spec.needs if (value := field(name))), b"")
+            if not value or (spec.value and value != spec.value):
+                return
         detail = next((value for name in spec.detail if (value := field(name))), b"") or message
         kind = _NUMBER[known]
         if spec.what in ("request_failed", "node_failed") and _QUEUE_FULL in detail:
@@ -194,6 +202,9 @@ class EvidenceLines:
         if spec.what not in _LONG_DETAILS:
             detail = detail[:_MAX_DETAIL]
         self._add(kind, time_ms, number, subject, duration_s, (field(spec.collection), detail, trace))
+        if spec.also:
+            also = _NUMBER[spec.also]
+            self._add(also, time_ms, number, field(KNOWN[also][1].subject), NAN, (b"", message[:_MAX_DETAIL], trace))
 
     def _add(
         self, spec: int, time_ms: int, number: int, subject: bytes, duration_s: float, more: tuple[bytes, bytes, bytes]

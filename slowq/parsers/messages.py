@@ -1,8 +1,9 @@
 """The messages beside the slow ones that say what else went on: failures, waits, loads, builds, compactions, restarts.
 
 `SPECS` says for each message what it means, which field names the thing it is about (so that a start finds its end), and
-which field holds a duration. Messages and fields are those of Milvus 2.0 to 3.0; a line that is not listed is no evidence,
-and is merely counted.
+which field holds a duration. Messages and fields are those of Milvus 2.0 to 3.0, read in the source of 2.2.16, 2.3.5, 2.3.22,
+2.4.15, 2.4.24, 2.5.16, 2.5.27, 2.6.10, 2.6.18 and 3.0-beta, as written at INFO and above; where versions differ, a comment says
+which write it. A line that is not listed is no evidence, and is merely counted.
 
     [2026/11/21 05:03:27.428 +00:00] [INFO] [indexnode/task.go:363] ["Successfully build index"] [buildID=470610545674767827]
 """
@@ -12,7 +13,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What a message means. `unit_s` is the seconds that one unit of a bare number in `duration` stands for."""
+    """What a message means. `unit_s` is the seconds that one unit of a bare number in `duration` stands for.
+
+    A line counts only where it has one of the fields in `needs`, and where the first of them says `value`, if that is given.
+    `also` is another entry of KNOWN: the line means that as well.
+    """
 
     what: str
     state: str = "point"
@@ -21,6 +26,9 @@ class Spec:
     duration: bytes = b""
     unit_s: float = 1.0
     detail: tuple[bytes, ...] = ()
+    needs: tuple[bytes, ...] = ()
+    value: bytes = b""
+    also: bytes = b""
 
 
 def _failed(what: str = "request_failed") -> Spec:
@@ -28,6 +36,11 @@ def _failed(what: str = "request_failed") -> Spec:
 
 
 _TSAFE = Spec("tsafe_wait", subject=b"channel", detail=(b"error",))
+# A load is over when all of it is there. Until then the same message says how far it is, but for "load collection done" of
+# 2.6 and later, which is no evidence: it says that the load was accepted.
+_LOADED = Spec("load", "done", b"collectionID", needs=(b"collectionLoadPercentage", b"loadPercentage"), value=b"100")
+_SESSION = Spec("session", subject=b"key", detail=(b"value",), also=b"a role registered")
+_EXPIRED = Spec("meta_failed", detail=(b"error",))
 
 SPECS: dict[bytes, Spec] = {
     # Requests that failed (internal/proxy/impl.go).
@@ -59,7 +72,11 @@ SPECS: dict[bytes, Spec] = {
     # The meta store: timestamps cannot be saved, and the lease of a node runs out, upon which it ends (rootcoord/root_coord.go,
     # util/sessionutil/session_util.go, which spells it so).
     b"failed to update tso": Spec("meta_failed", detail=(b"error",)),
-    b"connection lost detected, shuting down": Spec("meta_failed"),
+    b"connection lost detected, shuting down": Spec("meta_failed"),  # until 2.5
+    # From 2.6 on.
+    b"confirm the lease is not found, the session is expired without activing closing": _EXPIRED,
+    b"confirm the lease is expired, the session is expired without activing closing": _EXPIRED,
+    b"session expired at client side, the session is expired without activing closing": _EXPIRED,
     # Search without an index.
     b"search growing/sealed segments without indexes": Spec("no_index_search", subject=b"segmentIDs"),
     b"there are no indexes on this segment": Spec("no_index_search"),
@@ -70,7 +87,10 @@ SPECS: dict[bytes, Spec] = {
     # Index building.
     b"index builder task schedule": Spec("index_queue", duration=b"task num"),
     b"task scheduler": Spec("index_queue", duration=b"task num"),
-    b"query task index info successfully": Spec("index_build", "start", b"taskID"),
+    # 2.4 and 2.5 ask every second how a build is going, 2.6 and later only tell its end here, which other lines do too.
+    b"query task index info successfully": Spec(
+        "index_build", "start", b"taskID", needs=(b"result state",), value=b"InProgress"
+    ),
     b"IndexNode building index ...": Spec("index_build", "start", b"indexBuildID"),
     b"Begin to prepare indexBuildTask": Spec("index_build", "start", b"buildID", b"Collection"),
     b"Successfully build index": Spec("index_build", "done", b"buildID", b"Collection"),
@@ -86,10 +106,13 @@ SPECS: dict[bytes, Spec] = {
     b"compact overall elapse": Spec("compaction", "done", b"planID", b"collectionID", b"elapse"),
     # Load, release, balance.
     b"load collection request received": Spec("load", "start", b"collectionID", detail=(b"schema",)),
-    b"load partitions request received": Spec("load", "start", b"collectionID"),
-    b"load collection done": Spec("load", "done", b"collectionID"),
+    # The coordinator's; query nodes say the same of each load, and of a new partition in a loaded collection.
+    b"received load partitions request": Spec("load", "start", b"collectionID", needs=(b"replicaNumber",)),
+    b"load status updated": _LOADED,  # 2.3 and 2.4 until 2.4.15
+    b"collection load status updated": _LOADED,  # 2.2, and since
     b"release collection request received": Spec("release", "start", b"collectionID"),
-    b"collection released": Spec("release", "done", b"collectionID"),
+    b"collection released": Spec("release", "done", b"collectionID"),  # until 2.5
+    b"release collection done": Spec("release", "done", b"collectionID"),  # from 2.6 on
     b"load segments...": Spec("segment_load", "start", b"taskID"),
     b"load segments done": Spec("segment_load", "done", b"taskID", b"collectionID", b"elapsed"),
     b"release segment...": Spec("segment_release", "start", b"taskID"),
@@ -97,15 +120,20 @@ SPECS: dict[bytes, Spec] = {
     # Writes and deletes, as the query node sees them.
     b"pipeline fetch insert msg": Spec("insert", duration=b"insertRowNum"),
     b"pipeline fetch delete msg": Spec("delete", duration=b"insertRowNum"),
-    b"flush segment with meta": Spec("flush", subject=b"segmentID"),
+    b"flush segment complete": Spec("flush", subject=b"id"),
     b"found redundant growing segments": Spec("growing_redundant", subject=b"growingSegments"),
-    b"total delete entities is too much, trigger compaction": Spec("delete_backlog"),
-    # Start, stop, version.
-    b"register session success": Spec("restart", "point", b"role"),
-    b"put session key into etcd": Spec("session", "point", b"key", detail=(b"value",)),
+    b"total delete entities is too much, trigger compaction": Spec("delete_backlog"),  # until 2.3
+    b"total delete entities is too much": Spec("delete_backlog"),  # 2.5
+    b"total delete entries size exceeds threshold": Spec("delete_backlog"),  # from 2.6 on
+    b"total delta number is too much, trigger compaction": Spec("delete_backlog"),  # until 2.5
+    # Start, stop, version. A role registers once, when it starts: query nodes until 2.5 say so in the second line alone.
+    b"register session success": Spec("restart", "point", b"role"),  # until 2.5
+    b"put session key into etcd": _SESSION,  # until 2.5
+    b"put session key into etcd, service registered successfully": _SESSION,  # from 2.6 on
+    b"a node down, remove it": Spec("node_down", subject=b"nodeID"),
     b"there are too few available query nodes to balance": Spec("node_down"),
-    b"unhealthy node exist, node up will be delayed": Spec("node_down"),
-    b"load segment failed, OOM if load": Spec("memory", detail=(b"error",)),
+    b"unhealthy node exist, node up will be delayed": Spec("node_down"),  # until 2.5
+    b"load segment failed, OOM if load": Spec("memory", detail=(b"error",)),  # from 2.6 on; before, errors say it
     # What a DEBUG log says of one request.
     b"search PreExecute done.": Spec("consistency", detail=(b"consistency level",), duration=b""),
 }
@@ -132,4 +160,6 @@ KNOWN: tuple[tuple[bytes, Spec], ...] = (
     *PREFIXES,
     (b"a request timed out", Spec("request_timeout", subject=b"collection", collection=b"collection")),
     (b"the queue is full", Spec("queue_full", collection=b"collection")),
+    (b"a role registered", Spec("restart", subject=b"key")),
+    (b"memory does not do for a load", Spec("memory")),
 )

@@ -1,11 +1,13 @@
 """Hand-checked lines of every Milvus version, wrapper and fault, against what was written down for them."""
 
 import json
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from slowq import workload
 from slowq.facts import Case
 from slowq.gather import gather
 from slowq.report import requests as export
@@ -77,6 +79,27 @@ def test_each_request_has_the_values_of_its_line(sample: tuple[dict, Case], tmp_
         assert _differences(mine, theirs) == {}
 
 
+def test_each_line_beside_the_slow_ones_means_what_is_written_down(sample: tuple[dict, Case]) -> None:
+    expected, case = sample
+    if "events" not in expected:
+        pytest.skip("no events are written down")
+    columns = ("line", "what", "state", "subject", "duration_s")
+    got = [list(row) for row in case.events[list(columns)].itertuples(index=False)]
+    assert [[None if one != one else one for one in row] for row in got] == expected["events"]
+
+
+def test_what_begins_in_one_line_ends_in_another(sample: tuple[dict, Case]) -> None:
+    expected, case = sample
+    if "spans" not in expected:
+        pytest.skip("no spans are written down")
+    got = {what: zip(*workload.spans(case, what), strict=True) for what in expected["spans"]}
+    assert {what: [[*map(_clock, span)] for span in spans] for what, spans in got.items()} == expected["spans"]
+
+
+def _clock(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds")[11:23]
+
+
 def _differences(got: dict, wanted: dict) -> dict:
     return {
         name: (got.get(name), value)
@@ -94,6 +117,4 @@ def _same(name: str, got: object, wanted: object) -> bool:
 
 
 def _ms(text: str) -> float:
-    from datetime import datetime
-
     return datetime.fromisoformat(text).timestamp() * 1e3
