@@ -39,6 +39,10 @@ class Form:
     only_successful: bool = False  # what failed is not slow
     counts_whole: bool = False  # the metric compares the whole time, whatever the log does
 
+    @property
+    def is_2_6(self) -> bool:
+        return self.version.startswith("2.6.")
+
     def by_vector(self, kind: str) -> bool:
         """Whether the time of such a request is compared by its query vectors."""
         return {"search": self.per_nq, "hybrid_search": self.hybrid_nq}.get(kind, False)
@@ -177,7 +181,7 @@ class Events:
         )
 
     def no_tsafe(self, where: Delegator, kind: str, error: str) -> None:
-        word = "search" if self.form.version == "2.6.10" else kind  # 2.6 says it of queries too
+        word = "search" if self.form.is_2_6 else kind  # 2.6 says it of queries too
         message = f"delegator {word} failed to wait tsafe"
         self._note("WARN", f"{kind} without tsafe", message, **where.fields(), error=error)
 
@@ -196,8 +200,17 @@ class Events:
     def started(self, number: int) -> None:
         """The banner, which tells the version and is no line of the logger, and the sessions of the roles."""
         self._put(f"Welcome to use Milvus!\nVersion:   v{self.form.version}\n")
-        for role in ("proxy", "querynode", "datanode", "mixcoord"):
-            self._note("INFO", "session", "register session success", role=role, nodeID=str(number))
+        coordinators = ("mixcoord",) if self.form.is_2_6 else ("rootcoord", "datacoord", "querycoord")
+        for role in ("proxy", "querynode", "datanode", *coordinators):
+            session = {"ServerID": number, "ServerName": role, "TriggerKill": True, "Version": self.form.version}
+            key = f"by-dev/meta/session/{role}" + ("" if role in coordinators else f"-{number}")
+            value = json.dumps(session, separators=(",", ":"))
+            if self.form.is_2_6:
+                message = "put session key into etcd, service registered successfully"
+                self._note("INFO", "session put", message, role=role, serverID=number, key=key, value=value)
+            else:
+                self._note("INFO", "session put", "put session key into etcd", key=key, value=value)
+                self._note("INFO", "session", "register session success", role=role, key=key)
 
     def index_asked(self, collection: Collection, field: str, params: Mapping[str, str]) -> None:
         extra = json.dumps([{"key": key, "value": value} for key, value in params.items()], separators=(",", ":"))
@@ -243,9 +256,9 @@ class Events:
         self._note(
             "INFO",
             "flushed",
-            "flush segment with meta",
+            "flush segment complete",
+            id=segment,
             collectionID=collection.id,
-            segmentID=segment,
             rows=rows,
             elapse=go_duration(took_s),
         )
@@ -256,7 +269,7 @@ class Events:
             "compaction begun",
             "start to execute compaction",
             planID=min(inputs, default=0),
-            Collection=collection.id,
+            **{"collection" if self.form.is_2_6 else "Collection": collection.id},
             type=kind,
             segments=_list([str(one) for one in inputs]),
         )
@@ -269,7 +282,7 @@ class Events:
             "compacted",
             "end to execute compaction",
             planID=min(inputs, default=0),
-            Collection=collection.id,
+            **{"collection" if self.form.is_2_6 else "Collection": collection.id},
             type=kind,
             compactedTo=_list([str(one) for one in outputs]),
             elapse=go_duration(took_s),
@@ -295,8 +308,16 @@ class Events:
             error=why,
         )
 
-    def load_asked(self, collection: Collection) -> None:
-        self._note("INFO", "load received", "load collection request received", collectionID=collection.id)
+    def load_asked(self, collection: Collection, replicas: int, partitions: Sequence[str]) -> None:
+        """A load is asked for; 2.6 says at once that it is accepted, in words that sound like its end."""
+        fields: dict[str, object] = {"collectionID": collection.id, "replicaNumber": max(1, replicas)}
+        what = "partitions" if partitions else "collection"
+        if partitions:
+            fields["partitions"] = _list(partitions)
+        message = "received load partitions request" if partitions else "load collection request received"
+        self._note("INFO", f"{what} load received", message, **fields)
+        if self.form.is_2_6:
+            self._note("INFO", f"{what} load accepted", f"load {what} done", **fields)
 
     def loading(self, collection: Collection, segment: int) -> None:
         self._note(
@@ -320,11 +341,21 @@ class Events:
         )
 
     def loaded(self, collection: Collection) -> None:
-        self._note("INFO", "loaded", "load collection done", collectionID=collection.id)
+        fields = {"collectionID": collection.id, "collectionLoadPercentage": 100}
+        by_partition = self.form.version in ("2.3.5", "2.4.15")
+        message = "load status updated" if by_partition else "collection load status updated"
+        self._note("INFO", "loaded", message, **fields)
 
-    def released(self, collection: Collection) -> None:
+    def released(self, collection: Collection, partitions: Sequence[str]) -> None:
+        if partitions:
+            fields: dict[str, object] = {"collectionID": collection.id, "partitions": _list(partitions)}
+            self._note("INFO", "partitions release received", "release partitions", **fields)
+            if self.form.is_2_6:
+                self._note("INFO", "partitions released", "release partitions done", collectionReleased=False, **fields)
+            return
         self._note("INFO", "release received", "release collection request received", collectionID=collection.id)
-        self._note("INFO", "released", "collection released", collectionID=collection.id)
+        message = "release collection done" if self.form.is_2_6 else "collection released"
+        self._note("INFO", "released", message, collectionID=collection.id)
 
     def inserted(self, collection: Collection, rows: int) -> None:
         self._note(

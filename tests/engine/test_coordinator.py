@@ -64,7 +64,7 @@ def test_of_two_loads_only_the_later_one_says_that_the_collection_is_there(tmp_p
             loading.load(small.found(engine), 1)
             assert loading.progress(small.found(engine)) == 0.0
         small.until(lambda: loading.progress(small.found(engine)) == 1.0)
-    assert log.getvalue().count("load collection done") == 1
+    assert log.getvalue().count("load status updated") == 1
 
 
 def test_a_partition_or_an_index_that_is_there_already_changes_nothing(tmp_path: Path) -> None:

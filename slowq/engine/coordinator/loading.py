@@ -76,7 +76,7 @@ class Loading:
         if collection.loaded and not collection.loaded_partitions:
             return
         names = tuple(sorted({*collection.loaded_partitions, *partitions})) if partitions else ()
-        self._events.load_asked(collection)
+        self._events.load_asked(collection, replicas, partitions)
         load = self._begun(collection.id)
         self._catalog.change(
             collection.id, lambda now: replace(now, replicas=max(1, replicas), loaded_partitions=names)
@@ -147,7 +147,7 @@ class Loading:
             self.forget(collection.id)
         for shard in self._catalog.shards_of(collection):
             shard.clear()
-        self._events.released(collection)
+        self._events.released(collection, partitions if stay else ())
 
     def forget(self, number: int) -> None:
         """A load of it that still runs says nothing any more."""
