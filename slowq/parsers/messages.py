@@ -81,7 +81,7 @@ SPECS: dict[bytes, Spec] = {
     b"search growing/sealed segments without indexes": Spec("no_index_search", subject=b"segmentIDs"),
     b"there are no indexes on this segment": Spec("no_index_search"),
     # The machine under it.
-    b"lock takes too long": Spec("lock_slow", subject=b"lockName"),
+    b"lock takes too long": Spec("lock_slow", subject=b"lockName", duration=b"time_cost"),
     b"GC Tune done, and the gc is slow": Spec("gc_slow", duration=b"gc-pause"),
     b"Balance check too slow": Spec("balance", duration=b"duration"),
     # Index building.
