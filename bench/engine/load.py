@@ -27,8 +27,9 @@ import numpy as np
 DIM, KEYS, CLIENTS = 64, 20_000, 8
 SERVER = """
 import sys, time
-from slowq.engine import Engine, configure, heap
+from slowq.cli import heap
 heap.keep_small()
+from slowq.engine import Engine, configure
 engine = Engine(sys.argv[1], configure({"dataCoord.segment.maxSize": 32, "dataCoord.compaction.mix.triggerInterval": 10})[0])
 server = engine.serve()
 print(server.port, flush=True)

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from slowq.cli import messages
+from slowq.cli import heap, messages
 from slowq.errors import UsageError
 
 MISSING = "the engine needs more packages than slowq"
@@ -47,13 +47,13 @@ def serve(
 
     SIGUSR1 holds the time tick back, which stalls every read that waits for it; SIGUSR2 lets it go on.
     """
+    heap.keep_small()
     try:
-        from slowq.engine import Engine, configure, heap, load_config
+        from slowq.engine import Engine, configure, load_config
     except ImportError as error:
         raise UsageError(f"{MISSING}: {error}", hint=HOW) from error
     from pathlib import Path
 
-    heap.keep_small()
     settings, warnings = load_config(Path(config)) if config else configure({})
     for text in warnings:
         messages.warning(text)

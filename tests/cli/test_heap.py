@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, sys
-from slowq.engine import heap
+from slowq.cli import heap
 if sys.argv[1] == "small":
     assert heap.keep_small()
 libc = ctypes.CDLL(None)
@@ -36,3 +36,9 @@ def held_mib(how: str) -> int:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallopt is glibc's")
 def test_large_blocks_that_are_freed_go_back_though_small_ones_lie_between_them() -> None:
     assert held_mib("as it comes") - held_mib("small") > 32
+
+
+def test_arrow_takes_its_memory_from_there_too() -> None:
+    program = "from slowq.cli import heap; heap.keep_small(); import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    asked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert asked.stdout == "system\n"
