@@ -129,7 +129,7 @@ class Events:
         """A line that Milvus writes beside the slow ones, with the caller that it has in this version."""
         self.write(level, self._callers[event], message, **fields)
 
-    def write(self, level: str, caller: str, message: str, **fields: object) -> None:
+    def write(self, level: str, caller: str, message: str, /, **fields: object) -> None:
         if self._out is None:
             return
         parts = [f"[{_moment(self._now_s())}] [{level}] [{caller}] [{_text(message)}]"]
