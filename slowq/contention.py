@@ -19,7 +19,7 @@ from slowq.confidence import confidence
 from slowq.facts import HEALTHY_S, STEADY_S, Case, EventFacts
 from slowq.findings import Clear, Evidence, Outcome, Skipped
 from slowq.heavy import heavy_requests, large_answers, large_batches, many_tiny_segments
-from slowq.onset import Onset
+from slowq.onset import Order
 from slowq.rule import About
 from slowq.signals import Signals
 from slowq.wording import count, do, percent, period
@@ -86,7 +86,7 @@ class Background:
         work, measured = seen.work, seen.measured
         heavy = work.share(heavy_requests(work))
         share_inside = float(seen.inside.mean()) if work.count else 0.0
-        times_denser = density(case, share_inside, *ran(case, self.kinds))
+        times_denser = density(case, share_inside, *seen.spans)
         return confidence(
             self.base,
             signs=[
@@ -100,7 +100,7 @@ class Background:
                 (seen.runs, 0.2),
                 (bool(measured.times_as_slow(seen.track) >= _SLOWER), 0.35),
                 (seen.runs and bool(measured.stretch >= _SLOWER), 0.25),
-                (seen.is_followed, 0.3),
+                (seen.order.is_followed, 0.3),
                 (seen.keeps_time, 0.3),
             ],
             against=[
@@ -111,7 +111,7 @@ class Background:
                 (bool(measured.phase("wait_tsafe") >= _MOST), 0.4),
                 (large_batches(measured) and bool(measured.vector_work_s <= HEALTHY_S), 0.4),
                 (bool(seen.active == 0), 0.3),
-                (seen.is_late, 0.4),
+                (seen.order.is_late, 0.4),
                 (seen.logged and not seen.stated and work.window_s > 0 and seen.share < self.overlap_share, 0.4),
             ],
         )
@@ -139,9 +139,7 @@ class Background:
             says = f"{count(begun, 'line')} of the same time {do(begun, 'show')} what started it."
             yield logged(seen.started, says)
         yield from _measured(seen.measured, seen.track, self.while_what, seen.active)
-        if seen.began is not None and (seen.is_followed or seen.is_late):
-            order = "shortly after" if seen.is_followed else "before"
-            yield onset.says(case, seen.began, f"Searches became slow {order} {self.what} began.")
+        yield from seen.order.evidence(case, f"{self.what} began")
         for name, words in self.asked.items():
             if number := round(np.nan_to_num(seen.measured.total(name))):
                 says = f"{count(number, 'request')} {words} came in the same time."
@@ -164,8 +162,9 @@ class _Seen:
 
     work: Workload
     measured: Signals
-    starts: np.ndarray  # when it began, in Unix seconds, by the log, the metrics and the context file
-    began: Onset | None  # when searches became slow
+    spans: tuple[np.ndarray, np.ndarray]  # when it ran by the log, in Unix seconds: starts and ends
+    begins: np.ndarray  # when it began by the log, the metrics and the context file
+    order: Order  # of that and the time from which searches are slow
     lines: pd.DataFrame  # that tell of it, of the time of the slow requests
     started: pd.DataFrame  # lines of the same time that tell what started it
     inside: Mask  # slow requests that had it beside them for most of their life
@@ -193,20 +192,10 @@ class _Seen:
     @property
     def keeps_time(self) -> bool:
         """Whether it begins as often as searches are told to become slow."""
-        gaps_s = np.diff(np.unique(self.starts[~np.isnan(self.starts)]))
+        gaps_s = np.diff(np.unique(self.begins[~np.isnan(self.begins)]))
         if self.periodic_s is None or len(gaps_s) < 2:
             return False
         return bool(abs(float(np.median(gaps_s)) - self.periodic_s) <= _ABOUT * self.periodic_s)
-
-    @property
-    def is_followed(self) -> bool:
-        """Whether searches became slow so shortly after it began that it is hardly by chance."""
-        return self.began is not None and self.began.follows(self.starts)
-
-    @property
-    def is_late(self) -> bool:
-        """Whether searches were slow before it began."""
-        return self.began is not None and self.began.is_before(self.starts)
 
     @property
     def is_told(self) -> bool:
@@ -220,12 +209,14 @@ def _seen(kind: Background, case: Case) -> _Seen:
     lines = _lines_of(case, kind.kinds, starts, ends)
     track = kind.measured_by(measured)
     told = [event for event in case.context.events if event.what in kind.told]
+    begins = np.concatenate([starts, measured.starts_of(track), [one.at_s for one in told if one.at_s is not None]])
     after, cpu = case.context.pattern.get("only_after"), case.context.observations.get("cpu_share")
     return _Seen(
         work,
         measured,
-        np.concatenate([starts, measured.starts_of(track), [one.at_s for one in told if one.at_s is not None]]),
-        onset.of(case),
+        (starts, ends),
+        begins,
+        onset.order(case, begins),
         lines,
         workload.events_of(case, *kind.triggers),
         work.covered_share(starts, ends) >= workload.VICTIM_SHARE,

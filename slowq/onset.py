@@ -8,7 +8,6 @@ the log on. It is known only where the quiet time before it is there to compare 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -70,12 +69,30 @@ def of(case: Case) -> Onset | None:
     return _measured(case) or _logged(case)
 
 
-def says(case: Case, began: Onset, text: str) -> Evidence:
-    """Evidence of the order in time, cited with what shows when it began."""
-    if began.source == "metrics":
-        return signals.of(case).says("search_latency", text)
-    work = workload.of(case)
-    return workload.seen(work, text, (work.started_s >= began.at_s) & (work.ended_s <= began.by_s))
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Whether searches became slow so shortly after what is suspected that it is hardly by chance, or before it; neither where
+    that is not known."""
+
+    is_followed: bool = False
+    is_late: bool = False
+
+    def evidence(self, case: Case, what: str) -> list[Evidence]:
+        """That in a sentence, cited with what shows when it began."""
+        began = of(case)
+        if began is None or not (self.is_followed or self.is_late):
+            return []
+        says = f"Searches became slow {'shortly after' if self.is_followed else 'before'} {what}."
+        if began.source == "metrics":
+            return [signals.of(case).says("search_latency", says)]
+        work = workload.of(case)
+        return [workload.seen(work, says, (work.started_s >= began.at_s) & (work.ended_s <= began.by_s))]
+
+
+def order(case: Case, starts: np.ndarray) -> Order:
+    """Of something that began at these moments, in Unix seconds."""
+    began = of(case)
+    return Order() if began is None else Order(began.follows(starts), began.is_before(starts))
 
 
 def change_point(values: np.ndarray) -> tuple[int, float]:
@@ -105,14 +122,15 @@ def _measured(case: Case) -> Onset | None:
         return None  # what was slow before as well began at another time
     # A search is measured when it ends; those of the first slow step began as long before as they took.
     seen_s = float(metrics.times[searched[first]])
+    quiet = metrics.times < seen_s  # steps without searches add nothing
     return Onset(
         "metrics",
         seen_s - max(float(took_s[first]), metrics.step_s),
         seen_s,
         metrics.step_s,
         float(metrics.times[searched[0]]),
-        latency.mean(_mask(searched[:first], len(metrics.times))),
-        latency.mean(_mask(searched[first:], len(metrics.times))),
+        latency.mean(until & quiet),
+        latency.mean(until & ~quiet),
     )
 
 
@@ -136,9 +154,3 @@ def _logged(case: Case) -> Onset | None:
     # They become more as they wait for each other, so that it began where the quiet before the change ended.
     at_s = float(edges[quiet[-1] + 1])
     return Onset("log", at_s, float(np.nanmin(work.ended_s[work.started_s >= at_s])), float(step_s), since)
-
-
-def _mask(chosen: Sequence[int] | np.ndarray, length: int) -> np.ndarray:
-    mask = np.zeros(length, dtype=bool)
-    mask[chosen] = True
-    return mask

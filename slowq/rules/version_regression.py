@@ -47,7 +47,7 @@ from slowq.confidence import confidence
 from slowq.facts import Case, EventFacts, Milvus, Need, Version
 from slowq.findings import Clear, Evidence, Finding, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
-from slowq.onset import Onset
+from slowq.onset import Order
 from slowq.regressions import Kind, Regression
 from slowq.rule import About, threshold
 from slowq.symptoms import Symptom
@@ -178,13 +178,13 @@ class VersionRegression:
                     (any(one.first is not None and one.nature == "regression" for one in fitting), 0.15),
                     (is_unique, 0.4),
                     (bool(fitting) and change.is_any, 0.3),
-                    (change.is_followed, 0.3),
+                    (change.order.is_followed, 0.3),
                 ],
                 against=[
                     (bool(moved), 0.4),
                     (heavy, 0.5),
                     (bool(change.times < self.slower), 0.5),
-                    (change.is_late, 0.5),
+                    (change.order.is_late, 0.5),
                 ],
             ),
             summary="It is slow since an upgrade."
@@ -212,7 +212,7 @@ class _Change:
     seen: Upgrade | None
     times: float  # as slow as before; NaN where it cannot be compared
     compared: Mask
-    began: Onset | None  # when searches became slow
+    order: Order  # of the upgrade and the time from which searches are slow
 
     @property
     def is_told(self) -> bool:
@@ -222,35 +222,22 @@ class _Change:
     def is_any(self) -> bool:
         return self.is_told or self.seen is not None
 
-    @property
-    def is_followed(self) -> bool:
-        """Whether searches became slow so shortly after it that it is hardly by chance."""
-        return self.began is not None and self.began.follows(self._at_s)
-
-    @property
-    def is_late(self) -> bool:
-        """Whether searches were slow before it."""
-        return self.began is not None and self.began.is_before(self._at_s)
-
-    @property
-    def _at_s(self) -> np.ndarray:
-        found = [event.at_s for event in self.told] + [self.seen.at_s if self.seen else None]
-        return np.array([one for one in found if one is not None])
-
 
 def _change(case: Case) -> _Change:
     told = [event for event in case.context.events if event.what == "upgrade"]
     only_after = case.context.pattern.get("only_after") == "upgrade"
-    seen_change, began = upgrades.find(case), onset.of(case)
+    seen_change = upgrades.find(case)
+    known_s = [event.at_s for event in told] + [seen_change.at_s if seen_change else None]
+    order = onset.order(case, np.array([at_s for at_s in known_s if at_s is not None]))
     if seen_change is None:
         said = next((said for event in told if (said := upgrades.versions_of(event))), None)
         old = version_range(said[0]) if said else None
         nothing = np.zeros(workload.of(case).count, dtype=bool)
-        return _Change(case.milvus, old[1] if old else None, told, only_after, None, float("nan"), nothing, began)
+        return _Change(case.milvus, old[1] if old else None, told, only_after, None, float("nan"), nothing, order)
     low, high = seen_change.new_range
     running = replace(case.milvus, version=seen_change.new, low=low, high=high)
     times, compared = upgrades.times_as_slow(case, seen_change)
-    return _Change(running, seen_change.old_range[1], told, only_after, seen_change, times, compared, began)
+    return _Change(running, seen_change.old_range[1], told, only_after, seen_change, times, compared, order)
 
 
 def _of_change(case: Case, change: _Change, slower: float) -> Iterator[Evidence]:
@@ -265,9 +252,7 @@ def _of_change(case: Case, change: _Change, slower: float) -> Iterator[Evidence]
             f"Requests of the same pattern take {change.times:.1f} times as long after the change {change.seen.says}."
         )
         yield seen(workload.of(case), says, change.compared, change.times, slower)
-    if change.began is not None and (change.is_followed or change.is_late):
-        order = "shortly after" if change.is_followed else "before"
-        yield onset.says(case, change.began, f"Searches became slow {order} the upgrade.")
+    yield from change.order.evidence(case, "the upgrade")
 
 
 def _nothing_fits(change: _Change) -> str:

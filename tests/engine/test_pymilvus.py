@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,6 @@ from tests.engine import small
 
 ROWS = 400
 DIM = 8
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: Any) -> Iterator[MilvusClient]:
-    with Engine(tmp_path_factory.mktemp("engine"), tick_interval_s=0.02) as engine, small.client_of(engine) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

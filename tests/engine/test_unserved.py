@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -13,21 +12,8 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 from slowq.engine import Engine
 from slowq.engine.server.service import Service
-from tests.engine import small
 
 AT_ONCE_S = 2.0  # the first repetitions of a call would take as long, all 75 minutes
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: Any) -> Iterator[Engine]:
-    with Engine(tmp_path_factory.mktemp("engine"), tick_interval_s=0.02) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def client(engine: Engine) -> Iterator[MilvusClient]:
-    with small.client_of(engine) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

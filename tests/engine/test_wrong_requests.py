@@ -6,7 +6,6 @@ An error of gRPC would be asked again, 75 times, before a client gives up.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,22 +19,9 @@ from slowq.engine.faults import RequestFault
 from slowq.engine.schema import FieldSpec, check_collection
 from slowq.engine.server.convert.rows import _vectors
 from slowq.engine.server.data import _caller
-from tests.engine import small
 
 DIM = 8
 ROWS = 600
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: Any) -> Iterator[Engine]:
-    with Engine(tmp_path_factory.mktemp("engine"), tick_interval_s=0.02) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def client(engine: Engine) -> Iterator[MilvusClient]:
-    with small.client_of(engine) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
