@@ -311,7 +311,8 @@ class Proxy:
         """Results of all nodes. The trace gets the phases of the node that was waited for, and the work of all."""
         began = time.perf_counter()
         try:
-            tasks = [node.submit(task) for node, task in parts]
+            last_place = len(parts) - 1
+            tasks = [node.submit(task, here=place == last_place) for place, (node, task) in enumerate(parts)]
             results = [_result(task) for task in tasks]
         except RequestFault as fault:
             first = parts[0][1]

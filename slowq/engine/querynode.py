@@ -67,6 +67,7 @@ def _same(one: tuple[int, Segment], other: tuple[int, Segment]) -> bool:
     return one[0] == other[0] and one[1] is other[1]
 
 
+_PATIENT_S = 60.0  # who waits for less may have to be answered before the work is done, which takes a second thread
 _ALL = "queryNode.scheduler.unsolvedQueueSize"
 _A_USER = "queryNode.scheduler.scheduleReadPolicy.maxPendingTaskPerUser"
 
@@ -140,16 +141,28 @@ class QueryNode:
     def waiting(self) -> int:
         return self._waiting.size
 
-    def submit(self, task: Task) -> Task:
-        """Raises RequestFault where the queue is full, or nobody waits for the task any more."""
-        if task.deadline_s <= time.monotonic():
+    def submit(self, task: Task, *, here: bool = False) -> Task:
+        """Raises RequestFault where the queue is full, or nobody waits for the task any more.
+
+        `here` where the caller has nothing to do but to wait: it does the work itself if that may begin at once. Two threads that
+        wake each other take 0.1 to 0.3 ms, a tenth of a small search.
+        """
+        left_s = task.deadline_s - time.monotonic()
+        if left_s <= 0:
             self._events.canceled("enqueue")
             raise too_late()
         task.queued_s = time.perf_counter()
         with self._changed:
+            at_once = here and left_s > _PATIENT_S and not self._waiting.size and self.running < self.concurrency
             self._waiting.put(task)
             self.unsolved_nq += task.nq
-            self._changed.notify()
+            if at_once:
+                self._waiting.take()
+                self.running += 1
+            else:
+                self._changed.notify()
+        if at_once:
+            self._work_on([task])
         return task
 
     def close(self) -> None:
@@ -162,23 +175,32 @@ class QueryNode:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting.size or self._closing)
+                self._changed.wait_for(lambda: self._is_due or self._closing)
                 if not self._waiting.size:
                     return
                 tasks = [self._waiting.take()]
                 if self._merging and tasks[0].plan is not None and self._waiting.size:
                     tasks += self._waiting.take_like(tasks[0], self._max_nq, self._max_ratio)
                 self.running += 1
-            nq = sum(one.nq for one in tasks)
-            try:
-                tasks = self._in_time(tasks)
-                if tasks:
-                    self._serve(tasks)
-            finally:
-                del tasks  # while it waits, the thread keeps no segment that may be released
-                with self._changed:
-                    self.running -= 1
-                    self.unsolved_nq -= nq
+            self._work_on(tasks)
+            del tasks  # while it waits, the thread keeps no segment that may be released
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether something waits that may begin."""
+        return bool(self._waiting.size) and self.running < self.concurrency
+
+    def _work_on(self, tasks: list[Task]) -> None:
+        nq = sum(one.nq for one in tasks)
+        try:
+            if left := self._in_time(tasks):
+                self._serve(left)
+        finally:
+            with self._changed:
+                self.running -= 1
+                self.unsolved_nq -= nq
+                if self._is_due:
+                    self._changed.notify()
 
     def _in_time(self, tasks: list[Task]) -> list[Task]:
         """Those that somebody still waits for."""

@@ -359,9 +359,9 @@ def test_of_two_replicas_the_one_with_less_to_do_is_asked(
     assert [one.unsolved_nq for one in engine.coordinator.placement.nodes] == [1_000, 0]
 
 
-def noted(found: list[int], number: int, submit: Callable[[Task], Task], task: Task) -> Task:
+def noted(found: list[int], number: int, submit: Callable[..., Task], task: Task, *, here: bool) -> Task:
     found.append(number)
-    return submit(task)
+    return submit(task, here=here)
 
 
 def test_the_phases_of_every_request_sum_up_to_its_duration(tmp_path: Path, vectors: np.ndarray) -> None:

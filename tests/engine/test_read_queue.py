@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,14 +109,15 @@ def test_a_reader_too_far_ahead_of_tsafe_is_refused_at_once_with_lag_and_limit(t
 
 
 class Gate(Deleted):
-    """Deletes that are not known before the gate opens: who reads the segment waits."""
+    """Deletes that are not known before the gate opens: who reads the segment waits. It notes the names of these threads."""
 
-    def __init__(self, opened: threading.Event) -> None:
-        self.opened = opened
+    def __init__(self, opened: threading.Event, threads: list[str] | None = None) -> None:
+        self.opened, self.threads = opened, [] if threads is None else threads
         super().__init__(1)
 
     @property
     def mask(self) -> Bools | None:
+        self.threads.append(threading.current_thread().name)
         self.opened.wait(20)
         return None
 
@@ -147,6 +150,32 @@ def test_a_task_that_nobody_waits_for_any_more_is_not_begun() -> None:
         gate.set()
         node.close()
     assert warned(log) == [("task canceled before enqueue", LATE), ("task canceled before executing", LATE)]
+
+
+def test_who_only_waits_does_the_work_itself_but_no_more_of_it_at_once_than_configured() -> None:
+    gate, threads = threading.Event(), list[str]()
+    node = QueryNode(0, 1, Config(), Metrics(), Events(form_of("2.6"), None, time.time))
+
+    def asked(deadline_s: float = math.inf) -> Task:
+        return Task(1, "default", ((0, replace(segment(), deleted=Gate(gate, threads))),), deadline_s=deadline_s)
+
+    try:
+        with ThreadPoolExecutor(2, "caller") as callers:
+            first = callers.submit(node.submit, asked(), here=True)
+            small.until(lambda: node.running == 1 and bool(threads))
+            second = callers.submit(node.submit, asked(), here=True).result(20)  # there is one place: it waits
+            assert (node.running, node.waiting, len(threads)) == (1, 1, 1)
+            gate.set()
+            assert first.result(20).done.exception(0) is None
+            assert second.done.exception(20) is None
+            in_a_hurry = node.submit(asked(time.monotonic() + 20), here=True)
+            assert in_a_hurry.done.exception(20) is None
+        small.until(lambda: node.running == 0)
+        assert node.unsolved_nq == 0
+    finally:
+        gate.set()
+        node.close()
+    assert [name.split("-")[0].rstrip("_0123456789") for name in threads] == ["caller", "querynode", "querynode"]
 
 
 @pytest.mark.parametrize(("policy", "order"), [("fifo", "cccs"), ("user-task-polling", "cscc")])
