@@ -50,6 +50,7 @@ def finding(
     victims = work.victims(culprits) if with_victims else np.zeros_like(culprits)
     # Where no single request is known, what is said is said of all of them.
     share = explains_share if explains_share is not None else work.share(culprits | victims) if work.count else 1.0
+    share *= _there(about, case)
     known = {**work.names(culprits), **(names or {})}
     return Finding(
         cause=about.cause,
@@ -84,7 +85,7 @@ def fact(
     """A finding that blames no request: those that are slow suffer from it, all of them unless `affected` says which."""
     work = workload.of(case)
     suffer = np.ones(work.count, dtype=bool) if affected is None else affected
-    share = work.share(suffer) if work.count else 1.0
+    share = (work.share(suffer) if work.count else 1.0) * _there(about, case)
     return Finding(
         cause=about.cause,
         sub_cause=about.id,
@@ -99,6 +100,21 @@ def fact(
         victims=work.patterns(suffer),
         victim_rows=suffer,
     )
+
+
+def _there(about: About, case: Case) -> float:
+    """The share of what the client waits for that passes where the rule looks: in Milvus, or outside.
+
+    1 where the context file does not tell both times, and where a log has Milvus' own.
+    """
+    client, server = case.context.client, case.context.server
+    if case.inputs:
+        return 1.0
+    for key in ("p50_s", "p99_s"):
+        if client.get(key) and server.get(key) is not None:
+            within = min(1.0, float(server[key]) / float(client[key]))
+            return 1 - within if about.cause == "outside_milvus" else within
+    return 1.0
 
 
 def remedies(

@@ -96,6 +96,7 @@ class Background:
                 (work.count >= 5 and heavy < 0.2, 0.1),
                 (bool(seen.stated) and seen.is_after, 0.5),
                 (seen.is_after, 0.2),
+                (bool(seen.stated) and case.context.is_fast_otherwise, 0.3),
                 (seen.full_cpu is not None, 0.5),
                 (seen.runs, 0.2),
                 (bool(measured.times_as_slow(seen.track) >= _SLOWER), 0.35),
@@ -139,6 +140,8 @@ class Background:
             says = f"{count(begun, 'line')} of the same time {do(begun, 'show')} what started it."
             yield logged(seen.started, says)
         yield from _measured(seen.measured, seen.track, self.while_what, seen.active)
+        if seen.stated:
+            yield from workload.told_contrast(case)
         yield from seen.order.evidence(case, f"{self.what} began")
         for name, words in self.asked.items():
             if number := round(np.nan_to_num(seen.measured.total(name))):
@@ -226,7 +229,7 @@ def _seen(kind: Background, case: Case) -> _Seen:
         after,
         after in kind.told,
         case.context.pattern.get("periodic_s"),
-        cpu if cpu is not None and cpu >= _FULL_CPU and len(lines) else None,
+        cpu if cpu is not None and cpu >= _FULL_CPU and (len(lines) or told) else None,
     )
 
 

@@ -84,6 +84,10 @@ SLOW_S = 1.0
 # The same guide: under 30 ms healthy in most cases, over 100 ms worth a look.
 HEALTHY_S = 0.03
 WORTH_A_LOOK_S = 0.1
+# A request that takes so many times as long as when all is well is slow, however short that was; less may be chance.
+MUCH_LONGER = 3.0
+# Fewer rows than these are compared one by one, or filtered, in a few tens of milliseconds.
+FEW_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +288,12 @@ class RequestFacts:
     timeout: bool | None = None
     key: str = ""
 
+    @property
+    def is_fast_otherwise(self) -> bool:
+        """Whether it takes much longer than the same request when all is well."""
+        known = self.duration_s is not None and self.fast_duration_s is not None
+        return known and self.duration_s >= MUCH_LONGER * self.fast_duration_s  # type: ignore[operator]
+
 
 @dataclass(frozen=True, slots=True)
 class EventFacts:
@@ -299,6 +309,9 @@ class EventFacts:
         if self.at is None or not self.at.endswith("Z"):
             return None
         return datetime.fromisoformat(self.at.removesuffix("Z") + "+00:00").timestamp()
+
+
+_CHANGES_OF_DATA = ("import", "delete", "flush")
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +351,24 @@ class Context:
     def only_collection(self) -> CollectionFacts:
         """What goes without saying of requests that name no collection; nothing where there are several."""
         return self.collections[0] if len(self.collections) == 1 else CollectionFacts()
+
+    @property
+    def comes_and_goes(self) -> bool:
+        """Whether the reporter saw it slow at times only. What is so all the time, as an index or a filter, does not explain
+        that; after the data have changed it may."""
+        if self.pattern.get("only_after") not in (None, *_CHANGES_OF_DATA):
+            return True
+        return any(bool(self.pattern.get(key)) for key in ("only_first_searches", "only_while_writing", "periodic_s"))
+
+    @property
+    def is_fast_otherwise(self) -> bool:
+        """Whether a described request is known to be much faster when all is well."""
+        return any(one.is_fast_otherwise for one in self.requests)
+
+    @property
+    def differs_by_request(self) -> bool:
+        """The same where nothing is said of when, or of what happened: it is then by what the request asks."""
+        return self.is_fast_otherwise and not self.comes_and_goes and not self.events
 
     def is_told(self, key: str) -> bool:
         """Whether a key is what the Milvus said that was asked."""

@@ -22,7 +22,7 @@ from slowq.findings import Evidence, Finding
 from slowq.measures import ratio
 from slowq.rule import About
 from slowq.wording import count, do, duration, percent
-from slowq.workload import Mask, seen, stated
+from slowq.workload import Mask, seen, stated, told_contrast
 
 # Filtered requests that are fewer than this share of the slow seconds stand beside the trouble, not behind it.
 _MOST, _FEW = 0.8, 0.3
@@ -44,8 +44,9 @@ def filter_finding(
     more: Sequence[Evidence] = (),
     more_weight: float = 0.0,
     keys: Sequence[str] | None = None,
+    by_rows: bool = True,
 ) -> Finding:
-    """A finding that blames the filters of the masked requests."""
+    """A finding that blames the filters of the masked requests; `by_rows` where their cost is that of the rows they read."""
     work, measured = workload.of(case), signals.of(case)
     spent = measured.filter_share
     most = np.fmax(spent, told_share(case))
@@ -98,6 +99,8 @@ def filter_finding(
         says = f"On average {percent(passes)} of a segment's rows pass the filters."
         evidence.append(measured.says("filter_passes", says, passes))
     evidence += told_times(case)
+    if case.context.differs_by_request:
+        evidence += told_contrast(case)
     only = bool(case.context.pattern.get("only_with_filter"))
     if only:
         evidence.append(stated(case, "pattern.only_with_filter", "Only filtered searches are slow."))
@@ -114,8 +117,11 @@ def filter_finding(
                 (only, 0.5),
                 (bool(more), more_weight),
                 (bool(most >= MOST_WORK), 0.5),
+                (case.context.differs_by_request, 0.2),
             ],
             against=[
+                (by_rows and work.asks_few_rows(culprits), 0.5),
+                (case.context.comes_and_goes and not only, 0.4),
                 (share < _FEW, 0.5),
                 (work.share(apart) > share, 0.3),
                 (bool(most < _HARDLY_ANY_WORK), 0.7),

@@ -62,7 +62,13 @@ def heavy_requests(work: Workload) -> Mask:
         | work.is_any("kind", ["hybrid_search"])
         | work.has_param("group_by_field")
         | work.has_param("radius")
+        | is_paged(work)
     )
+
+
+def is_paged(work: Workload) -> Mask:
+    """Calls of an iterator, of either version."""
+    return np.asarray(work.has_param("iterator") | work.has_param("search_iter_v2"))
 
 
 def large_answers(measured: Signals, at_least: float = _LARGE_ANSWER_BYTES, grown: float = _GROWN) -> bool:

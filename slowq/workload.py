@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import STEADY_S, Case, CollectionFacts, FieldFacts, Place
+from slowq.facts import FEW_ROWS, MUCH_LONGER, SLOW_S, STEADY_S, Case, CollectionFacts, FieldFacts, Place
 from slowq.findings import Evidence
 from slowq.grouping import rows_of
+from slowq.wording import duration
 
 if TYPE_CHECKING:
     from slowq.filters import Features
@@ -319,6 +320,12 @@ class Workload:
         """What the context says of the collection that most of the masked requests ask."""
         return self.case.context.collection(self.main("collection", mask))
 
+    def asks_few_rows(self, mask: Mask) -> bool:
+        """Whether most of the masked requests ask a collection of so few rows that reading them all would not take as long."""
+        asked = self.collection(mask)
+        rows = asked.rows if asked else None
+        return rows is not None and rows < FEW_ROWS and self.middle(self.weight_s, mask) >= SLOW_S
+
 
 @lru_cache(maxsize=4)
 def of(case: Case) -> Workload:
@@ -329,6 +336,16 @@ def of(case: Case) -> Workload:
 def seen(workload: Workload, says: str, mask: Mask, value: float | None = None, limit: float | None = None) -> Evidence:
     """Evidence that the masked requests give, cited with the slowest of them."""
     return Evidence(says, workload.cites(mask), value, limit)
+
+
+def told_contrast(case: Case) -> list[Evidence]:
+    """How much faster a described request is when all is well, where that is much."""
+    for one in case.context.requests:
+        if one.is_fast_otherwise and one.duration_s and one.fast_duration_s:
+            says = f"The same request takes {duration(one.fast_duration_s)} at other times and {duration(one.duration_s)} here."
+            limit_s = MUCH_LONGER * one.fast_duration_s
+            return [stated(case, f"{one.key}.fast_duration_s", says, one.duration_s, limit_s)]
+    return []
 
 
 def stated(case: Case, key: str, says: str, value: float | None = None, limit: float | None = None) -> Evidence:

@@ -5,8 +5,8 @@ the largest one that was ever freed, up to 32 MiB. Under minutes of mixed calls 
 compactions then lie scattered over all of these heaps: four times what was in use (`python -m bench.engine.load`). Arrow's own
 allocator does the same for the columns of scanned segments.
 
-Setting the first of these sizes keeps the second at 128 KiB too: what is free at the end of a heap goes back beyond that. A scan that
-takes and frees its scratch memory block by block would fault its pages in anew for each (a JSON filter took more than twice as long).
+Once that size is set, a heap gives back what is free at its end beyond 128 KiB. A scan that takes and frees its scratch memory
+block by block would fault its pages in anew for each (a JSON filter took more than twice as long), so that this is set too.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context
+from slowq.facts import MUCH_LONGER, NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context, RequestFacts
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
 from slowq.parsers.event_table import event_table
@@ -244,20 +244,21 @@ def _is_in_order(frame: pd.DataFrame) -> bool:
 def from_context(context: Context) -> pd.DataFrame:
     """The requests that a context file describes, as rows of the same table; their times are not known.
 
-    A described request is slow where it takes a second, or clearly longer than when all is well. Where no request has a
-    duration, all of them are there because somebody complained of them. What goes without saying is that of the only
-    collection: its name, and the consistency that its requests have by default.
+    A described request is slow where it takes a second, or clearly longer than when all is well. Where none does, those are
+    that take long enough to be worth a look, or clearly longer than when all is well; and all where none has a duration: they
+    are there because somebody complained of them. What goes without saying is that of the only collection: its name, and
+    the consistency that its requests have by default.
     """
     only = context.only_collection
-    timed = any(request.duration_s is not None for request in context.requests)
+    slow = _are_slow(context.requests)
     rows = [
         {
             "kind": request.kind or "search",
-            "slow": _is_slow(request.duration_s, request.fast_duration_s) if timed else True,
+            "slow": is_slow,
             "status": "timeout" if request.timeout else None,
             "collection": only.name,
             "partitions": values.as_json(list(request.partitions)) if request.partitions else None,
-            "filter": request.filter if request.filter != NOT_STATED else None,
+            "filter": _stated_filter(request),
             "nq": request.nq,
             "top_k": request.top_k,
             "output_fields": values.as_json(list(request.output_fields)) if request.output_fields else None,
@@ -267,9 +268,17 @@ def from_context(context: Context) -> pd.DataFrame:
             "path": context.path or "context",
             "line": context.cite(request.key).line,
         }
-        for request in context.requests
+        for request, is_slow in zip(context.requests, slow, strict=True)
     ]
     return of_rows(rows)
+
+
+def _stated_filter(request: RequestFacts) -> str | None:
+    """As the log has it: of a hybrid search a list. A name stands for a part whose value is not given."""
+    if request.filter is None or request.filter == NOT_STATED:
+        return None
+    text = request.filter.replace(NOT_STATED, "not_stated")
+    return values.as_json([text]) if request.kind == "hybrid_search" else text
 
 
 def of_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -292,10 +301,15 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return told
 
 
-def _is_slow(duration_s: float | None, fast_s: float | None) -> bool:
-    if duration_s is None:
-        return False
-    return duration_s >= SLOW_S or (fast_s is not None and duration_s >= max(WORTH_A_LOOK_S, 3 * fast_s))
+def _are_slow(requests: Sequence[RequestFacts]) -> list[bool]:
+    took_s = np.array([np.nan if one.duration_s is None else one.duration_s for one in requests])
+    fast_s = np.array([np.nan if one.fast_duration_s is None else one.fast_duration_s for one in requests])
+    longer = took_s >= MUCH_LONGER * fast_s
+    worth_a_look = took_s >= WORTH_A_LOOK_S
+    for found in ((took_s >= SLOW_S) | (longer & worth_a_look), longer | worth_a_look):
+        if found.any():
+            return [bool(one) for one in found]
+    return [bool(np.isnan(took_s).all())] * len(requests)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -240,7 +240,11 @@ class BinaryVectorIndex:
                     (bool(victims.any()), 0.1),
                     (bool(measured.brute_share >= 0.5) and work.share(binary) > 0.5, 0.4),
                 ],
-                against=[(bool(fields) and not scanned, 0.5), (0 < work.share(binary) < 0.3, 0.4)],
+                against=[
+                    (bool(fields) and not scanned, 0.5),
+                    (0 < work.share(binary) < 0.3, 0.4),
+                    (case.context.comes_and_goes, 0.4),
+                ],
             ),
             summary="Searches compare binary vectors on an index or with a metric that scans them all.",
             evidence=evidence,

@@ -12,9 +12,10 @@ Cause
 
 How we tell
     The context file decides: `index: null` or a FLAT type on the vector field, with `rows` and `dim` large enough
-    that rows x dim x nq distances explain the duration. From the log alone: search_params without any index
-    parameter (no ef, nprobe, search_list, level) on a collection whose requests are slow for every filter, with a
-    duration per nq that is the same for all of them, while another collection is fast.
+    that rows x dim x nq distances explain the duration; of how many rows is not known it is a suspicion. From the
+    log alone: search_params without any index parameter (no ef, nprobe, search_list, level) on a collection whose
+    requests are slow for every filter, with a duration per nq that is the same for all of them, while another
+    collection is fast.
 
     Milvus 2.2.6-2.2.16 writes `search growing/sealed segments without indexes` at info. The metrics are
     milvus_querynode_sq_core_latency against Knowhere's search_latency, and milvus_rootcoord_indexed_entity_num far
@@ -276,13 +277,15 @@ class BruteForce:
             confidence=confidence(
                 0.4,
                 signs=[
-                    (bool(large), 0.7),
+                    (any(c.rows is not None for c, _, _ in large), 0.7),
+                    (all(c.rows is None for c, _, _ in large) and bool(large), 0.2),
                     (bool(len(made)), 0.5),
-                    (share > 0.8, 0.2),
+                    (share > 0.8 and work.count >= 5, 0.2),
                     (scans, 0.4),
                     (bare is not None, 0.4),
                 ],
                 against=[
+                    (case.context.comes_and_goes, 0.5),
                     (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.4),
                     (not large and not len(made) and not scans and bare is None, 0.3),
                     (bool(measured.brute_share < self.hardly_scanned) and not large, 0.7),

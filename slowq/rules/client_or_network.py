@@ -13,12 +13,13 @@ Cause
 How we tell
     The client's figures against the server's: `client.p50_s` and `p99_s` beside `server.p50_s` and `p99_s` in the
     context file, or the client's figures beside a log that covers the time and holds no slow request (level info,
-    threshold known). The larger part of the client's time must be missing on the server. `connection_per_request`,
-    `where: remote` and `cpu_share` of the client say where it went.
+    threshold known). The larger part of the client's time must be missing on the server, and what is found in Milvus
+    explains no more than the rest. `connection_per_request`, `where: remote` and `cpu_share` of the client say where it
+    went.
 
     An access log holds the server's own time of each request, as does milvus_proxy_sq_latency. The server's time
-    starts when the request has arrived, so that a full gRPC queue before it is invisible. Without a figure of the
-    client the rule answers skipped.
+    starts when the request has arrived, so that a full gRPC queue before it is invisible. Without both figures a
+    connection for each request or a full CPU of the client is a hint; with none of that the rule answers skipped.
 
 Not this when
     The log holds slow requests that explain the client's time. The log is at level warn, or the threshold hides
@@ -164,7 +165,7 @@ class ClientOrNetwork:
         told = {name: float(client[name]) for name in ("p50_s", "p99_s") if client.get(name) is not None}
         known = [(name, felt, found) for name, felt in told.items() if (found := self._server(case, name))]
         if not known:
-            return Skipped(self.about.needs)
+            return self._by_habit(case, client) or Skipped(self.about.needs)
         outside = [
             (name, felt, server)
             for name, felt, server in known
@@ -177,13 +178,7 @@ class ClientOrNetwork:
             stated(case, f"client.{name}", f"The client measures {duration(felt)}.", felt, self.worth_a_look_s),
             Evidence(server.says, (server.cite,), server.took_s, self.healthy_s),
         ]
-        busy = client.get("cpu_share")
-        if busy is not None and busy >= BUSY_SHARE:
-            evidence.append(stated(case, "client.cpu_share", f"The client's CPU is at {percent(busy)}.", busy))
-        if client.get("connection_per_request"):
-            evidence.append(
-                stated(case, "client.connection_per_request", "The client opens a connection for each request.")
-            )
+        busy, connects = _is_busy(client), bool(client.get("connection_per_request"))
         return fact(
             self.about,
             case,
@@ -192,15 +187,34 @@ class ClientOrNetwork:
                 signs=[
                     (felt - server.took_s >= 0.75 * felt, 0.3),
                     (server.took_s <= self.worth_a_look_s, 0.25),
-                    (busy is not None and busy >= BUSY_SHARE, 0.3),
-                    (bool(client.get("connection_per_request")), 0.3),
+                    (busy, 0.3),
+                    (connects, 0.3),
                 ],
                 against=[(work.count >= 5 and work.has_durations and not case.context.requests, 0.5)],
             ),
             summary=f"Of the {duration(felt)} that the client sees, Milvus takes {'at most ' if server.at_most else ''}"
             f"{duration(server.took_s)}; the rest is spent outside.",
-            evidence=evidence,
-            subject="the client or the network",
+            evidence=[*evidence, *_of_habits(case, client)],
+            subject=_SUBJECT,
+            keys=self._fitting(client),
+        )
+
+    def _by_habit(self, case: Case, client: Mapping[str, Any]) -> Outcome | None:
+        """What a client does that costs each request dearly, where nobody has measured how much of the time that is."""
+        busy, connects = _is_busy(client), bool(client.get("connection_per_request"))
+        if not busy and not connects:
+            return None
+        return fact(
+            self.about,
+            case,
+            confidence=confidence(
+                0.35,
+                signs=[(connects, 0.25), (busy, 0.3)],
+                against=[(bool(case.inputs) and workload.of(case).has_durations, 0.5)],
+            ),
+            summary="The client spends time of its own on each request; how much of what it waits for that is, is not measured.",
+            evidence=_of_habits(case, client),
+            subject=_SUBJECT,
             keys=self._fitting(client),
         )
 
@@ -236,6 +250,26 @@ class ClientOrNetwork:
             says = f"In {count(case.coverage.lines, 'line')} of log no request took {duration(limit_s)}."
             return _Server(limit_s, says, Place(case.inputs[0].path, 1), at_most=True)
         return None
+
+
+_SUBJECT = "the client or the network"
+
+
+def _is_busy(client: Mapping[str, Any]) -> bool:
+    share = client.get("cpu_share")
+    return share is not None and share >= BUSY_SHARE
+
+
+def _of_habits(case: Case, client: Mapping[str, Any]) -> list[Evidence]:
+    """What the context file says of the client's CPU and connections, where it costs."""
+    evidence = []
+    if _is_busy(client):
+        busy = client["cpu_share"]
+        evidence.append(stated(case, "client.cpu_share", f"The client's CPU is at {percent(busy)}.", busy, BUSY_SHARE))
+    if client.get("connection_per_request"):
+        says = "The client opens a connection for each request."
+        evidence.append(stated(case, "client.connection_per_request", says))
+    return evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,8 +203,7 @@ class ComplexExpression:
         work = workload.of(case)
         if not work.count:
             return Skipped(self.about.needs)
-        lists = np.array([request.in_list_length or 0 for request in case.context.requests] or [0])
-        long_list = int(lists.max()) if lists.max() >= self.long_in else 0
+        long_list = self.told_list(case)
         complex_ones = (
             work.of_filter(self.is_complex_for(case.milvus))
             & ~work.of_filter(uses_json)
@@ -226,6 +225,7 @@ class ComplexExpression:
             complex_ones,
             what=f"with long OR chains, IN lists of {self.long_in:,.0f} values and more, or deep nesting",
             base=0.6,
+            by_rows=False,
             more=[
                 *parsing,
                 *(
@@ -277,6 +277,11 @@ class ComplexExpression:
         turn the ORs of one field into an IN by itself."""
         rewrites = milvus.surely_from(PROXY_REWRITES)
         return lambda features: self._is_complex(features, rewrites)
+
+    def told_list(self, case: Case) -> int:
+        """The length of the longest list that the context file tells of, where it is long; else 0."""
+        longest = max([request.in_list_length or 0 for request in case.context.requests] or [0])
+        return longest if longest >= self.long_in else 0
 
     def _is_complex(self, features: Features, rewrites: bool) -> bool:
         chain = features.same_field_or_chain

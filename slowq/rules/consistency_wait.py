@@ -198,7 +198,7 @@ class ConsistencyWait:
         if not shown.judges:
             return Skipped(self.about.needs)
         work, measured, strict = shown.work, shown.measured, shown.strict
-        told = (shown.wait_s or 0) >= self.usual_strong_wait_s
+        told = bool((shown.wait_s or 0) >= self._worth_telling(work))
         if not strict.any() and not len(shown.parked) and not told and not shown.waits:
             return Clear("no slow request ran with Strong consistency or a fresh session guarantee")
         share = work.share(strict)
@@ -239,6 +239,11 @@ class ConsistencyWait:
             names={"level": "Strong"},
             with_victims=False,
         )
+
+    def _worth_telling(self, work: Workload) -> float:
+        """The wait that the context file must tell of: longer than Strong has it anyway, or most of what requests take."""
+        most_s = 0.5 * work.middle(work.weight_s, np.ones(work.count, dtype=bool)) if work.has_durations else np.nan
+        return float(np.fmin(self.usual_strong_wait_s, most_s))
 
     def _seen(self, case: Case) -> _Seen:
         work, measured = workload.of(case), signals.of(case)

@@ -14,8 +14,8 @@ Cause
 How we tell
     The context file names the index (`type: DISKANN` or `AISAQ`, `mmap: true` of the index, or of a field without
     one, or a queryNode.mmap key in `config`), `hardware.disk` and `observations.disk_util_share` beside a low
-    `cpu_share`. The log shows search_list in search_params and durations that spread widely at equal work: same
-    pattern, same nq, yet some fast.
+    `cpu_share`; a `fast_duration_s` in memory will do as contrast. The log shows search_list in search_params and
+    durations that spread widely at equal work: same pattern, same nq, yet some fast.
 
     What decides is a host metric: device utilisation (node_disk_io_time_seconds_total of node exporter) on the
     query nodes (in 2.6.0-rc1 on the streaming nodes, issue #43659). With neither the index type nor search_list the
@@ -38,10 +38,10 @@ from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import NO_INDEX, Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
-from slowq.heavy import costly_filter
+from slowq.heavy import costly_filter, heavy_requests
 from slowq.rule import About, threshold
 from slowq.wording import count, do, percent
-from slowq.workload import seen, stated
+from slowq.workload import seen, stated, told_contrast
 
 # Disks that answer a random read in milliseconds, where NVMe takes a tenth of one.
 SLOW_DISKS = ("hdd", "network")
@@ -217,6 +217,9 @@ class DiskBoundIndex:
                 )
             )
         evidence += busy_disk(case, self.busy_disk_share, least=0.0)
+        faster = bool(mapped) and case.context.differs_by_request and not heavy_requests(work).any()
+        if faster:
+            evidence += told_contrast(case)
         if spread >= self.spread:
             evidence.append(
                 seen(
@@ -236,7 +239,8 @@ class DiskBoundIndex:
                 signs=[
                     (busy >= self.busy_disk_share, 0.5),
                     (kind in SLOW_DISKS, 0.35),
-                    (cpu is not None and cpu < self.idle_cpu_share, 0.25),
+                    (cpu is not None and cpu < self.idle_cpu_share, 0.3),
+                    (faster, 0.3),
                     (bool(spread >= self.spread), 0.15),
                 ],
                 against=[

@@ -15,7 +15,8 @@ Cause
 
 How we tell
     Before and after, or with and without writes: requests of the same pattern are slow while rows arrive (flush,
-    seal and insert lines, `pattern.only_while_writing`, `observations.writes_per_s`) and fast after it. The context
+    seal and insert lines, `pattern.only_while_writing`, `observations.writes_per_s`) and fast after it, or slow only
+    since rows came (`pattern.only_after: import`). Where all that is written are deletes, heavy_delete is asked. The context
     file's `segments` counts decide where given: growing ones, indexed fewer than sealed, many small ones for the
     number of rows. One collection that is written, against the rest that is only read, is the best contrast.
 
@@ -45,7 +46,7 @@ import pandas as pd
 from slowq import settings, signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import Case, EventFacts, Need, SegmentFacts
+from slowq.facts import Case, Context, EventFacts, Need, SegmentFacts
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.measures import ratio
@@ -231,6 +232,7 @@ class GrowingSegments:
                     (bool(bare), 0.45),
                     (bool(seen.only_while_writing), 0.35),
                     (len(seen.growing) >= 5, 0.15),
+                    (seen.only_after_import, 0.45),
                     (bool(seen.imported and case.context.pattern.get("only_after")), 0.2),
                     (seen.writes_per_s > 0, 0.1),
                     (busy, 0.65),
@@ -241,6 +243,7 @@ class GrowingSegments:
                     (bool(seen.scanned < self.hardly_any_work) or waits, 0.6),
                     (seen.only_while_writing is False, 0.6),
                     (heavy > 0.5 and not busy, 0.5),
+                    (seen.work.asks_few_rows(np.ones(seen.work.count, dtype=bool)), 0.6),
                 ],
             ),
             summary="Rows that are newly written lie in segments without an index, and every search scans them.",
@@ -276,6 +279,8 @@ class GrowingSegments:
                     yield stated(case, f"{c.key}.segments", says, number, limit)
 
     def _evidence(self, case: Case, seen: _Seen) -> Iterator[Evidence]:
+        if seen.only_after_import:
+            yield stated(case, "pattern.only_after", "Searches are slow only since data was written.")
         if seen.only_while_writing:
             yield stated(case, "pattern.only_while_writing", "Searches are slow only while data is written.")
         if seen.writes_per_s:
@@ -318,13 +323,14 @@ class _Seen:
     imported: Sequence[EventFacts]
     has_counts: bool  # the context file counts segments, or rows that wait for an index
     only_while_writing: bool | None
+    only_after_import: bool
     writes_per_s: float
     scanned: float  # share of the time on segments that growing ones take; NaN where it is not measured
     dose: float  # how far searches take the longer the more growing rows there are; NaN where that is not measured
 
     @property
     def writing(self) -> bool:
-        return bool(self.only_while_writing or self.writes_per_s or len(self.growing))
+        return bool(self.only_while_writing or self.only_after_import or self.writes_per_s or len(self.growing))
 
     @property
     def judges(self) -> bool:
@@ -345,10 +351,19 @@ def _seen(case: Case) -> _Seen:
         or any(
             one.index is not None and one.index.pending_rows is not None for _, _, one in workload.vector_fields(case)
         ),
-        context.pattern.get("only_while_writing"),
+        None if _only_deletes(context) else context.pattern.get("only_while_writing"),
+        context.pattern.get("only_after") == "import",
         context.observations.get("writes_per_s") or 0.0,
         measured.growing_share,
         measured.dose("rows", state="Growing"),
+    )
+
+
+def _only_deletes(context: Context) -> bool:
+    """Whether deletes are the only writing that the context file tells of."""
+    happened, told = {event.what for event in context.events}, context.observations
+    return ("delete" in happened or bool(told.get("deletes_per_s"))) and not (
+        "import" in happened or told.get("writes_per_s")
     )
 
 

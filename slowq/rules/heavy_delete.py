@@ -221,6 +221,7 @@ class HeavyDelete:
                         0.45,
                     ),  # what is upserted is searched as growing rows
                     (bool(told) and after in ("delete", "import", "compaction"), 0.5),
+                    (bool(told or stated_rate) and bool(case.context.pattern.get("only_while_writing")), 0.4),
                     (bool(told), 0.15),
                     (bool(uncompacted), 0.2),
                 ],

@@ -15,7 +15,8 @@ How we tell
     The log shows `HybridSearch slow` lines, or search_params with group_by_field, group_size, radius, range_filter
     or an iterator; the plain searches of the same collection are the contrast. Hybrid lines tell the filters of the
     sub-requests (`dsls`) only from 2.5.5, and never their limits, params or ranker: name them in the context file.
-    With `sub_requests` known, the duration is held against that many plain searches.
+    With `sub_requests` known, the duration is held against that many plain searches. A `fast_duration_s` of the
+    request, strict_group_size, and an idle CPU (`observations.cpu_share`) are signs too.
 
     Of the metrics internal_core_search_latency with type groupby_latency (2.5+) tells what grouping takes of the
     work on segments. Without a plain search to compare with, and without the number of sub-requests, the rule
@@ -38,12 +39,13 @@ from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
+from slowq.heavy import is_paged
 from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.signals import Signals
 from slowq.snippets import CLUSTER
 from slowq.wording import count, do, percent
-from slowq.workload import seen, stated
+from slowq.workload import seen, stated, told_contrast
 
 REMEDIES = (
     Remedy(
@@ -148,6 +150,7 @@ client.search(
     ),
 )
 
+_IDLE = 0.5  # of the CPU: less is not waited for
 _ONE = {
     "hybrid searches": "a hybrid search",
     "group-by searches": "a group-by search",
@@ -209,7 +212,7 @@ class SearchFanout:
             "hybrid searches": work.is_any("kind", ["hybrid_search"]),
             "group-by searches": work.has_param("group_by_field"),
             "range searches": work.has_param("radius"),
-            "calls of an iterator": work.has_param("iterator") | work.has_param("search_iter_v2"),
+            "calls of an iterator": is_paged(work),
         }
         culprits = np.any(list(kinds.values()), axis=0)
         if not culprits.any():
@@ -241,6 +244,12 @@ class SearchFanout:
                 )
             )
         evidence += _grouping(signals.of(case))
+        if case.context.differs_by_request:
+            evidence += told_contrast(case)
+        if _is_idle(case):
+            share = case.context.observations["cpu_share"]
+            says = f"The CPU is at {percent(share)}: it is not the number of requests."
+            evidence.append(stated(case, "observations.cpu_share", says, share, _IDLE))
         return finding(
             self.about,
             case,
@@ -250,6 +259,9 @@ class SearchFanout:
                 signs=[
                     (bool(contrast >= self.multiple_of_plain), 0.5),
                     (parts >= self.many_sub_requests, 0.35),
+                    (case.context.differs_by_request, 0.25),
+                    (_is_idle(case), 0.25),
+                    (bool(work.has_param("strict_group_size").any()), 0.2),
                     (work.share(culprits) > 0.8 and work.count >= 5, 0.25),
                 ],
                 against=[(bool(contrast < self.multiple_of_plain), 0.4)],
@@ -270,6 +282,12 @@ class SearchFanout:
         params = work.main("search_params", grouped)
         field = workload.flat_params(params).get("group_by_field") if params else None
         return {"field": field} if isinstance(field, str) else {}
+
+
+def _is_idle(case: Case) -> bool:
+    """Whether the context file says that the CPU is mostly idle: what is slow is then one request, and not their number."""
+    share = case.context.observations.get("cpu_share")
+    return share is not None and share < _IDLE
 
 
 def _grouping(measured: Signals) -> list[Evidence]:

@@ -242,6 +242,7 @@ class SearchParams:
                     (bool(victims.any()), 0.15),
                 ],
                 against=[
+                    (case.context.comes_and_goes, 0.4),
                     (work.share(culprits) < 0.3, 0.4),
                     (work.share(work.of_filter(costly_filter) & culprits) > 0.5, 0.3),
                     (bool(len(workload.events_of(case, "index_build", "compaction"))) and factor < 4, 0.3),

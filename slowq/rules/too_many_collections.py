@@ -22,7 +22,8 @@ How we tell
 
     The context file tells of the whole cluster: `totals` of collections, partitions and segments; and of one
     collection, whose `rows` are few for its `partitions` and `shards`. Such a number alone is a hint, since what is not
-    searched costs the searches of others little; that all collections are slow is a sign. From the log alone nothing
+    searched costs the searches of others little, unless it is a version before 2.3; that all collections are slow is a
+    sign. From the log alone nothing
     follows, and the rule answers skipped.
 
 Not this when
@@ -156,6 +157,11 @@ class TooManyCollections:
         "collections of a cluster from which their number is worth a look; more than 4000 were too much for "
         "2.4.23 (issue #41286)",
     )
+    many_before_23: int = threshold(
+        400,
+        "the same before 2.3: 400 without any rows made a search of 0.13 s take 36 s before 2.0 (issue #6954), about 500 made a "
+        "2.2.12 fail (issue #26307)",
+    )
     many_partitions: int = threshold(
         10_000,
         "partitions of a cluster from which their number is worth a look",
@@ -172,7 +178,7 @@ class TooManyCollections:
 
     def check(self, case: Case) -> Outcome:
         measured = signals.of(case)
-        limits = self._limits
+        limits = self._limits(case)
         totals = {name: _total(case, name) for name in limits}
         known = {name: number for name, number in totals.items() if number is not None}
         visited = measured.segments_a_search
@@ -192,6 +198,7 @@ class TooManyCollections:
                 0.45,
                 signs=[
                     (any(number >= 4 * limits[name] for name, number in many.items()), 0.3),
+                    (limits["collections"] == self.many_before_23 and "collections" in many, 0.3),
                     (bool(case.context.pattern.get("all_collections")), 0.3),
                     (tiny, 0.65),
                 ],
@@ -202,9 +209,9 @@ class TooManyCollections:
             evidence=[*self._evidence(case, many, crowded, tiny), *(settings.no_compaction(case) if tiny else [])],
         )
 
-    @property
-    def _limits(self) -> dict[str, int]:
-        return {"collections": self.many_collections, "partitions": self.many_partitions}
+    def _limits(self, case: Case) -> dict[str, int]:
+        collections = self.many_before_23 if case.milvus.surely_before((2, 3, 0)) else self.many_collections
+        return {"collections": collections, "partitions": self.many_partitions}
 
     def _is_crowded(self, one: CollectionFacts) -> bool:
         """Whether a collection has more partitions than its rows can fill with segments worth an index."""
@@ -226,7 +233,7 @@ class TooManyCollections:
             says = f"{one.name or 'The collection'} has {one.partitions:,} partitions, with {each:,.0f} rows in each shard."
             yield stated(case, f"{one.key}.partitions", says, each, self.rows_without_index)
         for name, number in many.items():
-            says, limit = f"There are {number:,} {name}.", self._limits[name]
+            says, limit = f"There are {number:,} {name}.", self._limits(case)[name]
             if name in case.context.totals:
                 yield stated(case, f"totals.{name}", says, number, limit)
             else:

@@ -192,9 +192,10 @@ class UnindexedScalarFilter:
             return Skipped(self.about.needs)
         indexes = Indexes.of(case)
         scanned = work.of_filter_on(lambda features, collection: bool(_scanned(indexes, features, collection)))
-        is_complex = ComplexExpression().is_complex_for(case.milvus)
+        complexity = ComplexExpression()
+        is_complex = complexity.is_complex_for(case.milvus)
         costly = work.of_filter(uses_json) | work.of_filter(uses_pattern) | work.of_filter(is_complex)
-        scanned &= ~costly
+        scanned &= ~costly & (not complexity.told_list(case))
         if not scanned.any():
             return Clear("no slow request filters on a plain scalar field without an index")
         asked = work.filters(scanned)
