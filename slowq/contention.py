@@ -96,7 +96,7 @@ class Background:
                 (work.count >= 5 and heavy < 0.2, 0.1),
                 (bool(seen.stated) and seen.is_after, 0.5),
                 (seen.is_after, 0.2),
-                (bool(seen.stated) and case.context.is_fast_otherwise, 0.3),
+                (seen.is_all_that_happened and case.context.is_fast_otherwise, 0.3),
                 (seen.full_cpu is not None, 0.5),
                 (seen.runs, 0.2),
                 (bool(measured.times_as_slow(seen.track) >= _SLOWER), 0.35),
@@ -140,7 +140,7 @@ class Background:
             says = f"{count(begun, 'line')} of the same time {do(begun, 'show')} what started it."
             yield logged(seen.started, says)
         yield from _measured(seen.measured, seen.track, self.while_what, seen.active)
-        if seen.stated:
+        if seen.is_all_that_happened:
             yield from workload.told_contrast(case)
         yield from seen.order.evidence(case, f"{self.what} began")
         for name, words in self.asked.items():
@@ -199,6 +199,11 @@ class _Seen:
         if self.periodic_s is None or len(gaps_s) < 2:
             return False
         return bool(abs(float(np.median(gaps_s)) - self.periodic_s) <= _ABOUT * self.periodic_s)
+
+    @property
+    def is_all_that_happened(self) -> bool:
+        """Whether the context file tells of it and of nothing else that happened."""
+        return bool(self.stated) and len(self.stated) == len(self.work.case.context.events)
 
     @property
     def is_told(self) -> bool:

@@ -17,7 +17,7 @@ from slowq.units import go_duration_s
 
 _QUOTED = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _LONG_DETAILS = ("create_index", "load", "session")
-_QUEUE_FULL, _NO_MEMORY = b"queue is full", b"OOM if load"
+_QUEUE_FULL, _NO_MEMORY, _LAG = b"queue is full", b"OOM if load", b"lag too large"
 _TIMEOUTS = (b"deadline exceeded", b"DeadlineExceeded", b"context canceled", b"timeout", b"timed out")
 
 
@@ -81,8 +81,9 @@ _MAX_DETAIL = 400
 
 _NUMBER = {message: number for number, (message, _) in enumerate(KNOWN)}
 _TIMED_OUT, _FULL = _NUMBER[b"a request timed out"], _NUMBER[b"the queue is full"]
+_LAGS = _NUMBER[b"tSafe is too far behind for a request"]
 # What any line may say in its error, whatever its message is.
-_ERRORS = ((_QUEUE_FULL, _FULL), (_NO_MEMORY, _NUMBER[b"memory does not do for a load"]))
+_ERRORS = ((_QUEUE_FULL, _FULL), (_LAG, _LAGS), (_NO_MEMORY, _NUMBER[b"memory does not do for a load"]))
 
 
 @cache
@@ -127,7 +128,7 @@ class EvidenceLines:
         time_ms, has_time = _times(lines)
         for meaning, rows in _groups(meanings):
             if meaning == _NOTHING:
-                rows = [row for row in rows if _QUEUE_FULL in lines[row] or _NO_MEMORY in lines[row]]
+                rows = [row for row in rows if any(sign in lines[row] for sign, _ in _ERRORS)]
             if meaning in _PLAIN:
                 rows = [row for row in rows if has_time[row]]
                 self._read_plain(meaning, [lines[row] for row in rows], [numbers[row] for row in rows], time_ms[rows])
@@ -192,6 +193,8 @@ class EvidenceLines:
         kind = _NUMBER[known]
         if spec.what in ("request_failed", "node_failed") and _QUEUE_FULL in detail:
             kind = _FULL
+        elif spec.what in ("request_failed", "node_failed") and _LAG in detail:
+            kind = _LAGS
         elif spec.what == "request_failed" and any(sign in detail for sign in _TIMEOUTS):
             kind = _TIMED_OUT
         if spec.what == "tsafe_parked" and spec.state == "point":

@@ -160,6 +160,7 @@ KNOWN: tuple[tuple[bytes, Spec], ...] = (
     *PREFIXES,
     (b"a request timed out", Spec("request_timeout", subject=b"collection", collection=b"collection")),
     (b"the queue is full", Spec("queue_full", collection=b"collection")),
+    (b"tSafe is too far behind for a request", Spec("tsafe_lag", collection=b"collection")),
     (b"a role registered", Spec("restart", subject=b"key")),
     (b"memory does not do for a load", Spec("memory")),
 )

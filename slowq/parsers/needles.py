@@ -90,6 +90,7 @@ NEEDLES: tuple[bytes, ...] = (
     b"se collection do",
     b"ithout activing",
     b"down, remove it",
+    b"lag too larg",
 )
 
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)

@@ -25,7 +25,7 @@ LONGER = {
 }
 # What lines mean beside their message, or by their error.
 NO_MESSAGES = (
-    *(b"a request timed out", b"the queue is full"),
+    *(b"a request timed out", b"the queue is full", b"tSafe is too far behind for a request"),
     *(b"a role registered", b"memory does not do for a load"),
 )
 MESSAGES = [(message, LONGER.get(message, message), spec) for message, spec in KNOWN if message not in NO_MESSAGES]
@@ -123,6 +123,10 @@ def test_a_failure_is_told_by_its_error() -> None:
     assert kind(b"Search failed to WaitToFinish", b"no such field") == ["request_failed"]
     assert kind(b"failed to search on delegator", b"deadline exceeded") == ["node_failed"]
     assert kind(b"anything else", b"queue is full") == ["queue_full"]
+    assert kind(b"Search failed to WaitToFinish", b"Timestamp lag too large") == ["tsafe_lag"]
+    assert kind(b"Failed to execute task: ", b"fail to search on QueryNode 216: Timestamp lag too large") == [
+        "tsafe_lag"
+    ]
     assert kind(b"anything else", b"no") == []
 
 

@@ -192,6 +192,10 @@ CASES = [
     ("storage_stall", docs(), "dependencies: {state: {object_storage: lagging}}\nrequests: [{duration_s: 9}]"),
     ("client_or_network", docs(), "client: {p50_s: 0.9}\nserver: {p50_s: 0.02}"),
     ("client_or_network", docs(), "client: {connection_per_request: true}\nrequests: [{kind: search, top_k: 5}]"),
+    ("client_or_network", docs(), "client: {p50_s: 93.7}\nrequests: [{kind: search, top_k: 500, duration_s: 1.12}]"),
+    # Of what a request asks, all that is told will do.
+    ("search_fanout", docs(), "requests: [{kind: search, top_k: 100, search_params: {radius: 0.4}, duration_s: 5}]"),
+    ("large_result", docs(), "requests: [{kind: search, output_fields: ['*'], top_k: 1000, duration_s: 3}]"),
     (
         "client_or_network",
         docs(),
@@ -216,6 +220,11 @@ def test_the_cause_that_facts_point_at_is_named(cause: str, schema: str, facts: 
         f"{docs(rows=800, vector='{name: vec, type: FLOAT_VECTOR}')}\nrequests: [{{filter: 'ext in [1, 2]', duration_s: 6}}]",
         f"{docs(vector=vector('{type: DISKANN}'))}\nhardware: {{disk: nvme}}\nrequests: [{{kind: search, duration_s: 2}}]",
         "client: {p50_s: 0.9, where: remote}\nrequests: [{kind: search, duration_s: 0.9}]",
+        # Something ran beside it, and nothing says that it did it; several things did.
+        "events: [{what: balance}]\nrequests: [{kind: search}]",
+        f"events: [{{what: import}}, {{what: index_build}}, {{what: load}}]\n{TWICE}",
+        # Two things that a request asks.
+        "requests: [{kind: search, search_params: {radius: 0.4}, filter: tag == 1, duration_s: 5}]",
     ],
 )
 def test_where_they_point_nowhere_none_is(facts: str) -> None:
