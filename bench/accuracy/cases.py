@@ -1,9 +1,10 @@
 """The labelled cases: where they lie, what their labels say, and which part they belong to.
 
 The part is decided by the name of the scenario that made a recording, through a digest, before anybody has seen what
-slowq says of it. Whatever lies in `sample_logs/` and in `reports/` was there while the rules were written: it is all
-of the tune part. What the bundled engine wrote in the runs of the catalogue lies in `scenarios/` and is a group of its own:
-nothing is tuned, calibrated or counted on it beside the others.
+slowq says of it. Whatever lies in `sample_logs/` and in `reports/` was there while the rules were written, and of
+`more_reports/` each was looked into after it had been asked once: it is all of the tune part. What the bundled engine
+wrote in the runs of the catalogue lies in `scenarios/` and is a group of its own: nothing is tuned, calibrated or
+counted on it beside the others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 HERE = Path(__file__).parent
 SAMPLES = HERE.parents[1] / "sample_logs"
 RECORDED = HERE / "incidents"
-REPORTS = HERE / "reports"
+REPORTS, MORE_REPORTS = HERE / "reports", HERE / "more_reports"
 SCENARIOS = HERE / "scenarios"
 
 Origin = Literal["sample", "recorded", "report", "scenario"]
@@ -105,6 +106,7 @@ def _roots() -> Iterator[tuple[Origin, Path]]:
     yield "sample", SAMPLES
     yield "recorded", RECORDED
     yield "report", REPORTS
+    yield "report", MORE_REPORTS
 
 
 def _there(path: Path) -> Path | None:

@@ -32,6 +32,12 @@ def parts(figures: Mapping[str, Mapping[str, Any]]) -> str:
     return table(head, [[name, *(percent(one[key]) for key in keys)] for name, one in figures.items()])
 
 
+def undecidable(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Of the parts that have such cases."""
+    rows = [[name, percent(one["undecidable_fair"])] for name, one in figures.items() if one["undecidable_fair"]["n"]]
+    return table(("cases that the evidence does not decide", "left undetermined, or rightly named"), rows)
+
+
 def conditions(figures: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     names = list(figures)
     rows = [
