@@ -291,8 +291,9 @@ class RequestFacts:
     @property
     def is_fast_otherwise(self) -> bool:
         """Whether it takes much longer than the same request when all is well."""
-        known = self.duration_s is not None and self.fast_duration_s is not None
-        return known and self.duration_s >= MUCH_LONGER * self.fast_duration_s  # type: ignore[operator]
+        if self.duration_s is None or self.fast_duration_s is None:
+            return False
+        return self.duration_s >= MUCH_LONGER * self.fast_duration_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +370,11 @@ class Context:
     def differs_by_request(self) -> bool:
         """The same where nothing is said of when, or of what happened: it is then by what the request asks."""
         return self.is_fast_otherwise and not self.comes_and_goes and not self.events
+
+    @property
+    def differs_by_time(self) -> bool:
+        """The same where something is: what the request asks, it asked before as well."""
+        return self.is_fast_otherwise and (self.comes_and_goes or bool(self.events))
 
     def is_told(self, key: str) -> bool:
         """Whether a key is what the Milvus said that was asked."""

@@ -12,8 +12,6 @@ from tests.golden import INCIDENTS, answer, text
 UNDECIDED = {
     # A crowd of slow searches beside index builds and compactions: the same lines as of a crowd that is too large.
     "compaction",
-    # Milvus 2.3 logs neither the number of growing segments nor that they are scanned; rows were written, no more.
-    "growing_segments",
     # Small searches that wait, and scans of an index that is FLAT, look the same where only slow requests are known.
     "high_concurrency",
 }

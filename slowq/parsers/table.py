@@ -245,9 +245,9 @@ def from_context(context: Context) -> pd.DataFrame:
     """The requests that a context file describes, as rows of the same table; their times are not known.
 
     A described request is slow where it takes a second, or clearly longer than when all is well. Where none does, those are
-    that take long enough to be worth a look, or clearly longer than when all is well; and all where none has a duration: they
-    are there because somebody complained of them. What goes without saying is that of the only collection: its name, and
-    the consistency that its requests have by default.
+    that take long enough to be worth a look, or clearly longer than when all is well; else those that take longest, and all
+    where none has a duration: they are there because somebody complained of them. What goes without saying is that of the
+    only collection: its name, and the consistency that its requests have by default.
     """
     only = context.only_collection
     slow = _are_slow(context.requests)
@@ -309,7 +309,8 @@ def _are_slow(requests: Sequence[RequestFacts]) -> list[bool]:
     for found in ((took_s >= SLOW_S) | (longer & worth_a_look), longer | worth_a_look):
         if found.any():
             return [bool(one) for one in found]
-    return [bool(np.isnan(took_s).all())] * len(requests)
+    known = ~np.isnan(took_s)
+    return [bool(one) for one in (took_s >= took_s[known].max() if known.any() else ~known)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -246,13 +246,8 @@ class ClientOrNetwork:
             says = f"At the proxy a search takes {duration(took_s)} ({'mean' if name == 'p50_s' else 'p99'})."
             return _Server(took_s, says, measured.says("search_latency", says).cites[0])
         longest = max(case.context.requests, key=lambda one: one.duration_s or 0.0, default=None)
-        felt_s = float(case.context.client[name])
-        if (
-            name == "p50_s"
-            and longest is not None
-            and 0 < (longest.duration_s or 0) <= (1 - self.outside_share) * felt_s
-        ):
-            assert longest.duration_s is not None  # noqa: S101 - it is more than 0
+        most_s = (1 - self.outside_share) * float(case.context.client[name])
+        if longest is not None and longest.duration_s and name == "p50_s" and longest.duration_s <= most_s:
             says = f"The longest request that is told takes {duration(longest.duration_s)}."
             return _Server(longest.duration_s, says, case.context.cite(f"{longest.key}.duration_s"), at_most=True)
         if case.inputs and not len(requests):

@@ -41,7 +41,7 @@ import pandas as pd
 from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
-from slowq.facts import Case, Need, RequestFacts
+from slowq.facts import WORTH_A_LOOK_S, Case, Need, RequestFacts
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
@@ -241,9 +241,11 @@ class ConsistencyWait:
         )
 
     def _worth_telling(self, work: Workload) -> float:
-        """The wait that the context file must tell of: longer than Strong has it anyway, or most of what requests take."""
-        most_s = 0.5 * work.middle(work.weight_s, np.ones(work.count, dtype=bool)) if work.has_durations else np.nan
-        return float(np.fmin(self.usual_strong_wait_s, most_s))
+        """The wait that the context file must tell of: longer than Strong has it anyway, or most of what requests take; where
+        that is not told either, one that is worth a look."""
+        if not work.has_durations:
+            return WORTH_A_LOOK_S
+        return min(self.usual_strong_wait_s, 0.5 * work.middle(work.weight_s, np.ones(work.count, dtype=bool)))
 
     def _seen(self, case: Case) -> _Seen:
         work, measured = workload.of(case), signals.of(case)

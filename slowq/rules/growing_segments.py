@@ -267,6 +267,9 @@ class GrowingSegments:
                 says = f"{pending:,} rows of {one.name or 'the vector field'} are not indexed yet."
                 yield stated(case, f"{key}.index", says, pending, c.rows and self.unindexed_share * c.rows)
         for c in case.context.collections:
+            if c.segments.indexed == 0 and not c.segments.sealed and (c.rows or 0) >= self.many_rows:
+                says = f"No segment of {c.name or 'the collection'} is indexed."
+                yield stated(case, f"{c.key}.segments", says, c.rows, self.many_rows)
             segments, sealed = c.segments, c.segments.sealed or 0
             unfinished = sealed - (segments.indexed if segments.indexed is not None else sealed)
             for number, limit, words in (

@@ -215,7 +215,7 @@ class LargeNq:
                     (bool(victims.any()) and waited >= 10 * usual, 0.5),  # others waited that are cheap otherwise
                     (bool(np.nanmax(nq[culprits]) >= 10 * self.large_nq), 0.2),
                 ],
-                against=[(work.share(culprits | victims) < 0.5, 0.4)],
+                against=[(work.share(culprits | victims) < 0.5, 0.4), (case.context.differs_by_time, 0.4)],
             ),
             summary=(
                 (f"A request of {usual_nq} holds" if number == 1 else f"Requests of {usual_nq} hold")

@@ -150,7 +150,6 @@ client.search(
     ),
 )
 
-_IDLE = 0.5  # of the CPU: less is not waited for
 _ONE = {
     "hybrid searches": "a hybrid search",
     "group-by searches": "a group-by search",
@@ -204,6 +203,11 @@ class SearchFanout:
         "sub-requests from which a hybrid search is suspect without a contrast",
     )
 
+    idle_cpu_share: float = threshold(
+        0.5,
+        "CPU share below which requests do not wait for it, so that one of them and not their number is slow",
+    )
+
     def check(self, case: Case) -> Outcome:
         work = workload.of(case)
         if not work.count:
@@ -246,10 +250,11 @@ class SearchFanout:
         evidence += _grouping(signals.of(case))
         if case.context.differs_by_request:
             evidence += told_contrast(case)
-        if _is_idle(case):
-            share = case.context.observations["cpu_share"]
-            says = f"The CPU is at {percent(share)}: it is not the number of requests."
-            evidence.append(stated(case, "observations.cpu_share", says, share, _IDLE))
+        cpu = case.context.observations.get("cpu_share")
+        idle = cpu is not None and cpu < self.idle_cpu_share
+        if idle:
+            says = f"The CPU is at {percent(cpu)}: it is not the number of requests."
+            evidence.append(stated(case, "observations.cpu_share", says, cpu, self.idle_cpu_share))
         return finding(
             self.about,
             case,
@@ -260,11 +265,11 @@ class SearchFanout:
                     (bool(contrast >= self.multiple_of_plain), 0.5),
                     (parts >= self.many_sub_requests, 0.35),
                     (case.context.differs_by_request, 0.25),
-                    (_is_idle(case), 0.25),
+                    (idle, 0.25),
                     (bool(work.has_param("strict_group_size").any()), 0.2),
                     (work.share(culprits) > 0.8 and work.count >= 5, 0.25),
                 ],
-                against=[(bool(contrast < self.multiple_of_plain), 0.4)],
+                against=[(bool(contrast < self.multiple_of_plain), 0.4), (case.context.differs_by_time, 0.4)],
             ),
             summary=f"Slow requests are {' and '.join(name for name, mask in kinds.items() if mask.any())}, which do the "
             "work of several searches each.",
@@ -282,12 +287,6 @@ class SearchFanout:
         params = work.main("search_params", grouped)
         field = workload.flat_params(params).get("group_by_field") if params else None
         return {"field": field} if isinstance(field, str) else {}
-
-
-def _is_idle(case: Case) -> bool:
-    """Whether the context file says that the CPU is mostly idle: what is slow is then one request, and not their number."""
-    share = case.context.observations.get("cpu_share")
-    return share is not None and share < _IDLE
 
 
 def _grouping(measured: Signals) -> list[Evidence]:

@@ -18,8 +18,8 @@ How we tell
     for its level alone. Eventually requests (guarantee 1) at the same time are fast. All patterns are affected from
     one moment on. Lines that name the stall settle it: `delegator search failed to wait tsafe`, `Timestamp lag too
     large`, `tsafe stall detected, fast-fail to allow proxy failover`, `rootcoord send tt to all channels too
-    slowly`, `rocksmq produce too slowly`, `append message into wal too slow`. So does
-    `dependencies.state.message_queue` in the context file.
+    slowly`, `rocksmq produce too slowly`, `append message into wal too slow`, above all where hardly anything else was
+    quoted. So does `dependencies.state.message_queue` in the context file.
 
     The metrics are milvus_querynode_sq_wait_tsafe_latency beside milvus_querynode_consume_tt_lag_ms,
     milvus_querynode_msg_dispatcher_tt_lag_ms or milvus_rootcoord_produce_tt_lag_ms. What is slow is told by
@@ -224,6 +224,7 @@ class TimetickStall:
                     (weak_waits, 0.5),
                     (longest >= self.stall_s, 0.4),
                     (len(slow_queue) >= 10, 0.15),
+                    (0 < case.coverage.lines <= 2 * len(slow_queue), 0.45),  # an excerpt: what struck who quoted it
                     (bool(slow_sends), 0.2),
                     (bool(rare), 0.2),
                 ],

@@ -157,6 +157,7 @@ CASES = [
         docs(more="segments: {sealed: 4, indexed: 4}, "),
         "events: [{what: import, detail: without a flush}]\npattern: {only_after: import}\n" + TWICE,
     ),
+    ("growing_segments", docs(more="segments: {indexed: 0}, "), TWICE),
     ("heavy_delete", docs(), "observations: {deletes_per_s: 3000}\n" + TWICE),
     (
         "heavy_delete",
@@ -187,6 +188,24 @@ CASES = [
         dependencies: {message_queue: pulsar, state: {message_queue: lagging}}
         observations: {wait_tsafe_s: 6.0}
         requests: [{kind: search, duration_s: 6.5}]""",
+    ),
+    ("consistency_wait", docs(), "observations: {wait_tsafe_s: 0.2}\nrequests: [{kind: search}]"),
+    (
+        "unindexed_scalar_filter",
+        docs("{name: tag, type: VARCHAR, index: null}"),
+        """
+        observations: {scalar_filter_s: 0.024, vector_search_s: 0.004}
+        requests: [{kind: search, filter: tag == "a", duration_s: 0.03}]""",
+    ),
+    # The same batch was faster before.
+    (
+        "version_regression",
+        docs(),
+        """
+        milvus: {version: 2.2.3}
+        events: [{what: upgrade, detail: 2.1.4 to 2.2.3}]
+        pattern: {only_after: upgrade}
+        requests: [{kind: search, nq: 10000, top_k: 100, duration_s: 33, fast_duration_s: 3}]""",
     ),
     ("clock_skew", docs(), "dependencies: {clock_offset_s: 7}\nrequests: [{duration_s: 7.1, fast_duration_s: 0.05}]"),
     ("storage_stall", docs(), "dependencies: {state: {object_storage: lagging}}\nrequests: [{duration_s: 9}]"),
