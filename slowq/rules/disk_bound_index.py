@@ -49,6 +49,7 @@ DISK_INDEXES = ("DISKANN", "AISAQ")
 # Configuration keys that map vector indexes (2.3.x: the first; from 2.4.10: the second).
 MMAP_KEYS = ("queryNode.mmap.mmapEnabled", "queryNode.mmap.vectorIndex")
 # The key that maps raw vectors, and the version from which it is true where it is not set.
+_SEARCH_LIST = 16
 RAW_KEY, RAW_SINCE = "queryNode.mmap.vectorField", (2, 6, 0)
 
 REMEDIES = (
@@ -80,7 +81,7 @@ client.load_collection(collection_name=$collection)
     ),
     Remedy(
         key="smaller_search_list",
-        do="Lower search_list to what the recall needs ($suggested).",
+        do="Lower search_list towards $suggested, its default, as far as the recall holds.",
         because="Each step less is a disk read less.",
         cost="Some recall; search_list must not be below top-k.",
         verify="Disk reads a search fall, and the duration with them.",
@@ -252,6 +253,7 @@ class DiskBoundIndex:
             ),
             summary="Each search reads its index from the disk, and the disk is what it waits for.",
             evidence=evidence,
+            names=_default_search_list(work, culprits),
             keys=_fitting(case),
         )
 
@@ -323,9 +325,17 @@ def busy_disk(case: Case, limit: float, least: float) -> list[Evidence]:
     return evidence
 
 
+def _default_search_list(work: workload.Workload, culprits: workload.Mask) -> dict[str, object]:
+    """What Milvus takes where search_list is not given, max(top-k, 16), where the culprits ask for more than that."""
+    default = np.fmax(work.middle(work.number("top_k"), culprits), _SEARCH_LIST)
+    more = work.middle(work.param("search_list"), culprits) > default
+    return {"suggested": int(default)} if more else {}
+
+
 def _fitting(case: Case) -> list[str] | None:
-    """The remedies without the node cache of DISKANN where the indexes on disk are of AISAQ, which has settings of its own."""
+    """The remedies, without the node cache of DISKANN where no index is of that kind, and search_list where none has it."""
     kinds = {(one.index.type or "").upper() for _, _, one in workload.vector_fields(case) if one.index is not None}
-    if "AISAQ" not in kinds or "DISKANN" in kinds:
+    if not kinds or "DISKANN" in kinds:
         return None
-    return [one.key for one in REMEDIES if not one.key.startswith("larger_cache")]
+    others = {"larger_cache", "larger_cache_24"} | (set() if "AISAQ" in kinds else {"smaller_search_list"})
+    return [one.key for one in REMEDIES if one.key not in others]

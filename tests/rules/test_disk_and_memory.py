@@ -33,10 +33,18 @@ def test_an_index_on_a_busy_disk_is_bound_by_it(index: str, said: str) -> None:
     assert found.confidence >= 0.7
 
 
-def test_the_node_cache_of_diskann_is_no_advice_for_aisaq() -> None:
-    for kind, has_it in (("DISKANN", True), ("AISAQ", False)):
-        found = fired(DiskBoundIndex().check(case(SLOW, facts=schema(f"{{type: {kind}}}", BUSY), version="2.6.12")))
-        assert ("larger_cache" in keys(found)) == has_it
+@pytest.mark.parametrize(
+    ("index", "advice"),
+    [
+        ("{type: DISKANN}", {"larger_cache", "smaller_search_list"}),
+        ("{type: AISAQ}", {"smaller_search_list"}),
+        ("{type: IVF_FLAT, mmap: true}", set()),
+    ],
+)
+def test_node_cache_and_search_list_are_advice_for_indexes_that_have_them(index: str, advice: set[str]) -> None:
+    slow = search(params={"params": {"search_list": 400}})
+    found = fired(DiskBoundIndex().check(case(slow, facts=schema(index, BUSY), version="2.6.12")))
+    assert {*keys(found)} & {"larger_cache", "smaller_search_list"} == advice
 
 
 def test_how_busy_the_disk_is_can_be_read_from_metrics() -> None:
