@@ -55,6 +55,8 @@ def like(shape: str, types: Mapping[str, str], given: Sequence[Column] = ()) -> 
         tree = parse(marked)
     except FilterSyntaxError:
         return None
+    if any(isinstance(node, Template) and node.name not in kinds for node in walk(tree)):
+        return None  # a template of its own, whose value is not known
     columns = {one.name: one for one in given}
     values: dict[str, Any] = {}
     paths, names = set(), set()

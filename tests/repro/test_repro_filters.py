@@ -129,6 +129,11 @@ SHAPES = st.one_of(
 )
 
 
+def test_a_shape_with_a_template_that_is_none_of_ours_cannot_be_made() -> None:
+    assert like("tag in {names}", {"tag": "VARCHAR"}) is None
+    assert like("A!in[{A}]", {}) is None
+
+
 @given(SHAPES)
 def test_a_hostile_shape_is_none_or_a_filter_that_parses(shape: str) -> None:
     found = like(shape, {"tag": "VARCHAR", "meta": "JSON", "vec": "FLOAT_VECTOR"})
