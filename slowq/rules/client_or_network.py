@@ -201,19 +201,19 @@ class ClientOrNetwork:
 
     def _by_habit(self, case: Case, client: Mapping[str, Any]) -> Outcome | None:
         """What a client does that costs each request dearly, where nobody has measured how much of the time that is."""
-        busy, connects = _is_busy(client), bool(client.get("connection_per_request"))
-        if not busy and not connects:
+        evidence = _of_habits(case, client)
+        if not evidence:
             return None
         return fact(
             self.about,
             case,
             confidence=confidence(
                 0.35,
-                signs=[(connects, 0.25), (busy, 0.3)],
+                signs=[(bool(client.get("connection_per_request")), 0.25), (_is_busy(client), 0.3)],
                 against=[(bool(case.inputs) and workload.of(case).has_durations, 0.5)],
             ),
             summary="The client spends time of its own on each request; how much of what it waits for that is, is not measured.",
-            evidence=_of_habits(case, client),
+            evidence=evidence,
             subject=_SUBJECT,
             keys=self._fitting(client),
         )

@@ -48,8 +48,9 @@ SLOW_DISKS = ("hdd", "network")
 DISK_INDEXES = ("DISKANN", "AISAQ")
 # Configuration keys that map vector indexes (2.3.x: the first; from 2.4.10: the second).
 MMAP_KEYS = ("queryNode.mmap.mmapEnabled", "queryNode.mmap.vectorIndex")
-# The key that maps raw vectors, and the version from which it is true where it is not set.
+# The search_list that Milvus takes at least where none is given.
 _SEARCH_LIST = 16
+# The key that maps raw vectors, and the version from which it is true where it is not set.
 RAW_KEY, RAW_SINCE = "queryNode.mmap.vectorField", (2, 6, 0)
 
 REMEDIES = (

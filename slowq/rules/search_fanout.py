@@ -202,7 +202,6 @@ class SearchFanout:
         3,
         "sub-requests from which a hybrid search is suspect without a contrast",
     )
-
     idle_cpu_share: float = threshold(
         0.5,
         "CPU share below which requests do not wait for it, so that one of them and not their number is slow",

@@ -206,7 +206,10 @@ class TooManyCollections:
             summary=f"The cluster carries {carried}, and every one of them costs channels, tasks and memory."
             if many and not tiny
             else "A search visits so many small segments that their number costs more than their rows.",
-            evidence=[*self._evidence(case, many, crowded, tiny), *(settings.no_compaction(case) if tiny else [])],
+            evidence=[
+                *self._evidence(case, many, limits, crowded, tiny),
+                *(settings.no_compaction(case) if tiny else []),
+            ],
         )
 
     def _limits(self, case: Case) -> dict[str, int]:
@@ -221,7 +224,12 @@ class TooManyCollections:
         return one.rows < self.rows_without_index * partitions * (one.shards or 1)
 
     def _evidence(
-        self, case: Case, many: Mapping[str, int], crowded: Sequence[CollectionFacts], tiny: bool
+        self,
+        case: Case,
+        many: Mapping[str, int],
+        limits: Mapping[str, int],
+        crowded: Sequence[CollectionFacts],
+        tiny: bool,
     ) -> Iterator[Evidence]:
         measured = signals.of(case)
         if tiny:
@@ -233,7 +241,7 @@ class TooManyCollections:
             says = f"{one.name or 'The collection'} has {one.partitions:,} partitions, with {each:,.0f} rows in each shard."
             yield stated(case, f"{one.key}.partitions", says, each, self.rows_without_index)
         for name, number in many.items():
-            says, limit = f"There are {number:,} {name}.", self._limits(case)[name]
+            says, limit = f"There are {number:,} {name}.", limits[name]
             if name in case.context.totals:
                 yield stated(case, f"totals.{name}", says, number, limit)
             else:
