@@ -179,7 +179,7 @@ class Pattern:
     filter: str | None
     shape: str
     count: int
-    duration_s: Mapping[str, float]
+    duration_s: Mapping[str, float | None]
     example: Place
     example_trace_id: str | None
 

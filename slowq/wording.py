@@ -53,6 +53,11 @@ def share(value: float | None) -> str:
     return f"{value * 100:.0f} %"
 
 
+def share_of(part: float | None, whole: float | None) -> str:
+    """The share that a part has of a whole; ``unknown`` where one of them is, or the whole is nothing."""
+    return share(part / whole if part is not None and whole else None)
+
+
 def percent(value: float | None) -> str:
     """The same in a sentence: ``less than 1 %``, ``more than 99 %``."""
     return share(value).replace("<", "less than ").replace(">", "more than ")

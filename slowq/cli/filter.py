@@ -148,7 +148,7 @@ def _pattern(one: dict[str, Any]) -> dict[str, Any]:
         "id": str(one["id"]),
         "collection": one["collection"],
         "count": int(one["count"]),
-        "sum_s": float(one["duration_s"]["sum"]),
+        "sum_s": float(one["duration_s"].get("sum") or 0.0),
     }
 
 

@@ -178,18 +178,18 @@ def _patterns(
                 _known(slowest["trace_id"]),
             )
         )
-    return tuple(sorted(found, key=lambda pattern: (-pattern.duration_s.get("sum", 0.0), pattern.id)))
+    return tuple(sorted(found, key=lambda pattern: (-(pattern.duration_s["sum"] or 0.0), pattern.id)))
 
 
 def _known(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def summary(values: np.ndarray) -> dict[str, float]:
-    """min, p50, p90, p95, p99, max and sum; empty for no value."""
+def summary(values: np.ndarray) -> dict[str, float | None]:
+    """min, p50, p90, p95, p99, max and sum; each is None where no value is known."""
     values = values[~np.isnan(values)]
     if not len(values):
-        return {}
+        return dict.fromkeys(("min", "p50", "p90", "p95", "p99", "max", "sum"))
     p50, p90, p95, p99 = (float(q) for q in np.quantile(values, (0.5, 0.9, 0.95, 0.99)))
     # math.fsum would be exact but slow; sorting first makes the sum independent of the rows' order.
     return {

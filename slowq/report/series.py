@@ -128,13 +128,13 @@ def collections(case: Case) -> dict[str, Any]:
         {"database": database, "collection": name, "count": len(rows), "duration_s": summary(durations[rows])}
         for (database, name), rows in work.groups("database", "collection")
     ]
-    each.sort(key=lambda one: -one["duration_s"].get("sum", 0.0))
+    each.sort(key=lambda one: -(one["duration_s"]["sum"] or 0.0))
     rest = each[MOST_COLLECTIONS:]
     return {
         "shown": each[:MOST_COLLECTIONS],
         "other": {
             "collections": len(rest),
             "count": sum(one["count"] for one in rest),
-            "sum_s": sum(one["duration_s"].get("sum", 0.0) for one in rest),
+            "sum_s": sum(one["duration_s"]["sum"] or 0.0 for one in rest),
         },
     }

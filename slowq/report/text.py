@@ -20,6 +20,7 @@ from slowq.wording import count as count
 from slowq.wording import duration as duration
 from slowq.wording import period as period
 from slowq.wording import share as share
+from slowq.wording import share_of as share_of
 
 Document = Mapping[str, Any]
 
@@ -121,8 +122,11 @@ def glance(document: Document) -> list[str]:
     slow = "" if document["verdict"]["outcome"] == "nothing_slow" and requests["count"] else "slow "
     phrases.append(count(requests["count"], f"{slow}request") if requests["count"] else "no slow request")
     if requests["count"]:
-        phrases.append(f"{duration(took.get('sum'))} in total")
-        phrases.append(f"p50 {duration(took.get('p50'))}, p99 {duration(took.get('p99'))}")
+        if took.get("sum") is None:
+            phrases.append("of unknown duration")
+        else:
+            phrases.append(f"{duration(took['sum'])} in total")
+            phrases.append(f"p50 {duration(took.get('p50'))}, p99 {duration(took.get('p99'))}")
     phrases.append(_milvus(document["milvus"]))
     return phrases
 

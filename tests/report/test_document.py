@@ -39,7 +39,7 @@ NUMBER = (int, float)
 MAYBE_TEXT = (str, None)
 CAUSE = word(*CAUSES)
 SUB_CAUSE = word(*(name for names in CAUSES.values() for name in names))
-SUMMARY = ({}, dict.fromkeys(("min", "p50", "p90", "p95", "p99", "max", "sum"), NUMBER))
+SUMMARY = tuple(dict.fromkeys(("min", "p50", "p90", "p95", "p99", "max", "sum"), kind) for kind in (NUMBER, (None,)))
 CITE = ({"path": str, "line": int}, {"metric": str, "window": [str]})
 EVIDENCE = {"says": str, "value": (*NUMBER, None), "threshold": (*NUMBER, None), "cites": [CITE]}
 REMEDY = {**dict.fromkeys(("key", "do", "because", "cost", "verify", "snippet"), str), "receipt": (dict, None)}
@@ -177,10 +177,10 @@ def test_the_counts_of_lines_add_up(of: Case) -> None:
 @every_case
 def test_the_patterns_hold_each_request_once_dearest_first(of: Case) -> None:
     found = told(of)
-    sums = [one["duration_s"].get("sum", 0.0) for one in found["patterns"]]
+    sums = [one["duration_s"]["sum"] or 0.0 for one in found["patterns"]]
     assert sums == sorted(sums, reverse=True)
     assert sum(one["count"] for one in found["patterns"]) == found["requests"]["count"]
-    assert sum(sums) == pytest.approx(found["requests"]["duration_s"].get("sum", 0.0))
+    assert sum(sums) == pytest.approx(found["requests"]["duration_s"]["sum"] or 0.0)
     assert sum(found["requests"]["by_kind"].values()) == found["requests"]["count"]
 
 

@@ -380,12 +380,12 @@ def _about(one: Mapping[str, Any], shared: str) -> str:
 def collections(document: Document) -> Chart | None:
     """One collection against the others; None where there is but one."""
     found = document.get("collections") or {"shown": []}
-    shown = [one for one in found["shown"] if one["duration_s"]]
+    shown = [one for one in found["shown"] if one["duration_s"].get("sum") is not None]
     if len(shown) < 2:
         return None
     names = [say.collection(one) for one in shown]
     total = document["requests"]["duration_s"].get("sum")
-    shares = [say.share(one["duration_s"]["sum"] / total if total else None) for one in shown]
+    shares = [say.share_of(one["duration_s"]["sum"], total) for one in shown]
     quantiles = [(one["duration_s"]["p50"], one["duration_s"]["p99"]) for one in shown]
     traces = [
         go.Bar(

@@ -241,7 +241,7 @@ def _pattern(one: Mapping[str, Any], total: float | None, roles: Mapping[str, st
             (f"{one['count']:,}", one["count"]),
             (say.duration(took.get("p50")), took.get("p50") or 0),
             (say.duration(took.get("p99")), took.get("p99") or 0),
-            (say.share(spent / total if total and spent is not None else None), spent or 0),
+            (say.share_of(spent, total), spent or 0),
         ],
         "range": f"{say.duration(took.get('min'))} to {say.duration(took.get('max'))}",
         "spent": say.duration(spent),
