@@ -2,8 +2,7 @@
 
 glibc gives each thread a heap of its own, up to eight a core, and raises the size from which a block is mapped apart to that of
 the largest one that was ever freed, up to 32 MiB. Under minutes of mixed calls the freed pieces of segments, answers and
-compactions then lie scattered over all of these heaps: four times what was in use (`python -m bench.engine.load`). Arrow's own
-allocator does the same for the columns of scanned segments.
+compactions then lie scattered over all of these heaps: four times what was in use (`python -m bench.engine.load`).
 
 Once that size is set, a heap gives back what is free at its end beyond 128 KiB. A scan that takes and frees its scratch memory
 block by block would fault its pages in anew for each (a JSON filter took more than twice as long), so that this is set too.
@@ -11,7 +10,6 @@ block by block would fault its pages in anew for each (a JSON filter took more t
 
 from __future__ import annotations
 
-import os
 from ctypes import CDLL
 
 # mallopt(3), malloc.h
@@ -20,12 +18,10 @@ _FREE_BYTES, _MAPPED_FROM_BYTES, _HEAPS = 8 << 20, 256 << 10, 2
 
 
 def keep_small() -> bool:
-    """Let large blocks go back to the system when they are freed, all threads share two heaps, and Arrow use them too; whether
-    that can be set.
+    """Let large blocks go back to the system when they are freed, and all threads share two heaps; whether that can be set.
 
     Of the whole process, so for one that does nothing but serve, and before it imports the engine.
     """
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         mallopt = CDLL(None).mallopt
     except AttributeError:  # no glibc

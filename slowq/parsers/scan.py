@@ -21,7 +21,7 @@ from slowq.parsers.access import Access
 from slowq.parsers.blocks import all_begin_with, line_feeds
 from slowq.parsers.evidence import Events, Phase
 
-BLOCK = 2 << 20  # smaller ones cost more calls, larger ones more memory
+BLOCK = 1 << 20  # smaller ones cost more calls, larger ones more memory
 MAX_LINE = 16 << 20  # of a longer line the rest is passed over; Milvus itself cuts at 1 MiB from 2.6.7
 MAX_KEPT = 50  # malformed and unrecognised lines that are quoted, out of all that are counted
 _EXCERPT = 160
