@@ -6,7 +6,8 @@ DataFrame), because a busy cluster logs millions of them; everything that is few
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -296,6 +297,14 @@ class RequestFacts:
         return self.duration_s >= MUCH_LONGER * self.fast_duration_s
 
 
+# How the subject of an event names what Milvus depends on: "my-release-pulsar-broker-0", "etcd".
+_DEPENDENCIES = {
+    "message_queue": ("pulsar", "kafka", "rocksmq", "nats", "woodpecker", "bookie", "bookkeeper", "zookeeper", "mq"),
+    "object_storage": ("minio", "s3", "gcs", "oss", "ceph"),
+    "meta": ("etcd", "tikv"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class EventFacts:
     at: str | None = None
@@ -310,6 +319,13 @@ class EventFacts:
         if self.at is None or not self.at.endswith("Z"):
             return None
         return datetime.fromisoformat(self.at.removesuffix("Z") + "+00:00").timestamp()
+
+    @property
+    def dependency(self) -> str | None:
+        """What it happened to where that is no part of Milvus, in the context file's word for it."""
+        words = re.findall(r"[a-z0-9]+", (self.subject or "").lower())
+        named = (name for name, given in _DEPENDENCIES.items() if any(word.startswith(given) for word in words))
+        return next(named, None)
 
 
 _CHANGES_OF_DATA = ("import", "delete", "flush")
@@ -360,6 +376,15 @@ class Context:
         if self.pattern.get("only_after") not in (None, *_CHANGES_OF_DATA):
             return True
         return any(bool(self.pattern.get(key)) for key in ("only_first_searches", "only_while_writing", "periodic_s"))
+
+    def happened_to(self, dependency: str) -> tuple[EventFacts, ...]:
+        """What was done to the message queue, the object storage or the meta store."""
+        return tuple(one for one in self.events if one.dependency == dependency)
+
+    def is_only_after(self, events: Sequence[EventFacts]) -> bool:
+        """Whether it is slow only after one of these."""
+        after = self.pattern.get("only_after")
+        return after is not None and any(one.what == after for one in events)
 
     @property
     def is_fast_otherwise(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import FEW_ROWS, MUCH_LONGER, SLOW_S, STEADY_S, Case, CollectionFacts, FieldFacts, Place
+from slowq.facts import FEW_ROWS, MUCH_LONGER, SLOW_S, STEADY_S, Case, CollectionFacts, EventFacts, FieldFacts, Place
 from slowq.findings import Evidence
 from slowq.grouping import rows_of
 from slowq.wording import duration
@@ -351,6 +351,17 @@ def told_contrast(case: Case) -> list[Evidence]:
 def stated(case: Case, key: str, says: str, value: float | None = None, limit: float | None = None) -> Evidence:
     """Evidence that the context file gives, cited with its line."""
     return Evidence(says, (case.context.cite(key),), value, limit)
+
+
+def happened(case: Case, events: Sequence[EventFacts]) -> list[Evidence]:
+    """The same of what the context file says that happened to something, and of whether it is slow only after that."""
+    told = [stated(case, f"{one.key}.what", f"What happened to {one.subject}: {one.what}.") for one in events]
+    after = (
+        [stated(case, "pattern.only_after", "It is slow only after that.")]
+        if case.context.is_only_after(events)
+        else []
+    )
+    return told + after
 
 
 def logged(events: pd.DataFrame, says: str, value: float | None = None, limit: float | None = None) -> Evidence:

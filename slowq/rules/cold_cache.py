@@ -231,7 +231,7 @@ class ColdCache:
         if not first_only:
             return Clear("later searches are as slow as the first ones")
         after = case.context.pattern.get("only_after")
-        loads = [event for event in case.context.events if event.what in _EMPTIES]
+        loads = [event for event in case.context.events if event.what in _EMPTIES and event.dependency is None]
         evidence = [stated(case, "pattern.only_first_searches", "Only the first searches are slow.")]
         evidence += [stated(case, f"{event.key}.what", f"Before them there was a {event.what}.") for event in loads]
         cold = settings.no_warm_up(case)

@@ -296,9 +296,11 @@ class _Param:
 
     def evidence(self, work: Workload) -> Evidence:
         number, value = int(self.excess.sum()), work.middle(self.values, self.excess)
+        top_k = work.middle(work.number("top_k"), self.excess)
+        wanted = "" if np.isnan(top_k) else f" for a top-k of {top_k:,.0f}"
         says = (
-            f"{count(number, 'slow request')} {do(number, 'ask')} with {self.name}={value:,.0f} for a top-k of "
-            f"{work.middle(work.number('top_k'), self.excess):,.0f} ({percent(work.share(self.excess))} of the slow time)."
+            f"{count(number, 'slow request')} {do(number, 'ask')} with {self.name}={value:,.0f}{wanted} "
+            f"({percent(work.share(self.excess))} of the slow time)."
         )
         return seen(work, says, self.excess, value, work.middle(self.enough, self.excess))
 

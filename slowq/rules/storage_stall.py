@@ -16,8 +16,9 @@ How we tell
     of the time is fast. Such lines alone are a hint: a store on a machine that lacks cores is slow as well. `failed to
     update tso` says that the coordinator could not save a timestamp, so that no time tick is sent and Strong reads wait;
     `connection lost detected, shuting down` that a node's lease ran out, upon which it ends.
-    `dependencies.state.object_storage` or `.meta` in the context file says it outright. Where the work of segcore itself
-    takes several times as long as before, the machine lacks cores, and a store on it is slow for the same reason.
+    `dependencies.state.object_storage` or `.meta` in the context file says it outright, and so does a restart of the store
+    after which alone it is slow. Where the work of segcore itself takes several times as long as before, the machine lacks
+    cores, and a store on it is slow for the same reason.
 
     The metrics are milvus_storage_request_latency, internal_storage_request_latency and
     milvus_meta_request_latency; internal_storage_pool_queue_depth (2.6.16+) and milvus_proxy_apply_timestamp_latency
@@ -188,7 +189,9 @@ class StorageStall:
         lines = workload.events_of(case, "meta_slow")
         failed = workload.events_of(case, "meta_failed")
         logged_meta = {"meta"} if len(lines) or len(failed) else set()
-        at_fault = [name for name in _NAMES if name in states.keys() | slow.keys() | logged_meta]
+        answers_well = {name for name, limit_s in limits_s.items() if took_s[name] < limit_s}
+        done = {name: case.context.happened_to(name) for name in _NAMES if name not in answers_well}
+        at_fault = [name for name in _NAMES if name in states.keys() | slow.keys() | logged_meta or done.get(name)]
         if not at_fault and np.isnan([*took_s.values()]).all():
             return Skipped(self.about.needs)
         if not at_fault:
@@ -197,6 +200,7 @@ class StorageStall:
             stated(case, "dependencies.state", f"{_sentence(_NAMES[name])} is {state}.")
             for name, state in states.items()
         ]
+        evidence += [one for events in done.values() for one in workload.happened(case, events)]
         if len(lines):
             longest = float(lines["duration_s"].max())
             took = f", the longest {duration(longest)}" if longest == longest else ""
@@ -223,6 +227,8 @@ class StorageStall:
                 signs=[
                     (bool(states), 0.5),
                     (bool(slow), 0.3),
+                    (any(case.context.is_only_after(events) for events in done.values()), 0.4),
+                    (any(done.values()), 0.2),
                     (grown, 0.4),
                     (len(lines) > 0, 0.25),
                     (self._comes_and_goes(case), 0.3),

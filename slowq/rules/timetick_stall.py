@@ -19,7 +19,8 @@ How we tell
     one moment on. Lines that name the stall settle it: `delegator search failed to wait tsafe`, `Timestamp lag too
     large`, `tsafe stall detected, fast-fail to allow proxy failover`, `rootcoord send tt to all channels too
     slowly`, `rocksmq produce too slowly`, `append message into wal too slow`, above all where hardly anything else was
-    quoted. So does `dependencies.state.message_queue` in the context file.
+    quoted. So does `dependencies.state.message_queue` in the context file, and a restart of the queue after which alone it
+    is slow (`events` and `pattern.only_after`).
 
     The metrics are milvus_querynode_sq_wait_tsafe_latency beside milvus_querynode_consume_tt_lag_ms,
     milvus_querynode_msg_dispatcher_tt_lag_ms or milvus_rootcoord_produce_tt_lag_ms. What is slow is told by
@@ -195,11 +196,12 @@ class TimetickStall:
         slow_queue = workload.events_of(case, "mq_slow", "timetick_slow", "timetick_idle")
         state = (case.context.dependencies.get("state") or {}).get("message_queue")
         wait_s = case.context.observations.get("wait_tsafe_s")
-        if not len(case.events) and state is None and wait_s is None and np.isnan(behind_s):
+        done = () if behind_s < self.stall_s else case.context.happened_to("message_queue")
+        if not len(case.events) and state is None and wait_s is None and np.isnan(behind_s) and not done:
             return Skipped(self.about.needs)
         weak_waits = (wait_s or 0) >= self.usual_strong_wait_s and not work.is_any("consistency", ["Strong"]).any()
         lags = behind_s >= self.stall_s and bool(measured.phase("wait_tsafe") >= self.waiting_share)
-        if not len(lag) and not len(slow_queue) and state is None and not weak_waits and not lags:
+        if not len(lag) and not len(slow_queue) and state is None and not weak_waits and not lags and not done:
             return Clear("no line says that the message queue, the WAL or the time tick lags")
         longest = float(np.nan_to_num(slow_queue["duration_s"].max())) if len(slow_queue) else 0.0
         slow_sends = [*self._slow_sends(measured)]
@@ -211,7 +213,7 @@ class TimetickStall:
         if weak_waits:
             says = f"Searches wait {duration(wait_s or 0)} for tSafe."
             evidence.append(stated(case, "observations.wait_tsafe_s", says, wait_s, self.usual_strong_wait_s))
-        evidence += self._logged(lag, slow_queue, longest)
+        evidence += [*workload.happened(case, done), *self._logged(lag, slow_queue, longest)]
         return fact(
             self.about,
             case,
@@ -224,7 +226,13 @@ class TimetickStall:
                     (weak_waits, 0.5),
                     (longest >= self.stall_s, 0.4),
                     (len(slow_queue) >= 10, 0.15),
-                    (0 < case.coverage.lines <= 2 * len(slow_queue), 0.45),  # an excerpt: what struck who quoted it
+                    (case.context.is_only_after(done), 0.45),
+                    (bool(done), 0.2),
+                    # An excerpt: what struck who quoted it, and more than a tick that comes a little late.
+                    (
+                        0 < case.coverage.lines <= 2 * len(slow_queue) and not 0 < longest < self.usual_strong_wait_s,
+                        0.45,
+                    ),
                     (bool(slow_sends), 0.2),
                     (bool(rare), 0.2),
                 ],
@@ -267,8 +275,6 @@ class TimetickStall:
             says = f"{count(number, 'line')} {do(number, 'say')} that a wait for tSafe failed or that it lags too far behind."
             yield logged(lag, says, number)
         if number := len(slow_queue):
-            says = (
-                f"{count(number, 'line')} {do(number, 'say')} that the queue or the time tick is slow, "
-                f"by up to {duration(longest_s)}."
-            )
+            by = f", by up to {duration(longest_s)}" if longest_s else ""
+            says = f"{count(number, 'line')} {do(number, 'say')} that the queue or the time tick is slow{by}."
             yield logged(slow_queue, says, longest_s, self.stall_s)

@@ -209,6 +209,12 @@ CASES = [
     ),
     ("clock_skew", docs(), "dependencies: {clock_offset_s: 7}\nrequests: [{duration_s: 7.1, fast_duration_s: 0.05}]"),
     ("storage_stall", docs(), "dependencies: {state: {object_storage: lagging}}\nrequests: [{duration_s: 9}]"),
+    ("storage_stall", docs(), "events: [{what: restart, subject: my-etcd-0}]\npattern: {only_after: restart}"),
+    (
+        "timetick_stall",
+        docs(),
+        f"events: [{{what: restart, subject: pulsar}}]\npattern: {{only_after: restart}}\n{TWICE}",
+    ),
     ("client_or_network", docs(), "client: {p50_s: 0.9}\nserver: {p50_s: 0.02}"),
     ("client_or_network", docs(), "client: {connection_per_request: true}\nrequests: [{kind: search, top_k: 5}]"),
     ("client_or_network", docs(), "client: {p50_s: 93.7}\nrequests: [{kind: search, top_k: 500, duration_s: 1.12}]"),
@@ -242,6 +248,9 @@ def test_the_cause_that_facts_point_at_is_named(cause: str, schema: str, facts: 
         # Something ran beside it, and nothing says that it did it; several things did.
         "events: [{what: balance}]\nrequests: [{kind: search}]",
         f"events: [{{what: import}}, {{what: index_build}}, {{what: load}}]\n{TWICE}",
+        # Something happened to the queue, and not only since then; or to a part of Milvus.
+        f"events: [{{what: restart, subject: pulsar}}]\n{TWICE}",
+        f"events: [{{what: restart, subject: mixcoord}}]\npattern: {{only_after: restart}}\n{TWICE}",
         # Two things that a request asks.
         "requests: [{kind: search, search_params: {radius: 0.4}, filter: tag == 1, duration_s: 5}]",
     ],
