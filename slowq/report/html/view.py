@@ -95,7 +95,8 @@ def _glance(document: Document) -> list[tuple[str, str]]:
             ("Slow requests", f"{requests['count']:,}" + (f" ({kinds})" if len(requests["by_kind"]) > 1 else ""))
         )
         facts.append(("Time spent in them", say.duration(took.get("sum"))))
-        facts.append(("Median, p99, slowest", ", ".join(say.duration(took.get(key)) for key in ("p50", "p99", "max"))))
+        if took.get("sum") is not None:
+            facts.append(("Median, p99, slowest", ", ".join(say.duration(took.get(key)) for key in ("p50", "p99", "max"))))
     else:
         facts.append(("Slow requests", "none"))
     named = " ".join(filter(None, (milvus.get("version") or "unknown version", milvus.get("deployment"))))
