@@ -26,6 +26,7 @@ SURE = 0.9
 # with one of 0.55.
 _ALONE, _RIVAL = 0.25, 0.5
 _OF_REQUESTS = ("heavy_workload", "inefficient_filter", "wrong_index")
+_OF_EACH_VECTOR = ("search_params", "brute_force")
 # A verdict with less than this behind it explains too little of the trouble to be acted on first.
 ENOUGH_SHARE = 0.2
 
@@ -131,11 +132,17 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
     summary = first.summary
     if rival is not None and rival.expected_share * CLEAR_LEAD > first.expected_share:
-        if probability(min(first.confidence, rival.confidence)) < SURE:
+        if probability(min(first.confidence, rival.confidence)) < SURE and not _multiply(first, rival):
             lead = f"{first.sub_cause} and {rival.sub_cause} explain the slow time about equally well."
             return _undetermined(case, lead, [first, rival])
         summary = f"{first.summary} At the same time: {rival.summary}"
     return Verdict("diagnosed", summary, first.cause, first.sub_cause, probability(first.confidence))
+
+
+def _multiply(one: Finding, other: Finding) -> bool:
+    """Whether both are true at once: a request costs what a query vector costs, for each that it carries."""
+    names = {one.sub_cause, other.sub_cause}
+    return "large_nq" in names and not names.isdisjoint(_OF_EACH_VECTOR)
 
 
 def _undetermined(case: Case, lead: str, findings: Sequence[Finding]) -> Verdict:

@@ -218,6 +218,12 @@ CASES = [
     ("client_or_network", docs(), "client: {p50_s: 0.9}\nserver: {p50_s: 0.02}"),
     ("client_or_network", docs(), "client: {connection_per_request: true}\nrequests: [{kind: search, top_k: 5}]"),
     ("client_or_network", docs(), "client: {p50_s: 93.7}\nrequests: [{kind: search, top_k: 500, duration_s: 1.12}]"),
+    # Two factors of one product are no rivals.
+    (
+        "large_nq",
+        docs(vector=vector("{type: IVF_FLAT, params: {nlist: 1024}}")),
+        "requests: [{kind: search, nq: 10000, top_k: 10, search_params: {nprobe: 512}, timeout: true}]",
+    ),
     # Of what a request asks, all that is told will do.
     ("search_fanout", docs(), "requests: [{kind: search, top_k: 100, search_params: {radius: 0.4}, duration_s: 5}]"),
     ("large_result", docs(), "requests: [{kind: search, output_fields: ['*'], top_k: 1000, duration_s: 3}]"),

@@ -96,7 +96,9 @@ def _glance(document: Document) -> list[tuple[str, str]]:
         )
         facts.append(("Time spent in them", say.duration(took.get("sum"))))
         if took.get("sum") is not None:
-            facts.append(("Median, p99, slowest", ", ".join(say.duration(took.get(key)) for key in ("p50", "p99", "max"))))
+            facts.append(
+                ("Median, p99, slowest", ", ".join(say.duration(took.get(key)) for key in ("p50", "p99", "max")))
+            )
     else:
         facts.append(("Slow requests", "none"))
     named = " ".join(filter(None, (milvus.get("version") or "unknown version", milvus.get("deployment"))))
