@@ -13,7 +13,11 @@ from bench.incidents.machine import own_group
 def own_memory() -> Path | None:
     """A group whose memory is Milvus' own, made before it starts: what is in memory is charged to where it was first touched."""
     home = own_group("memory")
-    return None if home is None else _for_milvus(home)
+    if home is None:
+        return None
+    group = _for_milvus(home)
+    (group / "memory.limit_in_bytes").write_text("-1")  # that of a recording which was killed would stay
+    return group
 
 
 @contextmanager
