@@ -17,8 +17,8 @@ How we tell
     update tso` says that the coordinator could not save a timestamp, so that no time tick is sent and Strong reads wait;
     `connection lost detected, shuting down` that a node's lease ran out, upon which it ends.
     `dependencies.state.object_storage` or `.meta` in the context file says it outright, and so does a restart of the store
-    after which alone it is slow. Where the work of segcore itself takes several times as long as before, the machine lacks
-    cores, and a store on it is slow for the same reason.
+    after which alone it is slow. Where the work of segcore itself takes several times as long as before, or where searches
+    queue for the query nodes, cores are what is missing, and a store on the same machine is slow for that reason.
 
     The metrics are milvus_storage_request_latency, internal_storage_request_latency and
     milvus_meta_request_latency; internal_storage_pool_queue_depth (2.6.16+) and milvus_proxy_apply_timestamp_latency
@@ -236,6 +236,8 @@ class StorageStall:
                 ],
                 against=[
                     (explained(case) is not None and not unsaved, 0.5),
+                    # Who waits for a query node waits for its cores, which no store takes away.
+                    (bool(measured.phase("queue") >= self.mostly) and not states, 0.5),
                     # No store makes segcore's own work take longer: the cores are missing, for etcd beside it as well.
                     (bool(measured.stretch >= self.starved) and not states, 0.5),
                 ],

@@ -74,3 +74,11 @@ def test_who_waits_for_the_slow_store_is_told() -> None:
     assert "On average 12 reads of object storage wait for a thread." in says(found)
     storage_alone = fired(CHECK(case(BESIDE, metrics=measured({**slow, "meta": 0.001}))))
     assert "timestamp" not in says(storage_alone)
+
+
+def test_a_store_is_slow_as_well_where_searches_queue_for_the_cores() -> None:
+    slow = {"search_latency": 6.0, "meta": 0.5}
+    queued, idle = (
+        fired(CHECK(case(BESIDE, metrics=measured({**slow, "queue": queue_s})))).confidence for queue_s in (4.0, 0.1)
+    )
+    assert queued <= 0.5 * idle + 0.01
