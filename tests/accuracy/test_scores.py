@@ -98,7 +98,7 @@ def test_the_commonest_cause_is_that_of_the_tune_part_and_never_nothing() -> Non
 
 def test_samples_and_reports_are_tuned_on_and_scenarios_are_held_out_whole() -> None:
     assert {part_of(name, "sample") for name in ("crowd-1", "ef-1")} == {"tune"}
-    assert {part_of(f"crowd-{strength}", "recorded") for strength in (0.5, 1, 2)} == {"held_out"}
+    assert {part_of(f"flat-{strength}", "recorded") for strength in (0.5, 1, 2)} == {"held_out"}
     assert {part_of(f"ef-{strength}", "recorded") for strength in (0.5, 1, 2)} == {"held_out", "tune"}
 
 
