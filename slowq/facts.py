@@ -166,6 +166,10 @@ class Milvus:
         return self.low is not None and self.low >= version
 
 
+# What is told of many durations, or of many nq: each is a number, or None where none is known.
+SUMMARY = ("min", "p50", "p90", "p95", "p99", "max", "sum")
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """Requests of one fingerprint: kind, database, collection, filter shape, search params, output shape.

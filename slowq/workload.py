@@ -6,7 +6,7 @@ overlap in time is known from the log alone: requests that ran beside a culprit 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -353,15 +353,12 @@ def stated(case: Case, key: str, says: str, value: float | None = None, limit: f
     return Evidence(says, (case.context.cite(key),), value, limit)
 
 
-def happened(case: Case, events: Sequence[EventFacts]) -> list[Evidence]:
-    """The same of what the context file says that happened to something, and of whether it is slow only after that."""
-    told = [stated(case, f"{one.key}.what", f"What happened to {one.subject}: {one.what}.") for one in events]
-    after = (
-        [stated(case, "pattern.only_after", "It is slow only after that.")]
-        if case.context.is_only_after(events)
-        else []
-    )
-    return told + after
+def happened(case: Case, events: Sequence[EventFacts]) -> Iterator[Evidence]:
+    """What the context file says that happened to something, and whether it is slow only after that."""
+    for one in events:
+        yield stated(case, f"{one.key}.what", f"What happened to {one.subject}: {one.what}.")
+    if case.context.is_only_after(events):
+        yield stated(case, "pattern.only_after", "It is slow only after that.")
 
 
 def logged(events: pd.DataFrame, says: str, value: float | None = None, limit: float | None = None) -> Evidence:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import Pattern, Place
+from slowq.facts import SUMMARY, Pattern, Place
 from slowq.filters import Shape, Shapes
 from slowq.grouping import rows_of
 
@@ -186,18 +186,10 @@ def _known(value: Any) -> str | None:
 
 
 def summary(values: np.ndarray) -> dict[str, float | None]:
-    """min, p50, p90, p95, p99, max and sum; each is None where no value is known."""
+    """What `facts.SUMMARY` names; each is None where no value is known."""
     values = values[~np.isnan(values)]
     if not len(values):
-        return dict.fromkeys(("min", "p50", "p90", "p95", "p99", "max", "sum"))
-    p50, p90, p95, p99 = (float(q) for q in np.quantile(values, (0.5, 0.9, 0.95, 0.99)))
+        return dict.fromkeys(SUMMARY)
     # math.fsum would be exact but slow; sorting first makes the sum independent of the rows' order.
-    return {
-        "min": float(values.min()),
-        "p50": p50,
-        "p90": p90,
-        "p95": p95,
-        "p99": p99,
-        "max": float(values.max()),
-        "sum": float(np.sort(values).sum()),
-    }
+    found = (values.min(), *np.quantile(values, (0.5, 0.9, 0.95, 0.99)), values.max(), np.sort(values).sum())
+    return {name: float(value) for name, value in zip(SUMMARY, found, strict=True)}

@@ -170,13 +170,13 @@ def _patterns(document: Document) -> Iterator[str]:
     patterns, roles = document["patterns"], say.roles(say.findings(document))
     if not patterns:
         return
-    total = document["requests"]["duration_s"].get("sum")
+    total = document["requests"]["duration_s"]["sum"]
     yield from ("", "## Patterns")
     titles = ("role", "#count", "#p50", "#p99", "#share", "kind", "collection", "filter")
     yield from _table(titles, [_pattern(one, total, roles.get(one["id"], "")) for one in patterns[:_PATTERNS]])
     left = patterns[_PATTERNS:]
     if left:
-        spent = sum(one["duration_s"].get("sum") or 0 for one in left)
+        spent = sum(one["duration_s"]["sum"] or 0 for one in left)
         yield f"and {say.count(len(left), 'more pattern')}, {say.duration(spent)} in total"
 
 
@@ -187,9 +187,9 @@ def _pattern(pattern: Mapping[str, Any], total: float | None, role: str) -> list
     return [
         role,
         f"{pattern['count']:,}",
-        say.duration(took.get("p50")),
-        say.duration(took.get("p99")),
-        say.share_of(took.get("sum"), total),
+        say.duration(took["p50"]),
+        say.duration(took["p99"]),
+        say.share_of(took["sum"], total),
         *(code(say.elide(say.visible(text), 60), in_table=True) for text in texts),
         code(say.elide(say.visible(filtered), _FILTER), in_table=True) if pattern["filter"] else filtered,
     ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from slowq.errors import InputError
+from slowq.facts import SUMMARY
 from slowq.report.document import SCHEMA
 from slowq.report.html.embedded import extract
 
@@ -84,6 +85,9 @@ def load(content: bytes, name: str) -> dict[str, Any]:
         )
     for departure in _departures(found, _SHAPE, ""):
         raise InputError(f"{name!r} is no whole report: {departure}", hint=_HINT)
+    # Earlier versions left out what was not known.
+    for one in (found["requests"], *found["patterns"]):
+        one["duration_s"] = dict.fromkeys(SUMMARY) | one["duration_s"]
     return found
 
 

@@ -422,20 +422,20 @@ def _patterns(page: _Page, document: Document) -> None:
         page.row(row)
     left = patterns[page.detail.patterns :]
     if left:
-        spent = sum(pattern["duration_s"].get("sum") or 0 for pattern in left)
+        spent = sum(pattern["duration_s"]["sum"] or 0 for pattern in left)
         page.add(
             page.text((f"+{say.count(len(left), 'more pattern')}, {say.duration(spent)} in total", "dim")), lead="  "
         )
 
 
 def _columns(document: Document, roles: Mapping[str, str]) -> list[_Column]:
-    total = document["requests"]["duration_s"].get("sum")
+    total = document["requests"]["duration_s"]["sum"]
     return [
         _Column("Patterns", lambda one: roles.get(one["id"], "")),
         _Column("count", lambda one: f"{one['count']:,}", numeric=True),
-        _Column("p50", lambda one: say.duration(one["duration_s"].get("p50")), numeric=True),
-        _Column("p99", lambda one: say.duration(one["duration_s"].get("p99")), numeric=True),
-        _Column("share", lambda one: say.share_of(one["duration_s"].get("sum"), total), numeric=True),
+        _Column("p50", lambda one: say.duration(one["duration_s"]["p50"]), numeric=True),
+        _Column("p99", lambda one: say.duration(one["duration_s"]["p99"]), numeric=True),
+        _Column("share", lambda one: say.share_of(one["duration_s"]["sum"], total), numeric=True),
         _Column("kind", lambda one: one["kind"], cap=13),
         _Column("collection", say.collection, cap=22),
         _Column("filter", say.filtered, cap=_MEASURE),

@@ -231,7 +231,7 @@ class ColdCache:
         if not first_only:
             return Clear("later searches are as slow as the first ones")
         after = case.context.pattern.get("only_after")
-        loads = [event for event in case.context.events if event.what in _EMPTIES and event.dependency is None]
+        loads = _told(case)
         evidence = [stated(case, "pattern.only_first_searches", "Only the first searches are slow.")]
         evidence += [stated(case, f"{event.key}.what", f"Before them there was a {event.what}.") for event in loads]
         cold = settings.no_warm_up(case)
@@ -342,12 +342,17 @@ def _loads(case: Case) -> _Loads:
     is_load = case.events["what"].isin(["load", "segment_load", "restart"]) & (case.events["state"] != "start")
     lines = case.events[is_load]
     logged_s, since_s = workload.unix_s(lines["at"]), _known_since_s(case)
-    told = [(_event_s(event), event) for event in case.context.events if event.what in _EMPTIES]
+    told = [(_event_s(event), event) for event in _told(case)]
     told = [(at, event) for at, event in told if at >= since_s]
     starts = signals.of(case).starts_s
     starts = starts[starts >= since_s]
     ends = np.concatenate([logged_s[~np.isnan(logged_s)], [at for at, _ in told], starts])
     return _Loads(np.unique(ends), lines, [event for _, event in told], len(starts) > 0)
+
+
+def _told(case: Case) -> list[EventFacts]:
+    """What the context file says that left the caches of Milvus empty; what it depends on has none of them."""
+    return [event for event in case.context.events if event.what in _EMPTIES and event.dependency is None]
 
 
 def _event_s(event: EventFacts) -> float:

@@ -34,3 +34,12 @@ def test_a_duration_that_nobody_told_is_null() -> None:
     assert found["requests"]["count"] == 1
     names = {"min", "p50", "p90", "p95", "p99", "max", "sum"}
     assert found["requests"]["duration_s"] == found["patterns"][0]["duration_s"] == dict.fromkeys(names)
+
+
+def test_a_saved_report_that_left_it_out_is_read_as_one_that_says_null() -> None:
+    told = gather([], load("bench/accuracy/reports/milvus-20502/context.yaml"))
+    found = document(told, diagnose(told, ALL))
+    earlier = json.loads(json.dumps(found))
+    for one in (earlier["requests"], *earlier["patterns"]):
+        one["duration_s"] = {}
+    assert saved.load(json.dumps(earlier).encode(), "earlier.json") == json.loads(json.dumps(found))

@@ -88,8 +88,8 @@ COOLS = {"before": {"search_latency": 2.0}, "window": (0.0, 180.0)}
 FIRST = many(4, search(at=-55.0, took=3.0))
 
 
-def restarted(at: str) -> str:
-    return f"events: [{{at: {at}, what: restart, subject: querynode-1}}]"
+def restarted(at: str, subject: str = "querynode-1") -> str:
+    return f"events: [{{at: {at}, what: restart, subject: {subject}}}]"
 
 
 def test_a_restart_that_the_context_file_tells_counts_as_a_line_of_the_log_does() -> None:
@@ -98,6 +98,11 @@ def test_a_restart_that_the_context_file_tells_counts_as_a_line_of_the_log_does(
         found = fired(ColdCache().check(case(FIRST, metrics=seconds, facts=restarted(at))))
         assert says(found).startswith("There was a restart at 2025-08-23T18:59:00")
         assert "100 % of the slow time lies in the first third" in says(found)
+
+
+def test_a_restart_of_what_milvus_depends_on_empties_no_cache() -> None:
+    seconds = measured({"search_latency": 0.05}, **COOLS)
+    assert needs(ColdCache().check(case(FIRST, metrics=seconds, facts=restarted("2025-08-23T18:59:00Z", "pulsar-0"))))
 
 
 def test_a_restart_without_anything_about_later_searches_asks_for_that_alone() -> None:
