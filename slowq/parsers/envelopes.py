@@ -4,7 +4,12 @@
     CRI                  2025-08-23T19:22:19.900123456Z stdout F [2025/08/23 …          (P: a piece, joined up to the F)
     kubectl --prefix     [pod/milvus-proxy-7d/proxy] [2025/08/23 …
     kubectl --timestamps 2025-08-23T19:22:19.900123456Z [2025/08/23 …
+    stern                milvus-proxy-7d proxy [2025/08/23 …                        (also the pod alone, or a namespace before it)
+    kubetail             [milvus-proxy-7d proxy] [2025/08/23 …
     docker compose       milvus-standalone  | [2025/08/23 …
+    syslog, journalctl   Aug 23 19:22:19 host milvus[812]: [2025/08/23 …            (also with an ISO time)
+    journalctl, JSON     {"MESSAGE":"[2025/08/23 …","_HOSTNAME":"…"}
+    grep                 logs/proxy-7d.log:4711:[2025/08/23 …                       (the file, the number, or both)
     Loki, logcli         2025-08-23T19:22:19Z {pod="milvus-proxy"} [2025/08/23 …        (or a time, a tab, the line)
     Loki, JSON lines     {"labels":{"pod":"…"},"line":"[2025/08/23 …","timestamp":"…"}
     Elasticsearch        {"_source":{"message":"[2025/08/23 …","@timestamp":"…"}}
@@ -22,6 +27,7 @@ from typing import Any
 
 from slowq.parsers import zap
 from slowq.parsers.foreign import class_of
+from slowq.sources.paths import node_of
 
 MAX_LAYERS = 6
 _MAX_JSON = 8 << 20
@@ -33,11 +39,32 @@ _POD = re.compile(rb"\[(?:pod|container)/([^/\]\s]{1,253})/([^/\]\s]{1,253})\] "
 _STAMP = re.compile(rb"(?:" + _ISO + rb")( |\t)(?=\S)")
 _LOKI = re.compile(rb"(?:" + _ISO + rb")\s+(\{[^{}]{0,4096}\})\s+")
 _COMPOSE = re.compile(rb"([A-Za-z0-9][\w.-]{0,127}) *\| ")
+# Names of pods, containers and namespaces are lower-case DNS labels (RFC 1123); what begins with a digit is a time.
+_NAME = rb"[a-z][a-z0-9.-]{0,252}"
+_STERN = re.compile(rb"((?:" + _NAME + rb" ){1,3})")
+_POD_MARK = re.compile(rb"[-\d]")  # in the name of each pod of a controller, and in few words of prose
+_KUBETAIL = re.compile(rb"\[(" + _NAME + rb")(?: " + _NAME + rb")?\] ")
+_SYSLOG_TIME = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
+_SYSLOG = re.compile(rb"(?:" + _SYSLOG_TIME + rb"|" + _ISO + rb") ([\w.-]{1,253}) [\w./-]{1,128}(?:\[\d+\])?: ")
+_GREP = re.compile(rb'(?:([^\s:]{1,1024}?)[:-])?(?:\d{1,12}[:-])?(?=\[20\d\d/|\{"level":")')
 _LABELS = (b"pod", b"container", b"container_name", b"compose_service", b"instance")
 _LABEL = re.compile(rb"\b(" + b"|".join(_LABELS) + rb')="([^"]{1,253})"')
 # Where a JSON wrapper keeps the line, in the order in which to look.
-_JSON_KEYS = ("log", "line", "message", "msg", "textPayload", "body", "@message", "_raw", "event", "original")
+_JSON_KEYS = (
+    "log",
+    "line",
+    "message",
+    "msg",
+    "textPayload",
+    "body",
+    "@message",
+    "_raw",
+    "event",
+    "original",
+    "MESSAGE",
+)
 _JSON_NESTS = ("_source", "fields", "event", "jsonPayload", "result", "data")
+_OWN_NODE_KEYS = ("podName", "_HOSTNAME")  # of stern and of journalctl, beside the line
 _NODE_KEYS = ("pod", "pod_name", "container", "container_name", "instance", "name")
 
 
@@ -91,8 +118,10 @@ def _peel(text: bytes, outer: Inner) -> Inner | None:
     if first == b"{":
         return _peel_json(text, outer)
     if first == b"[":
-        match = _POD.match(text)
-        return match and _inside(outer, text[match.end() :], "kubectl-prefix", node=match[1])
+        if match := _POD.match(text):
+            return _inside(outer, text[match.end() :], "kubectl-prefix", node=match[1])
+        match = _KUBETAIL.match(text)
+        return match and _behind_name(outer, text, match.end(), "kubetail", match[1])
     if first.isdigit():
         if match := _CRI.match(text):
             return _inside(
@@ -102,13 +131,40 @@ def _peel(text: bytes, outer: Inner) -> Inner | None:
             labels = dict(_LABEL.findall(match[1]))
             node = next((labels[name] for name in _LABELS if name in labels), None)
             return _inside(outer, text[match.end() :], "loki", node=node)
-        if match := _STAMP.match(text):
-            name = "loki" if match[1] == b"\t" else "kubectl-timestamps"
-            return _inside(outer, text[match.end() :], name)
-    if (match := _COMPOSE.match(text)) and zap_may_follow(text, match.end()):
-        return _inside(outer, text[match.end() :], "compose", node=match[1])
+    if found := _peel_names(text, outer):
+        return found
+    if match := _STAMP.match(text):
+        name = "loki" if match[1] == b"\t" else "kubectl-timestamps"
+        return _inside(outer, text[match.end() :], name)
     if b'"' in text and b"," in text:
         return _peel_csv(text, outer)
+    return None
+
+
+def _peel_names(text: bytes, outer: Inner) -> Inner | None:
+    """A line behind the names of where it was written."""
+    if (match := _COMPOSE.match(text)) and zap_may_follow(text, match.end()):
+        return _inside(outer, text[match.end() :], "compose", node=match[1])
+    if match := _SYSLOG.match(text):
+        return _behind_name(outer, text, match.end(), "syslog", match[1])
+    if match := _STERN.match(text):
+        names = match[1].split()
+        pod = names[-2] if len(names) > 1 else names[0]
+        return _behind_name(outer, text, match.end(), "stern", pod) if _POD_MARK.search(pod) else None
+    if match := _GREP.match(text):
+        return _inside(
+            outer, text[match.end() :], "grep", node=match[1] and node_of(match[1].decode("utf-8", "replace"))
+        )
+    return None
+
+
+def _behind_name(outer: Inner, text: bytes, at: int, layer: str, node: bytes) -> Inner | None:
+    """What stands behind nothing but names, where it is surely a line: prose begins with words as well."""
+    inner = text[at:]
+    is_wrapped = inner.startswith(b'{"') or _STAMP.match(inner)
+    is_known = inner[:1] not in (b" ", b"") and class_of(inner) != "unrecognised"
+    if is_wrapped or is_known or zap.TEXT_PREFIX.match(inner):
+        return _inside(outer, inner, layer, node=node)
     return None
 
 
@@ -177,10 +233,15 @@ def _name_of(document: dict[str, Any], depth: int) -> str:
         return "docker-json"
     if depth == 0 and "line" in document:
         return "loki-jsonl"
+    if "MESSAGE" in document:
+        return "journal"
     return "elastic"
 
 
 def _node_of(document: dict[str, Any], depth: int = 0) -> str | None:
+    for name in _OWN_NODE_KEYS:
+        if isinstance(value := document.get(name), str) and value:
+            return value.encode("utf-8", "replace").decode()
     for key in ("labels", "stream", "kubernetes", "_source", "container"):
         nested = document.get(key)
         if isinstance(nested, dict) and depth < 3:

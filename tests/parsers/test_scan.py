@@ -39,7 +39,16 @@ def docker(text: bytes, end: str = "\n", stream: str = "stdout") -> bytes:
 
 ANY_LINE = st.one_of(
     st.sampled_from((SLOW, OTHER, docker(SLOW), docker(OTHER), docker(SLOW[:99], ""), STARTED + b"P " + SLOW[:200])),
-    st.sampled_from((STARTED + b"F " + SLOW[200:], b"milvus | " + SLOW, b"[pod/a/b] " + OTHER, b"\tat x.go:1", b"")),
+    st.sampled_from(
+        (
+            STARTED + b"F " + SLOW[200:],
+            b"milvus | " + SLOW,
+            b"[pod/a/b] " + OTHER,
+            b"a-1 b " + SLOW,
+            b"\tat x.go:1",
+            b"",
+        )
+    ),
     st.sampled_from((SLOW + b"\r", b"\0" * 9 + SLOW, b"\x1b[1m" + SLOW, b"\xef\xbb\xbf" + SLOW, SLOW[:150], b'a,"b"')),
     st.sampled_from((json_line([("duration", "1s"), ("nq", 1)]), b'"t","' + SLOW.replace(b'"', b'""') + b'"', b"\x80")),
     st.binary(max_size=30),
@@ -152,6 +161,34 @@ def test_the_message_is_found_behind_a_long_caller() -> None:
     far = line(fields_of(SEARCH), caller=b"p" * 400 + b"/impl.go:1")
     assert of(far, *[OTHER] * 9) == (1, 9, 0, 0, 0)
     assert of(far, b"x") == (1, 0, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "node"),
+    [
+        (b"milvus-querynode-7d6cc4f5b6-m8zmb ", "milvus-querynode-7d6cc4f5b6-m8zmb"),
+        (b"milvus-proxy-7d proxy ", "milvus-proxy-7d"),
+        (b"vectors milvus-proxy-7d proxy ", "milvus-proxy-7d"),
+        (b"milvus-proxy-7d proxy 2025-08-23T19:22:19.9Z ", "milvus-proxy-7d"),
+        (b"[milvus-proxy-7d proxy] ", "milvus-proxy-7d"),
+        (b"[milvus-0] ", "milvus-0"),
+        (b"2025-08-23T19:22:19+0000 vec-db-1 milvus[812]: ", "vec-db-1"),
+        (b"Aug  3 19:22:19 vec-db-1 bash: ", "vec-db-1"),
+        (b"logs/proxy-7d.log:", "proxy-7d"),
+        (b"logs/proxy-7d.log-4711-", "proxy-7d"),
+        (b"4711:", None),
+    ],
+)
+def test_the_names_before_a_line_tell_its_node(before: bytes, node: str | None) -> None:
+    colours = b"\x1b[35m" + before.replace(b" ", b"\x1b[0m ", 1)
+    for named in (before, colours):
+        batch = scan([named + SLOW + b"\n" + named + OTHER + b"\n" + named + json_line([], "note") + b"\n"])
+        assert counts(batch) == (1, 2, 0, 0, 0)
+        assert set(batch.nodes.values()) == ({node} if node else set())
+
+
+def test_words_before_a_line_are_no_names() -> None:
+    assert of(b"somebody wrote " + OTHER, b"the pod web-1 said so", b"web-1 is slow", b"[INFO] hello")[3] == 4
 
 
 # Pieces.
