@@ -42,7 +42,7 @@ _COMPOSE = re.compile(rb"([A-Za-z0-9][\w.-]{0,127}) *\| ")
 # Names of pods, containers and namespaces are lower-case DNS labels (RFC 1123); what begins with a digit is a time.
 _NAME = rb"[a-z][a-z0-9.-]{0,252}"
 _STERN = re.compile(rb"((?:" + _NAME + rb" ){1,3})")
-_POD_MARK = re.compile(rb"[-\d]")  # in the name of each pod of a controller, and in few words of prose
+_MARK = re.compile(rb"[-\d]")  # in the name of each pod of a controller, and in few words of prose
 _KUBETAIL = re.compile(rb"\[(" + _NAME + rb")(?: " + _NAME + rb")?\] ")
 _SYSLOG_TIME = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _SYSLOG = re.compile(rb"(?:" + _SYSLOG_TIME + rb"|" + _ISO + rb") ([\w.-]{1,253}) [\w./-]{1,128}(?:\[\d+\])?: ")
@@ -150,7 +150,8 @@ def _peel_names(text: bytes, outer: Inner) -> Inner | None:
     if match := _STERN.match(text):
         names = match[1].split()
         pod = names[-2] if len(names) > 1 else names[0]
-        return _behind_name(outer, text, match.end(), "stern", pod) if _POD_MARK.search(pod) else None
+        is_name = _MARK.search(pod) or node_of(pod.decode())
+        return _behind_name(outer, text, match.end(), "stern", pod) if is_name else None
     if match := _GREP.match(text):
         return _inside(
             outer, text[match.end() :], "grep", node=match[1] and node_of(match[1].decode("utf-8", "replace"))

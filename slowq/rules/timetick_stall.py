@@ -14,13 +14,14 @@ Cause
     without progress and tries another replica.
 
 How we tell
-    Bounded requests wait too: a slow request whose guarantee timestamp lies 5 s back, or more, cannot have waited
-    for its level alone. Eventually requests (guarantee 1) at the same time are fast. All patterns are affected from
-    one moment on. Lines that name the stall settle it: `delegator search failed to wait tsafe`, `Timestamp lag too
-    large`, `tsafe stall detected, fast-fail to allow proxy failover`, `rootcoord send tt to all channels too
-    slowly`, `rocksmq produce too slowly`, `append message into wal too slow`, above all where hardly anything else was
-    quoted. So does `dependencies.state.message_queue` in the context file, and a restart of the queue after which alone it
-    is slow (`events` and `pattern.only_after`).
+    Bounded requests wait too: a slow request whose guarantee timestamp lies 5 s back, or more, cannot have waited for
+    its level alone. Eventually requests (guarantee 1) at the same time are fast. All patterns are affected from one
+    moment on. Lines that name the stall settle it: `delegator search failed to wait tsafe`, `Timestamp lag too
+    large`, `tsafe stall detected, fast-fail to allow proxy failover`, `rootcoord send tt to all channels too slowly`,
+    `rocksmq produce too slowly`, `append message into wal too slow`, above all where hardly anything else was quoted,
+    and `consume msg failed` with `Local: Timed out`: for 10 or 30 s Kafka gave nothing, not even a time tick, of
+    which there is one every 200 ms (kafka_consumer.go). So does `dependencies.state.message_queue` in the context
+    file, and a restart of the queue after which alone it is slow (`events` and `pattern.only_after`).
 
     The metrics are milvus_querynode_sq_wait_tsafe_latency beside milvus_querynode_consume_tt_lag_ms,
     milvus_querynode_msg_dispatcher_tt_lag_ms or milvus_rootcoord_produce_tt_lag_ms. What is slow is told by
@@ -157,6 +158,8 @@ ABOUT = About(
 )
 
 
+# What librdkafka says where a consumer waited in vain.
+_NOTHING_CAME = "Local: Timed out"
 # How far behind the clock it is where it is consumed, and where it is sent.
 _LAGS = ("consume_lag", "dispatcher_lag", "produce_lag")
 
@@ -194,6 +197,7 @@ class TimetickStall:
         behind_s = max((measured.highest(name) for name in _LAGS), key=np.nan_to_num)
         lag = workload.events_of(case, "tsafe_lag", "tsafe_wait")
         slow_queue = workload.events_of(case, "mq_slow", "timetick_slow", "timetick_idle")
+        silent = slow_queue[slow_queue["detail"] == _NOTHING_CAME]
         state = (case.context.dependencies.get("state") or {}).get("message_queue")
         wait_s = case.context.observations.get("wait_tsafe_s")
         done = () if behind_s < self.stall_s else case.context.happened_to("message_queue")
@@ -214,6 +218,9 @@ class TimetickStall:
             says = f"Searches wait {duration(wait_s or 0)} for tSafe."
             evidence.append(stated(case, "observations.wait_tsafe_s", says, wait_s, self.usual_strong_wait_s))
         evidence += [*workload.happened(case, done), *self._logged(lag, slow_queue, longest)]
+        if len(silent):
+            says = "Kafka gave nothing for seconds, not even a time tick, of which there is one every 200 ms."
+            evidence.append(logged(silent, says, len(silent)))
         return fact(
             self.about,
             case,
@@ -224,7 +231,8 @@ class TimetickStall:
                     (bool(state), 0.7),
                     (lags, 0.6),
                     (weak_waits, 0.5),
-                    (longest >= self.stall_s, 0.4),
+                    # Once may be a topic that is not in use yet.
+                    (longest >= self.stall_s or len(silent) > 1, 0.4),
                     (len(slow_queue) >= 10, 0.15),
                     (case.context.is_only_after(done), 0.45),
                     (bool(done), 0.2),

@@ -167,6 +167,7 @@ def test_the_message_is_found_behind_a_long_caller() -> None:
     ("before", "node"),
     [
         (b"milvus-querynode-7d6cc4f5b6-m8zmb ", "milvus-querynode-7d6cc4f5b6-m8zmb"),
+        (b"datanode ", "datanode"),
         (b"milvus-proxy-7d proxy ", "milvus-proxy-7d"),
         (b"vectors milvus-proxy-7d proxy ", "milvus-proxy-7d"),
         (b"milvus-proxy-7d proxy 2025-08-23T19:22:19.9Z ", "milvus-proxy-7d"),

@@ -36,6 +36,18 @@ def test_a_few_slow_writes_prove_little() -> None:
     assert fired(TimetickStall().check(case(SLOW, beside=[event("mq_slow", 70, took=0.3)]))).confidence < 0.3
 
 
+def test_a_consumer_to_which_nothing_comes_at_all_is_a_sign() -> None:
+    silent = event("mq_slow", 70, detail="Local: Timed out")
+    quiet = [event("insert", 70)] * 20
+    once, twice, other = (
+        fired(TimetickStall().check(case(SLOW, beside=[*beside, *quiet])))
+        for beside in ([silent], [silent, silent], [event("mq_slow", 70)] * 2)
+    )
+    assert "not even a time tick" in says(once)
+    assert "not even a time tick" not in says(other)
+    assert other.confidence == once.confidence < twice.confidence
+
+
 def test_a_quiet_log_clears_it() -> None:
     assert "no line says" in cleared(TimetickStall().check(case(SLOW, beside=[event("insert", 70)])))
 
