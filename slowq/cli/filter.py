@@ -78,6 +78,8 @@ def run(
             hint="slowq filter 'tag == 1 or tag == 2' --milvus-version 2.4.5",
         )
     given = _given(expression, file, report, _version(milvus_version), _schema(schema, collection))
+    if not given:
+        messages.hint(f"no pattern of {report!r} has a filter")
     if format_ is Format.JSON:
         _write_json(given, milvus_version)
     else:

@@ -123,6 +123,15 @@ def test_wrong_options_and_input(slowq: Any, arguments: tuple[Any, ...], code: i
     assert done.err.startswith("error: ")
 
 
+def test_a_report_without_any_filter_says_so(slowq: Any, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text(json.dumps({"patterns": []}))
+    for more, written in (((), ""), (("--format", "json"), '"filters": []')):
+        ran = slowq("filter", "--report", tmp_path / "report.json", *more)
+        assert ran.code == 0
+        assert written in ran.out
+        assert "has a filter" in ran.err
+
+
 def test_the_patterns_of_a_report(slowq: Any, log: Path, tmp_path: Path) -> None:
     slowq("analyze", log, "--format", "json", "--output", tmp_path / "report.json")
     found = objects(slowq("filter", "--report", tmp_path / "report.json", "--format", "json"))
