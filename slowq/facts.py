@@ -33,7 +33,8 @@ REQUEST_COLUMNS: Mapping[str, str] = {
     "partitions": "category of JSON lists",
     "filter": "category: as sent; of a hybrid search the JSON list of its parts",
     "shape": "int32: index into Case.shapes, -1 where the log does not show the filter",
-    "nq": "float64, NaN where unknown (Milvus before 2.3.4 logs none; a query has none)",
+    "nq": "float64, NaN where unknown (Milvus before 2.3.4 logs none, and 0 of a search that it gave up before it began; a query "
+    "has none)",
     "top_k": "float64, NaN where unknown; the limit of a query is not logged",
     "output_fields": "category of JSON lists",
     "search_params": "category of JSON objects, numbers as numbers",

@@ -99,6 +99,7 @@ class Table:
         at_ms = columns.joined((r.time_ms for r in rows), "int64")
         duration_s = columns.joined((r.duration_s for r in rows), "float64")
         nq = columns.joined((r.nq for r in rows), "float64")
+        nq = np.where(nq == 0, np.nan, nq)  # given up before the proxy had looked at the request
         per_nq = columns.joined((r.per_nq_s for r in rows), "float64")
         guarantee = columns.joined((r.guarantee for r in rows), "uint64")
         started_ms = at_ms - duration_s * 1e3
@@ -125,7 +126,7 @@ class Table:
                 "anns_field": of_form.categorical([values.string_of(p, "anns_field") for p in params]),
                 "metric_type": of_form.categorical([values.metric(p) for p in params]),
                 "duration_s": duration_s,
-                "duration_per_nq_s": np.where(np.isnan(per_nq), duration_s / np.where(nq > 0, nq, np.nan), per_nq),
+                "duration_per_nq_s": np.where(np.isnan(per_nq), duration_s / nq, per_nq),
                 "consistency_logged": of_form.categorical([values.text(form.consistency) for form in forms]),
                 "uses_default_consistency": of_form.categorical([values.text(form.uses_default) for form in forms]),
                 "consistency": levels.effective(forms, versions, form_codes, guarantee, lag_s),
@@ -222,7 +223,7 @@ class Table:
             both[name] = both[name].astype("str")
         for name in ("nq", "top_k", "duration_s", "duration_per_nq_s", "guarantee_lag_s", "requery_s", "vector_bytes"):
             both[name] = both[name].astype("float64")
-        per_nq = both["duration_s"] / both["nq"].where(both["nq"] > 0)
+        per_nq = both["duration_s"] / both["nq"]
         both["duration_per_nq_s"] = both["duration_per_nq_s"].where(both["duration_per_nq_s"].notna(), per_nq)
         both["slow"] = both["slow"].astype(bool)
         return both
@@ -259,7 +260,7 @@ def from_context(context: Context) -> pd.DataFrame:
             "collection": only.name,
             "partitions": values.as_json(list(request.partitions)) if request.partitions else None,
             "filter": _stated_filter(request),
-            "nq": request.nq,
+            "nq": request.nq or None,
             "top_k": request.top_k,
             "output_fields": values.as_json(list(request.output_fields)) if request.output_fields else None,
             "search_params": values.as_json(dict(request.search_params)),
@@ -463,7 +464,7 @@ def _access_frame(
                 "collection": values.text(access.collection),
                 "partitions": values.go_list(access.partitions),
                 "filter": _access_filter(access),
-                "nq": values.number(access.nq),
+                "nq": values.number(access.nq) or None,
                 "top_k": values.top_k(params) if access.kind != "query" else None,
                 "output_fields": values.go_list(access.output_fields),
                 "search_params": values.as_json(params),

@@ -1,12 +1,14 @@
 """Slow lines: the way that reads them in bulk gives what reading each from end to end gives."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.fuzz import by_reference, fails, refusals, rows_of, samples
+from slowq.gather import gather
 from slowq.parsers import slow
 from tests.parsers.lines import LAYOUTS, STAMP_MS, Field, line, slow_lines
 
@@ -153,3 +155,13 @@ def test_mutated_samples_hold_every_property(seed: int) -> None:
     for _ in range(25):
         data, again = mutated(rng, seeds), rng.randrange(1 << 32)
         assert fails(data, again, with_tables=False) is None
+
+
+def test_an_nq_of_0_is_not_known(tmp_path: Path) -> None:
+    """Real: Milvus 2.3.5 writes it of a search whose client went away before the proxy had looked at it."""
+    log = tmp_path / "proxy.log"
+    given_up = [line([(b"collection", b"c"), (b"nq", nq), (b"duration", b"16.8s")]) for nq in (b"0", b"2")]
+    log.write_bytes(b"".join(one + b"\n" for one in given_up))
+    requests = gather([str(log)]).requests
+    assert requests["nq"].tolist() == [pytest.approx(float("nan"), nan_ok=True), 2]
+    assert requests["duration_per_nq_s"].tolist() == [pytest.approx(float("nan"), nan_ok=True), 8.4]
