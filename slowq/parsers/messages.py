@@ -67,6 +67,7 @@ SPECS: dict[bytes, Spec] = {
     b"rocksmq consume too slowly": Spec("mq_slow", subject=b"topic", duration=b"total consume elapse", unit_s=1e-3),
     b"consume msg failed": Spec("mq_slow", subject=b"topic", detail=(b"error",)),
     b"append message into wal too slow": Spec("mq_slow", subject=b"channel", duration=b"duration"),
+    b"failed to updateTimeTick": Spec("timetick_lost", detail=(b"error",)),  # until 2.5
     b"session idle for long time": Spec("timetick_idle", subject=b"idle list", duration=b"idle time", unit_s=1e-3),
     b"clock offset is huge, check network latency and clock skew": Spec("clock_jump", duration=b"jet-lag"),
     # The meta store: timestamps cannot be saved, and the lease of a node runs out, upon which it ends (rootcoord/root_coord.go,

@@ -20,7 +20,8 @@ How we tell
     large`, `tsafe stall detected, fast-fail to allow proxy failover`, `rootcoord send tt to all channels too slowly`,
     `rocksmq produce too slowly`, `append message into wal too slow`, above all where hardly anything else was quoted,
     and `consume msg failed` with `Local: Timed out`: for 10 or 30 s Kafka gave nothing, not even a time tick, of
-    which there is one every 200 ms (kafka_consumer.go). So does `dependencies.state.message_queue` in the context
+    which there is one every 200 ms (kafka_consumer.go). Until 2.5 `failed to updateTimeTick` says that the
+    coordinator does not know who sent a tick, and drops it. So does `dependencies.state.message_queue` in the context
     file, and a restart of the queue after which alone it is slow (`events` and `pattern.only_after`).
 
     The metrics are milvus_querynode_sq_wait_tsafe_latency beside milvus_querynode_consume_tt_lag_ms,
@@ -192,11 +193,20 @@ class TimetickStall:
         "one every 200 ms (proxy.timeTickInterval), and RocksMQ calls more than that too slow itself",
     )
 
+    lost_ticks: int = threshold(
+        3,
+        "time ticks of a session that the coordinator does not know from which that is more than a proxy or a node that comes "
+        "or goes: each sends one every 200 ms (proxy.timeTickInterval)",
+    )
+
     def check(self, case: Case) -> Outcome:
         work, measured = workload.of(case), signals.of(case)
         behind_s = max((measured.highest(name) for name in _LAGS), key=np.nan_to_num)
         lag = workload.events_of(case, "tsafe_lag", "tsafe_wait")
         slow_queue = workload.events_of(case, "mq_slow", "timetick_slow", "timetick_idle")
+        lost = workload.events_of(case, "timetick_lost")
+        if len(lost) >= self.lost_ticks:
+            slow_queue = pd.concat([slow_queue, lost])
         silent = slow_queue[slow_queue["detail"] == _NOTHING_CAME]
         state = (case.context.dependencies.get("state") or {}).get("message_queue")
         wait_s = case.context.observations.get("wait_tsafe_s")
@@ -284,5 +294,7 @@ class TimetickStall:
             yield logged(lag, says, number)
         if number := len(slow_queue):
             by = f", by up to {duration(longest_s)}" if longest_s else ""
-            says = f"{count(number, 'line')} {do(number, 'say')} that the queue or the time tick is slow{by}."
+            is_lost = (slow_queue["what"] == "timetick_lost").any()
+            how = "slow, or not taken" if is_lost else "slow"
+            says = f"{count(number, 'line')} {do(number, 'say')} that the queue or the time tick is {how}{by}."
             yield logged(slow_queue, says, longest_s, self.stall_s)

@@ -88,3 +88,10 @@ def test_what_milvus_does_about_the_lag_is_told() -> None:
 def test_a_queue_that_is_slow_to_take_messages_is_no_stall_by_itself() -> None:
     still = case(SLOW, metrics=measured({**WAITING, "consume_lag": 0.1, "stream": {"kind": {"produce": 0.8}}}))
     assert cleared(TimetickStall().check(still))
+
+
+def test_ticks_that_the_coordinator_drops_count_from_more_than_a_node_that_comes_or_goes() -> None:
+    lost = event("timetick_lost", 70)
+    assert cleared(TimetickStall().check(case(SLOW, beside=[lost, lost])))
+    found = fired(TimetickStall().check(case(SLOW, beside=[lost] * 3)))
+    assert "3 lines say that the queue or the time tick is slow, or not taken." in says(found)
