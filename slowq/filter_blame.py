@@ -136,17 +136,21 @@ def filter_finding(
 
 
 def told_share(case: Case) -> float:
-    """The share of filter and vector search together that the filter takes, as the context file tells; else NaN."""
+    """The share of filter and vector search together that the filter takes, or of the whole request where nothing is told of
+    the vectors, as the context file tells; else NaN."""
     filters, vectors = (case.context.observations.get(key) for key in _TOLD)
-    return float("nan") if filters is None or vectors is None else ratio(filters, filters + vectors)
+    took_s = max((one.duration_s or 0.0 for one in case.context.requests), default=0.0)
+    whole_s = filters + vectors if filters is not None and vectors is not None else took_s
+    return ratio(filters, whole_s) if filters is not None and whole_s else float("nan")
 
 
 def told_times(case: Case) -> list[Evidence]:
     """What the context file says of the seconds that filter and vector search take."""
     if np.isnan(share := told_share(case)):
         return []
-    filters, vectors = (duration(case.context.observations[key]) for key in _TOLD)
-    says = f"The filter of a search takes {filters}, its vectors {vectors}."
+    filters, vectors = (case.context.observations.get(key) for key in _TOLD)
+    of = f", its vectors {duration(vectors)}" if vectors is not None else f", {percent(share)} of its time"
+    says = f"The filter of a search takes {duration(filters)}{of}."
     return [stated(case, f"observations.{_TOLD[0]}", says, share, MOST_WORK)]
 
 

@@ -79,9 +79,10 @@ def _pointed_at(case: Case, findings: list[Finding]) -> list[Finding]:
     """The findings, of which the first is the likelier where it stands alone, and facts are all there is.
 
     Logs and metrics show everything, also what is beside the point; people tell what struck them. That goes for what a request
-    asks and which index answers it; that something ran beside it does not yet say that it did it.
+    asks and which index answers it, unless it is slow at times only; that something ran beside it does not yet say that it did
+    it.
     """
-    if case.inputs or signals.of(case) or not findings:
+    if case.inputs or signals.of(case) or case.context.comes_and_goes or not findings:
         return findings
     first, *others = findings
     if first.cause not in _OF_REQUESTS or any(one.expected_share > _RIVAL * first.expected_share for one in others):

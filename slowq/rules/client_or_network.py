@@ -235,7 +235,7 @@ class ClientOrNetwork:
             took_s = float(server[name])
             says = f"Milvus takes {duration(took_s)} for the same requests."
             return _Server(took_s, says, case.context.cite(f"server.{name}"))
-        if len(requests) and not requests["slow"].all():
+        if case.inputs and len(requests) and not requests["slow"].all():
             took_s = float(requests["duration_s"].quantile(0.5 if name == "p50_s" else 0.99))
             row = int(requests["duration_s"].argmax())
             place = Place(str(requests["path"].iloc[row]), int(requests["line"].iloc[row]))

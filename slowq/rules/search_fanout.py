@@ -220,6 +220,7 @@ class SearchFanout:
         culprits = np.any(list(kinds.values()), axis=0)
         if not culprits.any():
             return Clear("no slow request is a hybrid, group-by, range or iterator search")
+        only_hybrid = not any(mask.any() for name, mask in kinds.items() if name != "hybrid searches")
         evidence = [
             seen(
                 work,
@@ -259,7 +260,8 @@ class SearchFanout:
             case,
             culprits,
             confidence=confidence(
-                0.4,
+                # A hybrid search costs what its few searches cost; the other kinds have much to do by themselves.
+                0.3 if only_hybrid and not case.inputs else 0.4,
                 signs=[
                     (bool(contrast >= self.multiple_of_plain), 0.5),
                     (parts >= self.many_sub_requests, 0.35),
@@ -268,7 +270,10 @@ class SearchFanout:
                     (bool(work.has_param("strict_group_size").any()), 0.2),
                     (work.share(culprits) > 0.8 and work.count >= 5, 0.25),
                 ],
-                against=[(bool(contrast < self.multiple_of_plain), 0.4), (case.context.differs_by_time, 0.4)],
+                against=[
+                    (bool(contrast < self.multiple_of_plain), 0.4),
+                    (case.context.comes_and_goes or case.context.differs_by_time, 0.4),
+                ],
             ),
             summary=f"Slow requests are {' and '.join(name for name, mask in kinds.items() if mask.any())}, which do the "
             "work of several searches each.",

@@ -52,3 +52,8 @@ def test_the_advice_fits_the_client() -> None:
 
 def test_without_a_figure_of_the_client_the_rule_cannot_judge() -> None:
     assert needs(ClientOrNetwork().check(case(search())))[0] == "what the client measures"
+
+
+def test_a_described_request_is_no_line_of_an_access_log() -> None:
+    facts = "client: {p50_s: 0.1, p99_s: 600}\nrequests: [{kind: query, duration_s: 300}, {kind: search}]"
+    assert needs(ClientOrNetwork().check(case(facts=facts)))

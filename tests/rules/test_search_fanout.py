@@ -49,7 +49,22 @@ def test_the_number_of_sub_requests_is_evidence() -> None:
     facts = "requests: [{kind: hybrid_search, sub_requests: 5, duration_s: 3}]"
     found = fired(SearchFanout().check(case(facts=facts)))
     assert "A hybrid search has 5 sub-requests." in says(found)
-    assert found.confidence >= 0.6
+    assert found.confidence >= 0.5
+
+
+def test_that_a_described_request_is_hybrid_says_less_than_that_it_is_a_range_search() -> None:
+    hybrid, ranged = (
+        fired(SearchFanout().check(case(facts=f"requests: [{{{asked}, duration_s: 3}}]"))).confidence
+        for asked in ("kind: hybrid_search", "kind: search, search_params: {radius: 0.4}")
+    )
+    assert hybrid < 0.4 <= ranged
+
+
+def test_what_is_slow_at_times_only_is_hardly_slow_by_its_kind() -> None:
+    facts = "requests: [{kind: hybrid_search, sub_requests: 10, duration_s: 3}]"
+    always = fired(SearchFanout().check(case(facts=facts)))
+    at_times = fired(SearchFanout().check(case(facts=facts + "\npattern: {only_after: restart}")))
+    assert at_times.confidence < 0.4 < always.confidence
 
 
 def test_without_a_slow_request_the_rule_cannot_judge() -> None:

@@ -127,3 +127,21 @@ def test_a_filter_that_is_told_to_take_no_time_is_not_blamed() -> None:
     told = "observations: {scalar_filter_s: 0.01, vector_search_s: 3.0}"
     filtered = many(9, search(filter="price == 10"), every=10)
     assert fired(UnindexedScalarFilter().check(case(filtered, facts=told))).confidence < 0.5
+
+
+def test_that_a_described_request_filters_says_little_by_itself() -> None:
+    request = "requests: [{kind: search, filter: price == 10, duration_s: 3}]"
+    schema = "collections: [{name: products, fields: [{name: price, type: INT64, index: null}]}]"
+    alone, timed, without = (
+        fired(UnindexedScalarFilter().check(case(facts=f"{request}\n{more}"))).confidence
+        for more in ("", "observations: {scalar_filter_s: 2.8}", schema)
+    )
+    assert alone < 0.4 < without
+    assert timed >= 0.5
+
+
+def test_the_time_of_the_filter_is_held_against_that_of_the_request() -> None:
+    facts = "requests: [{kind: search, filter: price == 10, duration_s: 4}]\nobservations: {scalar_filter_s: 3}"
+    assert "The filter of a search takes 3.0 s, 75 % of its time." in says(
+        fired(UnindexedScalarFilter().check(case(facts=facts)))
+    )
