@@ -55,6 +55,11 @@ class Lab:
     server: Path = Path(sys.executable).parent / "milvus-server"
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    def wants(self, key: str) -> None:
+        """End here where the setting was not given on which a scenario is built: its label and context would be wrong."""
+        if not any(one.startswith(f"{key}=") for one in self.config):
+            raise SystemExit(f"this scenario wants --config {key}=…; its docstring says more")
+
     def start(self) -> None:
         self.start_milvus()
         if not _answers(self.prometheus_url + "/-/ready"):

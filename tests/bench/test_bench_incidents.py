@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from bench.accuracy.cases import RECORDED
+from bench.incidents.lab import Lab
 from bench.incidents.slow_link import SlowLink
 from slowq.context import file as context_file
 from slowq.engine import Engine
@@ -71,3 +72,9 @@ def test_a_slow_link_carries_every_byte() -> None:
             while piece := one.recv(1 << 16):
                 got += piece
     assert got == sent
+
+
+def test_a_scenario_is_not_recorded_without_the_setting_that_it_wants() -> None:
+    Lab(Path("data"), config=("queryNode.mmapDirPath=/mmap",)).wants("queryNode.mmapDirPath")
+    with pytest.raises(SystemExit, match="wants --config queryNode"):
+        Lab(Path("data"), config=("queryNode.mmap=/mmap",)).wants("queryNode.mmapDirPath")

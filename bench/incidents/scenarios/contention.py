@@ -26,6 +26,7 @@ STEADY_QUIET_S = 20.0
 
 def growing_segments(lab: Lab, strength: float) -> Scenario:
     """Wants `--config queryNode.segcore.interimIndex.enableIndex=false`; with it on, requests stay below 5 s."""
+    lab.wants("queryNode.segcore.interimIndex.enableIndex")
     spec = replace(CATALOG, name="stream")
     datasets.drop("stream")
     stream = datasets.create(spec)
@@ -203,6 +204,7 @@ def compaction(lab: Lab, strength: float) -> Scenario:
 
 def stream(lab: Lab, strength: float) -> Scenario:
     """Wants `--config queryNode.segcore.interimIndex.enableIndex=false`; with it on, requests stay below 5 s."""
+    lab.wants("queryNode.segcore.interimIndex.enableIndex")
     spec, clients = replace(CATALOG, name="feed", rows=many(300_000, strength)), 150
     datasets.drop(spec.name)
     feed = datasets.create(spec)

@@ -14,6 +14,7 @@ from bench.incidents.scenarios.scenario import PLAIN, QUIET_S, Scenario, about, 
 
 def rare_ticks(lab: Lab, strength: float) -> Scenario:
     """Wants `--config proxy.timeTickInterval=…`, 9,000 ms at strength 1."""
+    lab.wants("proxy.timeTickInterval")
     datasets.ready(CATALOG)
     every_ms = many(9_000, strength)
     return Scenario(

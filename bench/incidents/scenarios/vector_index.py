@@ -191,6 +191,7 @@ def binary_ivf(lab: Lab, strength: float) -> Scenario:
 
 def mapped(lab: Lab, strength: float) -> Scenario:
     """Wants `--config queryNode.mmapDirPath=…`, a folder on a disk that control groups can limit."""
+    lab.wants("queryNode.mmapDirPath")
     datasets.ready(EVENTS)
     rate, spare = 6_000_000, many(150_000_000, 1 / strength)
     request = Request("events", dim=16, params={"nprobe": 24})
@@ -234,6 +235,7 @@ def mapped(lab: Lab, strength: float) -> Scenario:
 
 def cold(lab: Lab, strength: float) -> Scenario:
     """Wants `--config queryNode.mmapDirPath=…`, a folder on a disk that control groups can limit."""
+    lab.wants("queryNode.mmapDirPath")
     datasets.ready(EVENTS)
     rate = many(12_000_000, 1 / strength)
     request = Request("events", dim=16, params={"nprobe": 24})
