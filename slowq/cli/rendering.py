@@ -51,6 +51,6 @@ def rendered(document: Document, form: Format, output: str | None) -> bytes:
 
 
 def _draw(document: Document, console: Console, *, on_screen: bool) -> None:
-    from slowq.report import terminal
+    from slowq.report import screen, terminal
 
-    terminal.render(document, console, rows=max(terminal.ROWS, console.height - 2) if on_screen else None)
+    terminal.render(document, console, rows=max(screen.ROWS, console.height - 2) if on_screen else None)
