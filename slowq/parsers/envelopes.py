@@ -46,7 +46,7 @@ _MARK = re.compile(rb"[-\d]")  # in the name of each pod of a controller, and in
 _KUBETAIL = re.compile(rb"\[(" + _NAME + rb")(?: " + _NAME + rb")?\] ")
 _SYSLOG_TIME = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _SYSLOG = re.compile(rb"(?:" + _SYSLOG_TIME + rb"|" + _ISO + rb") ([\w.-]{1,253}) [\w./-]{1,128}(?:\[\d+\])?: ")
-_GREP = re.compile(rb'(?:([^\s:]{1,1024}?)[:-])?(?:\d{1,12}[:-])?(?=\[20\d\d/|\{"level":")')
+_GREP = re.compile(rb'(?:([^\s:]{1,1024}?)[:-])?(?:\d{1,12}[:-])?(?=\[20\d\d/|\{"level":"|time="20)')
 _LABELS = (b"pod", b"container", b"container_name", b"compose_service", b"instance")
 _LABEL = re.compile(rb"\b(" + b"|".join(_LABELS) + rb')="([^"]{1,253})"')
 # Where a JSON wrapper keeps the line, in the order in which to look.

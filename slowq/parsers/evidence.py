@@ -12,7 +12,7 @@ import numpy as np
 
 from slowq.parsers import zap
 from slowq.parsers.cutting import times
-from slowq.parsers.messages import KNOWN, PREFIXES, SPECS
+from slowq.parsers.messages import KNOWN, OF_PULSAR, PREFIXES, SPECS
 from slowq.units import go_duration_s
 
 _QUOTED = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
@@ -82,6 +82,7 @@ _MAX_DETAIL = 400
 _NUMBER = {message: number for number, (message, _) in enumerate(KNOWN)}
 _TIMED_OUT, _FULL = _NUMBER[b"a request timed out"], _NUMBER[b"the queue is full"]
 _LAGS = _NUMBER[b"tSafe is too far behind for a request"]
+_TURNED_AWAY = _NUMBER[b"Pulsar turns a client away"]
 # What any line may say in its error, whatever its message is.
 _ERRORS = ((_QUEUE_FULL, _FULL), (_LAG, _LAGS), (_NO_MEMORY, _NUMBER[b"memory does not do for a load"]))
 
@@ -168,6 +169,13 @@ class EvidenceLines:
     def read_entry(self, entry: zap.Entry, number: int) -> None:
         """Take an entry that is parsed already, if it is evidence."""
         self._read(entry.message, entry.time_ms, number, lambda name: entry.fields.get(name, b""))
+
+    def read_of_pulsar(self, entry: zap.Entry, number: int) -> None:
+        """Take an entry of Pulsar's client, if it is evidence."""
+        if entry.message in OF_PULSAR:
+            subject = entry.fields.get(b"topic", entry.fields.get(b"remote_addr", b""))[:_MAX_DETAIL]
+            error = entry.fields.get(b"error", entry.message)[:_MAX_DETAIL]
+            self._add(_TURNED_AWAY, entry.time_ms, number, subject, NAN, (b"", error, b""))
 
     def _read(self, message: bytes, time_ms: int, number: int, field: Fields) -> None:
         trace = field(b"traceID")

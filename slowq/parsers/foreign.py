@@ -1,10 +1,14 @@
-"""What a line is that zap did not write: the C++ core's, a further piece of an entry, or nobody's that we know.
+"""What a line is that zap did not write: the C++ core's, the Pulsar client's, a further piece of an entry, or nobody's that
+we know.
 
 A line is classed by its own shape alone, never by its neighbours, so that a log gives the same counts whole or split.
 """
 
 import re
 from typing import Literal
+
+from slowq.moments import iso_moment
+from slowq.parsers import zap
 
 LineClass = Literal["milvus", "continuation", "unrecognised"]
 
@@ -16,6 +20,12 @@ _MILVUS = re.compile(
     rb"|\[GIN(?:-debug)?\] "
     rb"|\[(?:SERVER|SEGCORE|KNOWHERE|STORAGE)\]\["
 )
+# The Go client of Pulsar, which is a part of Milvus, writes by logrus
+# (`time="2022-06-07T06:19:45Z" level=error msg="[Failed to create producer]" error="…" topic="persistent://…"`).
+_PULSAR = re.compile(
+    rb'time="(20\d\d-\d\d-\d\dT[^"\s]{1,30})" level=(\w+) msg="((?:[^"\\]|\\.)*+)"(?=[^\n]*(?:persistent://|pulsar))(.*)'
+)
+_PAIR = re.compile(rb' (\w{1,64})=(?:"((?:[^"\\]|\\.)*+)"|([^"\s]*+))')
 # Go panics and stack traces, C++ backtraces, the start-up banner, and what a line feed inside a value leaves behind.
 _CONTINUATION = re.compile(
     rb"\s|$|panic: |fatal error: |goroutine \d+ |created by |runtime(?:\.|/)|exit status |signal: |\[signal "
@@ -32,8 +42,19 @@ IMAGE_VERSION = re.compile(rb"milvusdb/milvus(?:-\w++)?:v?(\d++\.\d++\.\d++[\w.-
 
 def class_of(text: bytes) -> LineClass:
     """The class of a line that does not begin with a zap time stamp."""
-    if _MILVUS.match(text):
+    if _MILVUS.match(text) or _PULSAR.match(text):
         return "milvus"
     if _CONTINUATION.match(text):
         return "continuation"
     return "unrecognised"
+
+
+def of_pulsar(text: bytes) -> zap.Entry | None:
+    """A line of the Pulsar client, as an entry of the log: its message without brackets, its pairs as fields."""
+    found = _PULSAR.match(text)
+    moment = iso_moment(found[1].decode("ascii", "replace")) if found else None
+    if found is None or moment is None or moment.tzinfo is None:
+        return None
+    fields = {pair[1]: zap.unescape(pair[2]) if pair[2] is not None else pair[3] for pair in _PAIR.finditer(found[4])}
+    time_ms = round(moment.timestamp() * 1000)
+    return zap.Entry(time_ms, found[2].upper(), b"", zap.unescape(found[3]).strip(b"[]"), fields)

@@ -146,13 +146,14 @@ PREFIXES: tuple[tuple[bytes, Spec], ...] = (
     (b"[CGO Call] slow function", Spec("cgo_slow")),
     (b"load segment failed, OOM", Spec("memory")),
 )
-KINDS = frozenset(
-    [spec.what for spec in SPECS.values()] + [spec.what for _, spec in PREFIXES] + ["request_timeout", "queue_full"]
-)
-
 # Of what says the same all the time the first of every ten seconds is kept (see `needles.STEADY`).
 STEADY_KINDS = frozenset(
     ("index_queue", "insert", "delete", "growing_redundant", "timetick_idle", "flush", "delete_backlog")
+)
+
+# What Pulsar's client says where it is turned away (pulsar/producer_partition.go, consumer_partition.go, internal/connection.go).
+OF_PULSAR = frozenset(
+    b"Failed to " + what for what in (b"create producer", b"create consumer", b"lookup topic", b"connect to broker")
 )
 
 # Message and meaning of everything that can be an event, so that a row needs no more than a number.
@@ -164,4 +165,5 @@ KNOWN: tuple[tuple[bytes, Spec], ...] = (
     (b"tSafe is too far behind for a request", Spec("tsafe_lag", collection=b"collection")),
     (b"a role registered", Spec("restart", subject=b"key")),
     (b"memory does not do for a load", Spec("memory")),
+    (b"Pulsar turns a client away", Spec("mq_failed", subject=b"topic")),
 )

@@ -339,6 +339,8 @@ class Scanner:
         elif kind == "milvus":
             batch.milvus += 1
             batch.formats[(*inner.layers, "milvus-core")] += 1
+            if (entry := foreign.of_pulsar(inner.text)) is not None:
+                self._evidence.read_of_pulsar(entry, number)
         elif kind == "continuation":
             batch.continuation += 1
         elif number == 1 and self._from_start and b"," in line and b"{" not in line:

@@ -231,6 +231,8 @@ class StorageStall:
                     (any(done.values()), 0.2),
                     (grown, 0.4),
                     (len(lines) > 0, 0.25),
+                    # An excerpt: what struck who quoted it.
+                    (0 < case.coverage.lines <= 2 * len(lines), 0.45),
                     (self._comes_and_goes(case), 0.3),
                     (unsaved, 0.6),
                 ],

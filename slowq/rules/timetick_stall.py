@@ -21,8 +21,10 @@ How we tell
     `rocksmq produce too slowly`, `append message into wal too slow`, above all where hardly anything else was quoted,
     and `consume msg failed` with `Local: Timed out`: for 10 or 30 s Kafka gave nothing, not even a time tick, of
     which there is one every 200 ms (kafka_consumer.go). Until 2.5 `failed to updateTimeTick` says that the
-    coordinator does not know who sent a tick, and drops it. So does `dependencies.state.message_queue` in the context
-    file, and a restart of the queue after which alone it is slow (`events` and `pattern.only_after`).
+    coordinator does not know who sent a tick, and drops it. The client of Pulsar, which writes into the same log,
+    says `Failed to create producer` where a topic is full or no broker answers. So does
+    `dependencies.state.message_queue` in the context file, and a restart of the queue after which alone it is slow
+    (`events` and `pattern.only_after`).
 
     The metrics are milvus_querynode_sq_wait_tsafe_latency beside milvus_querynode_consume_tt_lag_ms,
     milvus_querynode_msg_dispatcher_tt_lag_ms or milvus_rootcoord_produce_tt_lag_ms. What is slow is told by
@@ -203,10 +205,11 @@ class TimetickStall:
         work, measured = workload.of(case), signals.of(case)
         behind_s = max((measured.highest(name) for name in _LAGS), key=np.nan_to_num)
         lag = workload.events_of(case, "tsafe_lag", "tsafe_wait")
-        slow_queue = workload.events_of(case, "mq_slow", "timetick_slow", "timetick_idle")
+        slow_queue = workload.events_of(case, "mq_slow", "mq_failed", "timetick_slow", "timetick_idle")
         lost = workload.events_of(case, "timetick_lost")
         if len(lost) >= self.lost_ticks:
             slow_queue = pd.concat([slow_queue, lost])
+        refused = int((slow_queue["what"] == "mq_failed").sum())
         silent = slow_queue[slow_queue["detail"] == _NOTHING_CAME]
         state = (case.context.dependencies.get("state") or {}).get("message_queue")
         wait_s = case.context.observations.get("wait_tsafe_s")
@@ -241,8 +244,8 @@ class TimetickStall:
                     (bool(state), 0.7),
                     (lags, 0.6),
                     (weak_waits, 0.5),
-                    # Once may be a topic that is not in use yet.
-                    (longest >= self.stall_s or len(silent) > 1, 0.4),
+                    # Once may be a topic that is not in use yet, or a broker that moves.
+                    (longest >= self.stall_s or len(silent) > 1 or refused > 1, 0.4),
                     (len(slow_queue) >= 10, 0.15),
                     (case.context.is_only_after(done), 0.45),
                     (bool(done), 0.2),
@@ -292,9 +295,13 @@ class TimetickStall:
         if number := len(lag):
             says = f"{count(number, 'line')} {do(number, 'say')} that a wait for tSafe failed or that it lags too far behind."
             yield logged(lag, says, number)
-        if number := len(slow_queue):
+        refused = slow_queue["what"] == "mq_failed"
+        if number := int(refused.sum()):
+            says = f"{count(number, 'time')} Pulsar turned away who wanted to send or to receive."
+            yield logged(slow_queue[refused], says, number)
+        if number := int((~refused).sum()):
             by = f", by up to {duration(longest_s)}" if longest_s else ""
             is_lost = (slow_queue["what"] == "timetick_lost").any()
             how = "slow, or not taken" if is_lost else "slow"
             says = f"{count(number, 'line')} {do(number, 'say')} that the queue or the time tick is {how}{by}."
-            yield logged(slow_queue, says, longest_s, self.stall_s)
+            yield logged(slow_queue[~refused], says, longest_s, self.stall_s)

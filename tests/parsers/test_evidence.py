@@ -26,7 +26,7 @@ LONGER = {
 # What lines mean beside their message, or by their error.
 NO_MESSAGES = (
     *(b"a request timed out", b"the queue is full", b"tSafe is too far behind for a request"),
-    *(b"a role registered", b"memory does not do for a load"),
+    *(b"a role registered", b"memory does not do for a load", b"Pulsar turns a client away"),
 )
 MESSAGES = [(message, LONGER.get(message, message), spec) for message, spec in KNOWN if message not in NO_MESSAGES]
 every_message = pytest.mark.parametrize(
@@ -141,3 +141,32 @@ def test_any_bytes_after_a_message_are_read_without_an_error(message: bytes, res
     reader = EvidenceLines()
     reader.read([line([], message) + b" [" + rest.replace(b"\n", b""), rest], [1, 2])
     assert len(reader.events) + len(reader.phases) <= 2
+
+
+PULSAR = (
+    b'time="2022-12-15T09:59:03Z" level=error msg="[Failed to create producer]" error="server error: '
+    b'ProducerBlockedQuotaExceededException: Cannot create producer on topic with backlog quota exceeded" producerID=20 '
+    b'topic="persistent://public/default/by-dev-rootcoord-dml_19"'
+)  # real, from milvus-io/milvus#21276
+
+
+@pytest.mark.parametrize("before", [b"", b"milvus-proxy-7d proxy ", b"297458:"])
+def test_a_line_of_pulsars_client_is_read(before: bytes) -> None:
+    batch = scan(
+        [before + PULSAR + b"\n" + before + PULSAR.replace(b"Failed to create producer", b"Created producer") + b"\n"]
+    )
+    assert (batch.milvus, batch.unrecognised) == (2, 0)
+    (found,) = events(batch)
+    assert found[1:] == (
+        1671098343000,
+        "mq_failed",
+        "point",
+        b"persistent://public/default/by-dev-rootcoord-dml_19",
+        None,
+    )
+    assert [*batch.events.more_detail] == [PULSAR.split(b'error="')[1].split(b'"')[0]]
+
+
+def test_what_another_program_writes_in_that_form_is_not_milvus() -> None:
+    batch = scan([b'time="2022-12-15T09:59:03Z" level=error msg="Handler returned error: no such container"\n'])
+    assert (batch.milvus, batch.unrecognised) == (0, 1)

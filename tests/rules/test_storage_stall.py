@@ -82,3 +82,10 @@ def test_a_store_is_slow_as_well_where_searches_queue_for_the_cores() -> None:
         fired(CHECK(case(BESIDE, metrics=measured({**slow, "queue": queue_s})))).confidence for queue_s in (4.0, 0.1)
     )
     assert queued <= 0.5 * idle + 0.01
+
+
+def test_a_slow_operation_that_is_nearly_all_that_was_quoted_is_to_blame() -> None:
+    facts = "requests: [{kind: search, timeout: true}]"
+    slow = event("meta_slow", took=5.2)
+    quoted, whole = (fired(CHECK(case(beside=[slow], facts=facts, lines=lines))).confidence for lines in (2, 1000))
+    assert whole < 0.5 < quoted

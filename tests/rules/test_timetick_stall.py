@@ -95,3 +95,13 @@ def test_ticks_that_the_coordinator_drops_count_from_more_than_a_node_that_comes
     assert cleared(TimetickStall().check(case(SLOW, beside=[lost, lost])))
     found = fired(TimetickStall().check(case(SLOW, beside=[lost] * 3)))
     assert "3 lines say that the queue or the time tick is slow, or not taken." in says(found)
+
+
+def test_a_pulsar_that_turns_milvus_away_is_told_and_weighs_more_than_once() -> None:
+    refused = event("mq_failed", 70, detail="server error: ProducerBlockedQuotaExceededException")
+    once, twice = (
+        fired(TimetickStall().check(case(SLOW, beside=[*beside, *[event("insert", 70)] * 20])))
+        for beside in ([refused], [refused, refused])
+    )
+    assert "1 time Pulsar turned away who wanted to send or to receive." in says(once)
+    assert once.confidence < twice.confidence
