@@ -66,7 +66,7 @@ REQUEST_COLUMNS: Mapping[str, str] = {
 # Column of `Case.events` → what it holds: everything else in the logs that may carry evidence.
 EVENT_COLUMNS: Mapping[str, str] = {
     "at": "datetime64[ms, UTC]",
-    "what": "category: see parsers.messages.KINDS",
+    "what": "category: see parsers.messages",
     "state": "category: start, done or point",
     "subject": "string: build id, segment id, channel, topic, node: whatever pairs a start with its end",
     "collection": "category: name or id, null where the line has none",
@@ -204,6 +204,8 @@ class Need:
 # What reporters write for a parameter that was used with a value that they do not give. It stays in filters,
 # search params and index params, where its presence tells something; anywhere else it reads as None.
 NOT_STATED = "(not stated)"
+# Stands in a filter for what whoever told of it left out; Milvus would take it for the name of a template.
+LEFT_OUT = "{left_out}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slowq.facts import MUCH_LONGER, NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context, RequestFacts
+from slowq.facts import LEFT_OUT, MUCH_LONGER, NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context, RequestFacts
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
 from slowq.parsers.event_table import event_table
@@ -274,11 +274,17 @@ def from_context(context: Context) -> pd.DataFrame:
     return of_rows(rows)
 
 
+# Dots that stand for something: those in quotes are what they are.
+_LEFT_OUT = re.compile(r""""[^"]*"|'[^']*'|(…|\.{3})""")
+
+
 def _stated_filter(request: RequestFacts) -> str | None:
-    """As the log has it: of a hybrid search a list. A name stands for a part whose value is not given."""
+    """As the log has it: of a hybrid search a list. A name stands for a part whose value is not given, and a template for what
+    was left out (`a == 1 or … or a == 9`)."""
     if request.filter is None or request.filter == NOT_STATED:
         return None
     text = request.filter.replace(NOT_STATED, "not_stated")
+    text = _LEFT_OUT.sub(lambda found: LEFT_OUT if found[1] else found[0], text)
     return values.as_json([text]) if request.kind == "hybrid_search" else text
 
 

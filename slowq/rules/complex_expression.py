@@ -30,6 +30,7 @@ Not this when
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -37,7 +38,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from slowq import signals, workload
-from slowq.facts import Case, Milvus, Need
+from slowq.facts import LEFT_OUT, Case, Milvus, Need
 from slowq.filter_blame import filter_finding
 from slowq.filters import Features
 from slowq.filters.rewrite import PROXY_REWRITES
@@ -47,7 +48,7 @@ from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.signals import Signals
 from slowq.wording import duration, percent
-from slowq.workload import Mask, stated
+from slowq.workload import Mask, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -176,6 +177,10 @@ ABOUT = About(
 )
 
 
+# Who tells of a filter leaves out what goes on and on.
+_CUT_SHORT = re.compile(r"(?:\bor\b|\|\|)\s*" + re.escape(LEFT_OUT), re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class ComplexExpression:
     """Long OR chains, huge IN lists or deep expressions cost more than the vector search."""
@@ -209,6 +214,9 @@ class ComplexExpression:
             & ~work.of_filter(uses_json)
             & ~work.of_filter(uses_pattern)
         )
+        told = () if case.inputs else work.values("filter")
+        cut_short = work.is_any("filter", [one for one in told if _CUT_SHORT.search(one)])
+        complex_ones |= cut_short
         if not complex_ones.any() and not long_list:
             if not work.filter_is_known.any():
                 return Skipped(self.about.needs)
@@ -216,7 +224,7 @@ class ComplexExpression:
                 f"no filter has {self.long_or:.0f} alternatives, {self.long_in:,.0f} values in a list or "
                 f"{self.deep:.0f} levels"
             )
-        if long_list and not complex_ones.any():
+        if not complex_ones.any():
             complex_ones = np.ones(work.count, dtype=bool)
         parsing = self._parsing(signals.of(case))
         return filter_finding(
@@ -237,9 +245,10 @@ class ComplexExpression:
                     for request in case.context.requests
                     if (request.in_list_length or 0) >= self.long_in
                 ),
+                *([seen(work, "A chain of ORs is too long to be told in full.", cut_short)] if cut_short.any() else []),
             ],
             more_weight=0.2 if parsing else 0.0,
-            **self._advice(case, complex_ones, bool(long_list)),
+            **self._advice(case, complex_ones, long_list=bool(long_list), cut_short=bool(cut_short.any())),
         )
 
     def _parsing(self, measured: Signals) -> list[Evidence]:
@@ -251,7 +260,7 @@ class ComplexExpression:
         says = f"Parsing a filter takes {duration(parses_s)}, {percent(share)} of a search."
         return [measured.says("parse_filter", says, share, self.parsing_share)]
 
-    def _advice(self, case: Case, mask: Mask, long_list: bool) -> dict[str, Any]:
+    def _advice(self, case: Case, mask: Mask, *, long_list: bool, cut_short: bool) -> dict[str, Any]:
         """The field that the longest chain or list is about, and the remedies that fit."""
         shapes = set(workload.of(case).slow["shape"].to_numpy()[mask]) - {-1}
         asked = [case.shapes[i].features for i in sorted(shapes)]
@@ -259,7 +268,9 @@ class ComplexExpression:
         chains = [
             chain
             for one in asked
-            if (chain := one.same_field_or_chain) and chain.terms >= self.long_or and not (rewrites and chain.is_merged)
+            if (chain := one.same_field_or_chain)
+            and (chain.terms >= self.long_or or cut_short)
+            and not (rewrites and chain.is_merged)
         ]
         lists = [name for one in asked if one.longest_in_list >= self.long_in for name in one.in_list_fields]
         keys = ["index_the_field", "upgrade"]
