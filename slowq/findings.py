@@ -20,6 +20,8 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 # What can be expected to explain less of the slow time than this is counted, and not told beside other findings.
 MINOR_SHARE = 0.01
+# A cause whose score is lower has turned out to be the one less than once in ten times (see `confidence.probability`).
+MINOR_SCORE = 0.1
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "heavy_workload": ("large_nq", "high_concurrency", "large_result", "search_fanout"),
@@ -151,7 +153,8 @@ class Finding:
     @property
     def is_minor(self) -> bool:
         """Whether it weighs too little to stand beside others; never so what is critical, which own rules may say of anything."""
-        return self.severity != "critical" and self.expected_share < MINOR_SHARE
+        weighs_little = self.expected_share < MINOR_SHARE or self.confidence < MINOR_SCORE
+        return self.severity != "critical" and weighs_little
 
     @property
     def rule(self) -> str:

@@ -67,6 +67,13 @@ def test_what_weighs_under_one_percent_is_minor_and_comes_last_unless_it_is_crit
     ]
 
 
+def test_what_is_unlikely_is_minor_whatever_it_would_explain() -> None:
+    found = diagnose(
+        SLOW, [finding("json_filter", 0.9), finding("clock_skew", 0.05), finding("large_nq", 0.11)]
+    ).findings
+    assert [one.sub_cause for one in found if one.is_minor] == ["clock_skew"]
+
+
 def test_what_is_minor_is_no_candidate_unless_there_is_nothing_else() -> None:
     both = [finding("json_filter", 0.4), finding("clock_skew", 0.009)]
     assert "the likeliest is json_filter." in diagnose(SLOW, both).verdict.summary

@@ -189,10 +189,10 @@ def findings(document: Document) -> list[Mapping[str, Any]]:
 def minor(document: Document) -> str | None:
     """What is said of findings that weigh too little to stand beside the others; None where there are none."""
     names = [words(one["sub_cause"]) for one in document["findings"] if one.get("minor")]
-    each = "each " if len(names) > 1 else ""
     if not names:
         return None
-    return f"{count(len(names), 'more finding')}, {each}expected to explain less than 1 %: {', '.join(names)} (in the JSON)"
+    why = ("each " if len(names) > 1 else "") + "unlikely or expected to explain less than 1 %"
+    return f"{count(len(names), 'more finding')}, {why}: {', '.join(names)} (in the JSON)"
 
 
 def roles(findings: Iterable[Mapping[str, Any]]) -> dict[str, str]:

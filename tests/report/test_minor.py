@@ -12,7 +12,7 @@ from slowq.report import text as say
 from tests.report.documents import SAMPLES, document, pattern
 from tests.report.golden import screen
 
-SAID = "2 more findings, each expected to explain less than 1 %: JSON filter, clock skew (in the JSON)"
+SAID = "2 more findings, each unlikely or expected to explain less than 1 %: JSON filter, clock skew (in the JSON)"
 
 
 def with_minor(*names: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def test_markdown_and_html_count_them() -> None:
 def test_where_there_is_none_nothing_is_said() -> None:
     assert say.minor(with_minor()) is None
     assert say.minor(with_minor("json_filter")) == (
-        "1 more finding, expected to explain less than 1 %: JSON filter (in the JSON)"
+        "1 more finding, unlikely or expected to explain less than 1 %: JSON filter (in the JSON)"
     )
 
 
