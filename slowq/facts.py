@@ -142,6 +142,10 @@ class Coverage:
             + self.malformed_slow_lines
         )
 
+    def is_mostly(self, entries: int) -> bool:
+        """Whether these are half of all entries or more, as in an excerpt that somebody quotes."""
+        return 0 < self.lines - self.continuation_lines <= 2 * entries
+
     @property
     def share_understood(self) -> float | None:
         """1 - (unrecognised + malformed) / lines; None for no line at all."""

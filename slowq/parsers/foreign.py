@@ -28,7 +28,7 @@ _PULSAR = re.compile(
 _PAIR = re.compile(rb' (\w{1,64})=(?:"((?:[^"\\]|\\.)*+)"|([^"\s]*+))')
 # Go panics and stack traces, C++ backtraces, the start-up banner, and what a line feed inside a value leaves behind.
 _CONTINUATION = re.compile(
-    rb"\s|$|panic: |fatal error: |goroutine \d+ |created by |runtime(?:\.|/)|exit status |signal: |\[signal "
+    rb"\s|$|panic: |fatal error: |attempt #\d+:|goroutine \d+ |created by |runtime(?:\.|/)|exit status |signal: |\[signal "
     rb"|SIG[A-Z]{2,6}[:\s]|PC=0x|signal arrived during |#\d+ |@ {1,8}0x|\*\*\* "
     rb"|(?:github\.com|google\.golang\.org|go\.\w+\.\w+|golang\.org|k8s\.io|gopkg\.in)/"
     rb"|(?:main|net/http|sync|reflect|syscall|testing|context|io|bufio|os/signal)\.[\w(*.)]+\("

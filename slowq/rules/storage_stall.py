@@ -232,7 +232,7 @@ class StorageStall:
                     (grown, 0.4),
                     (len(lines) > 0, 0.25),
                     # An excerpt: what struck who quoted it.
-                    (0 < case.coverage.lines <= 2 * len(lines), 0.45),
+                    (case.coverage.is_mostly(len(lines)), 0.45),
                     (self._comes_and_goes(case), 0.3),
                     (unsaved, 0.6),
                 ],

@@ -251,7 +251,7 @@ class TimetickStall:
                     (bool(done), 0.2),
                     # An excerpt: what struck who quoted it, and more than a tick that comes a little late.
                     (
-                        0 < case.coverage.lines <= 2 * len(slow_queue) and not 0 < longest < self.usual_strong_wait_s,
+                        case.coverage.is_mostly(len(slow_queue)) and not 0 < longest < self.usual_strong_wait_s,
                         0.45,
                     ),
                     (bool(slow_sends), 0.2),
