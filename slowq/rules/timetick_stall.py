@@ -202,15 +202,8 @@ class TimetickStall:
     )
 
     def check(self, case: Case) -> Outcome:
-        work, measured = workload.of(case), signals.of(case)
+        work, measured, said = workload.of(case), signals.of(case), self._said(case)
         behind_s = max((measured.highest(name) for name in _LAGS), key=np.nan_to_num)
-        lag = workload.events_of(case, "tsafe_lag", "tsafe_wait")
-        slow_queue = workload.events_of(case, "mq_slow", "mq_failed", "timetick_slow", "timetick_idle")
-        lost = workload.events_of(case, "timetick_lost")
-        if len(lost) >= self.lost_ticks:
-            slow_queue = pd.concat([slow_queue, lost])
-        refused = int((slow_queue["what"] == "mq_failed").sum())
-        silent = slow_queue[slow_queue["detail"] == _NOTHING_CAME]
         state = (case.context.dependencies.get("state") or {}).get("message_queue")
         wait_s = case.context.observations.get("wait_tsafe_s")
         done = () if behind_s < self.stall_s else case.context.happened_to("message_queue")
@@ -218,40 +211,35 @@ class TimetickStall:
             return Skipped(self.about.needs)
         weak_waits = (wait_s or 0) >= self.usual_strong_wait_s and not work.is_any("consistency", ["Strong"]).any()
         lags = behind_s >= self.stall_s and bool(measured.phase("wait_tsafe") >= self.waiting_share)
-        if not len(lag) and not len(slow_queue) and state is None and not weak_waits and not lags and not done:
+        if not len(said.lag) and not len(said.slow) and state is None and not weak_waits and not lags and not done:
             return Clear("no line says that the message queue, the WAL or the time tick lags")
-        longest = float(np.nan_to_num(slow_queue["duration_s"].max())) if len(slow_queue) else 0.0
-        slow_sends = [*self._slow_sends(measured)]
+        slow_sends, rare = [*self._slow_sends(measured)], settings.rare_ticks(case)
         evidence = [*self._lags(measured)] if lags else []
-        rare = settings.rare_ticks(case)
         evidence += slow_sends + rare
         if state:
             evidence.append(stated(case, "dependencies.state", f"The message queue is {state}."))
         if weak_waits:
             says = f"Searches wait {duration(wait_s or 0)} for tSafe."
             evidence.append(stated(case, "observations.wait_tsafe_s", says, wait_s, self.usual_strong_wait_s))
-        evidence += [*workload.happened(case, done), *self._logged(lag, slow_queue, longest)]
-        if len(silent):
-            says = "Kafka gave nothing for seconds, not even a time tick, of which there is one every 200 ms."
-            evidence.append(logged(silent, says, len(silent)))
+        evidence += [*workload.happened(case, done), *self._logged(said)]
         return fact(
             self.about,
             case,
             confidence=confidence(
                 0.15,
                 signs=[
-                    (bool(len(lag)), 0.65),
+                    (bool(len(said.lag)), 0.65),
                     (bool(state), 0.7),
                     (lags, 0.6),
                     (weak_waits, 0.5),
                     # Once may be a topic that is not in use yet, or a broker that moves.
-                    (longest >= self.stall_s or len(silent) > 1 or refused > 1, 0.4),
-                    (len(slow_queue) >= 10, 0.15),
+                    (said.longest_s >= self.stall_s or len(said.silent) > 1 or len(said.refused) > 1, 0.4),
+                    (len(said.slow) >= 10, 0.15),
                     (case.context.is_only_after(done), 0.45),
                     (bool(done), 0.2),
                     # An excerpt: what struck who quoted it, and more than a tick that comes a little late.
                     (
-                        case.coverage.is_mostly(len(slow_queue)) and not 0 < longest < self.usual_strong_wait_s,
+                        case.coverage.is_mostly(len(said.slow)) and not 0 < said.longest_s < self.usual_strong_wait_s,
                         0.45,
                     ),
                     (bool(slow_sends), 0.2),
@@ -267,6 +255,12 @@ class TimetickStall:
             summary="The message queue or the time tick lags, so that reads wait whatever their consistency level.",
             evidence=evidence,
         )
+
+    def _said(self, case: Case) -> _Said:
+        slow, lost = ["mq_slow", "mq_failed", "timetick_slow", "timetick_idle"], "timetick_lost"
+        if len(workload.events_of(case, lost)) >= self.lost_ticks:
+            slow.append(lost)
+        return _Said(workload.events_of(case, "tsafe_lag", "tsafe_wait"), workload.events_of(case, *slow))
 
     def _lags(self, measured: Signals) -> Iterator[Evidence]:
         """How far the stream lags, and who notices it besides."""
@@ -291,17 +285,40 @@ class TimetickStall:
             if (took_s := measured.mean(name, **part)) >= self.slow_send_s:
                 yield measured.says(name, f"{what} takes {duration(took_s)}.", took_s, self.slow_send_s)
 
-    def _logged(self, lag: pd.DataFrame, slow_queue: pd.DataFrame, longest_s: float) -> Iterator[Evidence]:
-        if number := len(lag):
+    def _logged(self, said: _Said) -> Iterator[Evidence]:
+        if number := len(said.lag):
             says = f"{count(number, 'line')} {do(number, 'say')} that a wait for tSafe failed or that it lags too far behind."
-            yield logged(lag, says, number)
-        refused = slow_queue["what"] == "mq_failed"
-        if number := int(refused.sum()):
+            yield logged(said.lag, says, number)
+        if number := len(said.refused):
             says = f"{count(number, 'time')} Pulsar turned away who wanted to send or to receive."
-            yield logged(slow_queue[refused], says, number)
-        if number := int((~refused).sum()):
-            by = f", by up to {duration(longest_s)}" if longest_s else ""
-            is_lost = (slow_queue["what"] == "timetick_lost").any()
-            how = "slow, or not taken" if is_lost else "slow"
+            yield logged(said.refused, says, number)
+        late = said.slow[said.slow["what"] != "mq_failed"]
+        if number := len(late):
+            by = f", by up to {duration(said.longest_s)}" if said.longest_s else ""
+            how = "slow, or not taken" if (late["what"] == "timetick_lost").any() else "slow"
             says = f"{count(number, 'line')} {do(number, 'say')} that the queue or the time tick is {how}{by}."
-            yield logged(slow_queue[~refused], says, longest_s, self.stall_s)
+            yield logged(late, says, said.longest_s, self.stall_s)
+        if number := len(said.silent):
+            says = "Kafka gave nothing for seconds, not even a time tick, of which there is one every 200 ms."
+            yield logged(said.silent, says, number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the log says of the stream."""
+
+    lag: pd.DataFrame  # waits for tSafe that failed, or that it lags too far behind
+    slow: pd.DataFrame  # the message queue or the time tick is late, turns a client away, or is not taken
+
+    @property
+    def longest_s(self) -> float:
+        """The longest delay that a line tells; 0 where none does."""
+        return float(np.nan_to_num(self.slow["duration_s"].max())) if len(self.slow) else 0.0
+
+    @property
+    def refused(self) -> pd.DataFrame:
+        return self.slow[self.slow["what"] == "mq_failed"]
+
+    @property
+    def silent(self) -> pd.DataFrame:
+        return self.slow[self.slow["detail"] == _NOTHING_CAME]
