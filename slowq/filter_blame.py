@@ -139,9 +139,11 @@ def told_share(case: Case) -> float:
     """The share of filter and vector search together that the filter takes, or of the whole request where nothing is told of
     the vectors, as the context file tells; else NaN."""
     filters, vectors = (case.context.observations.get(key) for key in _TOLD)
-    took_s = max((one.duration_s or 0.0 for one in case.context.requests), default=0.0)
-    whole_s = filters + vectors if filters is not None and vectors is not None else took_s
-    return ratio(filters, whole_s) if filters is not None and whole_s else float("nan")
+    if filters is None:
+        return float("nan")
+    if vectors is not None:
+        return ratio(filters, filters + vectors)
+    return ratio(filters, max((one.duration_s or 0.0 for one in case.context.requests), default=0.0))
 
 
 def told_times(case: Case) -> list[Evidence]:

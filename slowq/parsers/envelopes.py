@@ -240,20 +240,23 @@ def _name_of(document: dict[str, Any], depth: int) -> str:
 
 
 def _node_of(document: dict[str, Any], depth: int = 0) -> str | None:
-    for name in _OWN_NODE_KEYS:
-        if isinstance(value := document.get(name), str) and value:
-            return value.encode("utf-8", "replace").decode()
+    if found := _named(document, _OWN_NODE_KEYS):
+        return found
     for key in ("labels", "stream", "kubernetes", "_source", "container"):
-        nested = document.get(key)
-        if isinstance(nested, dict) and depth < 3:
-            for name in _NODE_KEYS:
-                value = nested.get(name)
-                if isinstance(value, dict):
-                    value = value.get("name")
-                if isinstance(value, str) and value:
-                    return value.encode("utf-8", "replace").decode()
-            if (found := _node_of(nested, depth + 1)) is not None:
-                return found
+        nested = document.get(key) if depth < 3 else None
+        if isinstance(nested, dict) and (found := _named(nested, _NODE_KEYS) or _node_of(nested, depth + 1)):
+            return found
+    return None
+
+
+def _named(document: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    """The first of these that is a text, or an object with a name."""
+    for key in keys:
+        value = document.get(key)
+        if isinstance(value, dict):
+            value = value.get("name")
+        if isinstance(value, str) and value:
+            return value.encode("utf-8", "replace").decode()
     return None
 
 

@@ -146,6 +146,7 @@ PREFIXES: tuple[tuple[bytes, Spec], ...] = (
     (b"[CGO Call] slow function", Spec("cgo_slow")),
     (b"load segment failed, OOM", Spec("memory")),
 )
+
 # Of what says the same all the time the first of every ten seconds is kept (see `needles.STEADY`).
 STEADY_KINDS = frozenset(
     ("index_queue", "insert", "delete", "growing_redundant", "timetick_idle", "flush", "delete_backlog")
@@ -165,5 +166,5 @@ KNOWN: tuple[tuple[bytes, Spec], ...] = (
     (b"tSafe is too far behind for a request", Spec("tsafe_lag", collection=b"collection")),
     (b"a role registered", Spec("restart", subject=b"key")),
     (b"memory does not do for a load", Spec("memory")),
-    (b"Pulsar turns a client away", Spec("mq_failed", subject=b"topic")),
+    (b"Pulsar turns a client away", Spec("mq_failed")),
 )

@@ -275,7 +275,7 @@ def from_context(context: Context) -> pd.DataFrame:
 
 
 # Dots that stand for something: those in quotes are what they are.
-_LEFT_OUT = re.compile(r""""[^"]*"|'[^']*'|(…|\.{3})""")
+_DOTS = re.compile(r""""[^"]*"|'[^']*'|(…|\.{3})""")
 
 
 def _stated_filter(request: RequestFacts) -> str | None:
@@ -284,7 +284,7 @@ def _stated_filter(request: RequestFacts) -> str | None:
     if request.filter is None or request.filter == NOT_STATED:
         return None
     text = request.filter.replace(NOT_STATED, "not_stated")
-    text = _LEFT_OUT.sub(lambda found: LEFT_OUT if found[1] else found[0], text)
+    text = _DOTS.sub(lambda found: LEFT_OUT if found[1] else found[0], text)
     return values.as_json([text]) if request.kind == "hybrid_search" else text
 
 

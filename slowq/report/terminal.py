@@ -25,11 +25,8 @@ _ROLE_STYLES = {"culprit": "red", "victim": "cyan"}
 
 def render(document: Document, console: Console, *, rows: int | None = ROWS) -> None:
     """Print the report. `rows` is the screen it should fit; None leaves nothing out but the cites after the second."""
-
-    def write(page: Page) -> None:
-        _write(page, document)
-
-    console.print(fitted(write, console, say.folder(document["inputs"]), rows), soft_wrap=True)
+    whole = fitted(lambda page: _write(page, document), console, say.folder(document["inputs"]), rows)
+    console.print(whole, soft_wrap=True)
 
 
 def _write(page: Page, document: Document) -> None:

@@ -22,8 +22,8 @@ How we tell
     and `consume msg failed` with `Local: Timed out`: for 10 or 30 s Kafka gave nothing, not even a time tick, of
     which there is one every 200 ms (kafka_consumer.go). Until 2.5 `failed to updateTimeTick` says that the
     coordinator does not know who sent a tick, and drops it. The client of Pulsar, which writes into the same log,
-    says `Failed to create producer` where a topic is full or no broker answers. So does
-    `dependencies.state.message_queue` in the context file, and a restart of the queue after which alone it is slow
+    says `Failed to create producer` where a topic is full or no broker answers. In the context file
+    `dependencies.state.message_queue` settles it as well, and a restart of the queue after which alone it is slow
     (`events` and `pattern.only_after`).
 
     The metrics are milvus_querynode_sq_wait_tsafe_latency beside milvus_querynode_consume_tt_lag_ms,
@@ -194,7 +194,6 @@ class TimetickStall:
         "mean time to send a message to the queue, or to append one to the WAL, from which time ticks fall behind: there is "
         "one every 200 ms (proxy.timeTickInterval), and RocksMQ calls more than that too slow itself",
     )
-
     lost_ticks: int = threshold(
         3,
         "time ticks of a session that the coordinator does not know from which that is more than a proxy or a node that comes "

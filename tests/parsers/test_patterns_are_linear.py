@@ -39,6 +39,8 @@ BEGINNINGS = (
         "milvus",
         "/",
         "I20250522 09:52:55.7 ",
+        'time="2025-08-23T19:22:19Z" level=error msg="',
+        'time="2025-08-23T19:22:19Z" level=error msg="" a="pulsar',
     ),
     *(
         '{"level":"INFO","time":"2025/08/23 19:22:19.900 +00:00","caller":"',
