@@ -338,6 +338,11 @@ class EventFacts:
         named = (name for name, given in _DEPENDENCIES.items() if any(word.startswith(given) for word in words))
         return next(named, None)
 
+    @property
+    def moves_segments(self) -> bool:
+        """Whether it is the restart of a query node, whose segments go to the others meanwhile."""
+        return self.what == "restart" and bool(re.search(r"query[ _-]?node", self.subject or "", re.IGNORECASE))
+
 
 _CHANGES_OF_DATA = ("import", "delete", "flush")
 

@@ -204,8 +204,9 @@ class Indexes:
             (known,) = self.fields.values()
         return (known or {}).get(name)
 
-    def serve(self, predicate: Predicate, collection: str | None) -> bool:
-        """Whether an index is known to answer the predicate; of one that chooses for itself it is assumed."""
+    def serve(self, predicate: Predicate, collection: str | None, *, in_doubt: bool = True) -> bool:
+        """Whether an index answers the predicate; `in_doubt` is the answer of one that chooses for itself, or whose version
+        is not known."""
         name, _, path = predicate.subject.partition("[")
         one = self.field(collection, name)
         if one is None:
@@ -213,15 +214,16 @@ class Indexes:
         if one.primary:
             return True
         made = [one.index, *one.more_indexes] if one.index is not None else []
-        return any(self._answers(index, name, predicate, path) for index in made)
+        return any(self._answers(index, name, predicate, path, in_doubt) for index in made)
 
-    def _answers(self, index: IndexFacts, name: str, predicate: Predicate, path: str) -> bool:
+    def _answers(self, index: IndexFacts, name: str, predicate: Predicate, path: str, in_doubt: bool) -> bool:
         if not index.type or index.state == "failed":
             return False
         of_path = str(index.params.get("json_path") or name)
         if path and _words(of_path) not in (_words(name), _words(predicate.subject)):
             return False
-        return served(predicate.kind, index.type, self.version) is not False
+        answer = served(predicate.kind, index.type, self.version)
+        return in_doubt if answer is None else answer
 
 
 def _words(path: str) -> list[str]:

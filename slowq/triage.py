@@ -26,6 +26,7 @@ SURE = 0.9
 # with one of 0.55.
 _ALONE, _RIVAL = 0.25, 0.5
 _OF_REQUESTS = ("heavy_workload", "inefficient_filter", "wrong_index")
+_OF_ALL_TOGETHER = ("high_concurrency",)
 _OF_EACH_VECTOR = ("search_params", "brute_force")
 # A verdict with less than this behind it explains too little of the trouble to be acted on first.
 ENOUGH_SHARE = 0.2
@@ -80,12 +81,14 @@ def _pointed_at(case: Case, findings: list[Finding]) -> list[Finding]:
 
     Logs and metrics show everything, also what is beside the point; people tell what struck them. That goes for what a request
     asks and which index answers it, unless it is slow at times only; that something ran beside it does not yet say that it did
-    it.
+    it. How many requests come at once is told of every benchmark.
     """
     if case.inputs or signals.of(case) or case.context.comes_and_goes or not findings:
         return findings
     first, *others = findings
-    if first.cause not in _OF_REQUESTS or any(one.expected_share > _RIVAL * first.expected_share for one in others):
+    if first.cause not in _OF_REQUESTS or first.sub_cause in _OF_ALL_TOGETHER:
+        return findings
+    if any(one.expected_share > _RIVAL * first.expected_share for one in others):
         return findings
     return [replace(first, confidence=confidence(first.confidence, signs=[(True, _ALONE)])), *others]
 

@@ -276,6 +276,10 @@ def from_context(context: Context) -> pd.DataFrame:
 
 # Dots that stand for something: those in quotes are what they are.
 _DOTS = re.compile(r""""[^"]*"|'[^']*'|(…|\.{3})""")
+# Terms that are left out after a whole one: `a == 2 … or a == 9`.
+_TERMS = re.compile(
+    rf"(?<=[\w\])'\"])(?<!\bin)(?<!\bor)(?<!\blike)\s*{re.escape(LEFT_OUT)}(?=\s*(?:or\b|\|\|))", re.IGNORECASE
+)
 
 
 def _stated_filter(request: RequestFacts) -> str | None:
@@ -285,6 +289,7 @@ def _stated_filter(request: RequestFacts) -> str | None:
         return None
     text = request.filter.replace(NOT_STATED, "not_stated")
     text = _DOTS.sub(lambda found: LEFT_OUT if found[1] else found[0], text)
+    text = _TERMS.sub(f" or {LEFT_OUT}", text)
     return values.as_json([text]) if request.kind == "hybrid_search" else text
 
 

@@ -23,8 +23,9 @@ How we tell
 
 Not this when
     The duration per nq is long as well: then a single vector is slow, and filter, index or search params are to
-    blame. Not this either when the small requests are slow while no large one runs, or when every request is small
-    and only their number is large (high_concurrency).
+    blame. The whole request takes less than a second, and nobody is seen to wait for it. Not this either when the
+    small requests are slow while no large one runs, or when every request is small and only their number is large
+    (high_concurrency).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ import numpy as np
 from slowq import signals, workload
 from slowq.blame import fact, finding
 from slowq.confidence import confidence
-from slowq.facts import HEALTHY_S, Case, Need
+from slowq.facts import HEALTHY_S, SLOW_S, Case, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import large_batches
 from slowq.rule import About, threshold
@@ -215,7 +216,11 @@ class LargeNq:
                     (bool(victims.any()) and waited >= 10 * usual, 0.5),  # others waited that are cheap otherwise
                     (bool(np.nanmax(nq[culprits]) >= 10 * self.large_nq), 0.2),
                 ],
-                against=[(work.share(culprits | victims) < 0.5, 0.4), (case.context.differs_by_time, 0.4)],
+                against=[
+                    (work.share(culprits | victims) < 0.5, 0.4),
+                    (case.context.differs_by_time, 0.4),
+                    (work.middle(slow_s, culprits) < SLOW_S and not victims.any(), 0.6),  # it holds nobody for long
+                ],
             ),
             summary=(
                 (f"A request of {usual_nq} holds" if number == 1 else f"Requests of {usual_nq} hold")

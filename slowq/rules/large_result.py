@@ -43,7 +43,7 @@ from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
-from slowq.heavy import large_answers
+from slowq.heavy import is_paged, large_answers
 from slowq.rule import About, threshold
 from slowq.signals import Signals
 from slowq.wording import count, do, duration, percent
@@ -236,6 +236,8 @@ class LargeResult:
         work, measured = workload.of(case), signals.of(case)
         heavy = large_answers(measured, self.large_answer_bytes, self.grown)
         top_k = work.number("top_k")
+        if not case.inputs:  # of an iterator people tell how many rows it brings in all, and not in each call
+            top_k = np.where(is_paged(work), np.nan, top_k)
         returned = {request.key: request.rows_returned for request in case.context.requests if request.rows_returned}
         return _Found(
             work,

@@ -15,7 +15,8 @@ Cause
 How we tell
     The filter text holds `like` with a leading `%`, an inner wildcard, or a prefix on a version where the prefix is
     slow too. Contrast: requests of the same collection with another filter or none are faster. The context file
-    tells which index the field has; with it and the version the rule knows whether the pattern can be served. Text
+    tells which index the field has; with it and the version the rule knows whether the pattern can be served. Where
+    the version is not known and the contrast shows that the filter takes the time, it is taken not to be. Text
     functions always have their index, so they count only before 2.6.19, or where a contrast or the metrics show
     that the filter takes the time.
 
@@ -31,6 +32,7 @@ Not this when
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -189,15 +191,17 @@ class PatternFilter:
             return Clear("no slow request filters with LIKE or a text predicate")
         indexes = Indexes.of(case)
         text = patterns & work.of_filter(lambda features: bool(features.text_functions))
-        likes = patterns & work.of_filter_on(lambda features, collection: bool(_scanned(indexes, features, collection)))
+        takes_the_time = _takes_the_time(case)
+        scanned = partial(_scanned, indexes, in_doubt=not takes_the_time)
+        likes = patterns & work.of_filter_on(lambda features, collection: bool(scanned(features, collection)))
         lacks_index = case.milvus.surely_before(_TEXT_INDEX_COMPACTED)
-        if not lacks_index and not _takes_the_time(case):
+        if not lacks_index and not takes_the_time:
             text &= likes
         patterns = likes | text
         if not patterns.any():
             return Clear("the fields that slow requests match patterns on have an index that serves them")
         asked = work.filters(patterns)
-        subjects = [subject for one in asked for subject in _scanned(indexes, *one) or _searched(one[0])]
+        subjects = [subject for one in asked for subject in scanned(*one) or _searched(one[0])]
         says = "Before 2.6.19 compacted segments lack their text index, and a query node builds it itself (PR #50160)."
         return filter_finding(
             self.about,
@@ -221,12 +225,12 @@ class PatternFilter:
         return keys
 
 
-def _scanned(indexes: Indexes, features: Features, collection: str | None) -> list[str]:
-    """The fields that LIKE reads row by row."""
+def _scanned(indexes: Indexes, features: Features, collection: str | None, *, in_doubt: bool) -> list[str]:
+    """The fields that LIKE reads row by row; `in_doubt` as of `Indexes.serve`."""
     return [
         one.subject
         for one in features.predicates
-        if one.kind.startswith("like_") and not indexes.serve(one, collection)
+        if one.kind.startswith("like_") and not indexes.serve(one, collection, in_doubt=in_doubt)
     ]
 
 

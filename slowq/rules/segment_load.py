@@ -13,9 +13,9 @@ Cause
 
 How we tell
     Overlap in time: lines about loading, releasing and moving segments, or `events` with `what: load`, `release`,
-    `balance` or `scale`, cover the slow requests, and the same patterns are fast outside them. The share of slow
-    seconds within the intervals is held against the share of time they take. That searches became slow shortly
-    after a load began speaks for it, that they were slow before against it.
+    `balance`, `scale` or the `restart` of a query node, cover the slow requests, and the same patterns are fast
+    outside them. The share of slow seconds within the intervals is held against the share of time they take. That
+    searches became slow shortly after a load began speaks for it, that they were slow before against it.
 
     The metrics are milvus_querynode_load_segment_latency, for loads that have not ended
     milvus_querynode_load_segment_concurrency (2.4+), and milvus_querycoord_task_num; milvus_querycoord_load_req_count
@@ -159,6 +159,7 @@ class SegmentLoad:
             kinds=("segment_load", "segment_release"),
             triggers=("load", "release", "balance", "node_down"),
             told=("load", "release", "balance", "scale"),
+            told_also=lambda event: event.moves_segments,
             while_what="segments were being loaded or moved",
             what="segment loads",
             base=0.3,

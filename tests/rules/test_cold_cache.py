@@ -1,3 +1,4 @@
+from slowq.confidence import ENOUGH
 from slowq.rules.cold_cache import ColdCache
 from tests.builders import BEGIN, case, cleared, event, fired, keys, many, measured, needs, remedy, says, search
 
@@ -17,8 +18,12 @@ def test_the_advice_is_for_the_version() -> None:
     assert keys(found) == ["warm_up_requests", "warmup_25", "replica"]
 
 
-def test_first_searches_without_a_known_cause_are_less_sure() -> None:
-    assert fired(ColdCache().check(case(search(), facts="pattern: {only_first_searches: true}"))).confidence == 0.5
+def test_first_searches_without_a_known_cause_do_not_decide() -> None:
+    first = "pattern: {only_first_searches: true}\n"
+    assert fired(ColdCache().check(case(search(), facts=first))).confidence < ENOUGH
+    found = fired(ColdCache().check(case(search(), facts=first + MAPPED)))
+    assert found.confidence >= ENOUGH
+    assert "is searched from disk: mapped" in says(found)
 
 
 def test_it_is_not_this_when_later_searches_are_as_slow() -> None:

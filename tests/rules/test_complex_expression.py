@@ -97,12 +97,13 @@ def test_where_the_log_shows_no_filter_the_rule_cannot_judge() -> None:
     assert "the text of the filter" in needs(ComplexExpression().check(case(search(filter=None))))
 
 
-def test_a_chain_that_is_cut_short_where_it_is_told_is_long() -> None:
-    facts = "requests: [{kind: query, filter: 'a == 1 OR a == 2 OR … OR a == 4000', duration_s: 5}]"
+@pytest.mark.parametrize("dots", ["OR …", "OR ... ", "...", "or a == 3..."])
+def test_a_chain_that_is_cut_short_where_it_is_told_is_long(dots: str) -> None:
+    facts = f"requests: [{{kind: query, filter: 'a == 1 OR a == 2 {dots} OR a == 4000', duration_s: 5}}]"
     found = fired(ComplexExpression().check(case(facts=facts)))
     assert "A chain of ORs is too long to be told in full." in says(found)
     assert "in_for_or" in keys(found)
-    quoted = facts.replace("…", 'a == "or ..."')
+    quoted = facts.replace(dots, 'OR a == "or ..."')
     assert cleared(ComplexExpression().check(case(facts=quoted)))
 
 

@@ -227,6 +227,12 @@ CASES = [
     # Of what a request asks, all that is told will do.
     ("search_fanout", docs(), "requests: [{kind: search, top_k: 100, search_params: {radius: 0.4}, duration_s: 5}]"),
     ("large_result", docs(), "requests: [{kind: search, output_fields: ['*'], top_k: 1000, duration_s: 3}]"),
+    # The segments of a query node that goes away move to the others.
+    (
+        "segment_load",
+        docs(),
+        "events: [{what: restart, subject: one query node}]\npattern: {only_after: restart}\nrequests: [{kind: search}]",
+    ),
     (
         "client_or_network",
         docs(),
@@ -257,6 +263,8 @@ def test_the_cause_that_facts_point_at_is_named(cause: str, schema: str, facts: 
         # Something happened to the queue, and not only since then; or to a part of Milvus.
         f"events: [{{what: restart, subject: pulsar}}]\n{TWICE}",
         f"events: [{{what: restart, subject: mixcoord}}]\npattern: {{only_after: restart}}\n{TWICE}",
+        # How many requests come at once is told of every benchmark.
+        "observations: {concurrency: 50}\nrequests: [{kind: search, nq: 1, top_k: 1}]",
         # Two things that a request asks.
         "requests: [{kind: search, search_params: {radius: 0.4}, filter: tag == 1, duration_s: 5}]",
     ],

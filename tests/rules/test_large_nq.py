@@ -1,3 +1,4 @@
+from slowq.confidence import ENOUGH
 from slowq.rules.large_nq import LargeNq
 from tests.builders import case, cleared, fired, ids, keys, many, needs, query, remedy, search
 
@@ -65,3 +66,9 @@ def test_a_described_request_without_a_duration_is_told_as_it_is() -> None:
 def test_several_large_requests_are_spoken_of_as_several() -> None:
     found = fired(LargeNq().check(case(LARGE, search(101, 70.0, nq=16_000), SMALL)))
     assert found.summary == "Requests of nq=16,000 hold the query node, and 10 smaller requests waited for them."
+
+
+def test_a_large_request_that_takes_less_than_a_second_holds_nobody_up() -> None:
+    facts = "requests: [{{kind: search, nq: 900, duration_s: {}}}]"
+    brief, long = (fired(LargeNq().check(case(facts=facts.format(took_s)))).confidence for took_s in (0.9, 9))
+    assert brief < ENOUGH <= long

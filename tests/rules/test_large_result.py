@@ -47,3 +47,9 @@ def test_queries_alone_do_not_show_their_limit() -> None:
 
 def test_without_a_slow_request_the_rule_cannot_judge() -> None:
     assert "top-k and output fields" in needs(LargeResult().check(case()))[0]
+
+
+def test_the_limit_of_an_iterator_is_not_that_of_its_calls() -> None:
+    facts = "requests: [{kind: search, top_k: 10000, search_params: {iterator: true}, duration_s: 9}]"
+    assert cleared(LargeResult().check(case(facts=facts)))
+    assert fired(LargeResult().check(case(facts=facts.replace("iterator: true", "ef: 64"))))

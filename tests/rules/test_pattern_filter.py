@@ -43,6 +43,12 @@ def test_an_index_that_only_serves_prefixes_does_not_help_an_infix() -> None:
     assert cleared(PatternFilter().check(case(PREFIX, facts=facts, version="2.6.1")))
 
 
+def test_an_index_of_which_the_version_is_not_known_is_no_excuse_where_the_filter_takes_the_time() -> None:
+    facts = "collections: [{name: products, fields: [{name: title, type: VARCHAR, index: {type: INVERTED}}]}]\n"
+    assert cleared(PatternFilter().check(case(INFIX, facts=facts)))
+    fired(PatternFilter().check(case(INFIX, facts=facts + "pattern: {only_with_filter: true}")))
+
+
 def test_it_is_not_this_when_searches_without_the_pattern_are_as_slow() -> None:
     mixed = case(INFIX[0], many(9, search(200), every=20))
     assert fired(PatternFilter().check(mixed)).confidence < 0.5
