@@ -2,7 +2,8 @@
 
 The part is decided by the name of the scenario that made a recording, through a digest, before anybody has seen what
 slowq says of it. Whatever lies in `sample_logs/` and in `reports/` was there while the rules were written, and of
-`more_reports/` each was looked into after it had been asked once: it is all of the tune part. What the bundled engine
+`more_reports/` each was looked into after it had been asked once: it is all of the tune part. `second_readings/` are some
+of the same reports, of which somebody else wrote down the facts: they are a part of their own. What the bundled engine
 wrote in the runs of the catalogue lies in `scenarios/` and is a group of its own: nothing is tuned, calibrated or
 counted on it beside the others.
 """
@@ -19,11 +20,11 @@ from typing import Literal
 HERE = Path(__file__).parent
 SAMPLES = HERE.parents[1] / "sample_logs"
 RECORDED = HERE / "incidents"
-REPORTS, MORE_REPORTS = HERE / "reports", HERE / "more_reports"
+REPORTS, MORE_REPORTS, SECOND_READINGS = HERE / "reports", HERE / "more_reports", HERE / "second_readings"
 SCENARIOS = HERE / "scenarios"
 
-Origin = Literal["sample", "recorded", "report", "scenario"]
-Part = Literal["tune", "held_out"]
+Origin = Literal["sample", "recorded", "report", "second_reading", "scenario"]
+Part = Literal["tune", "held_out", "again"]
 
 # Held out until a rule was mended on them: a recording had been missed, and was looked into for the reason; or, of the last,
 # before there was a recording.
@@ -92,6 +93,8 @@ def _case(folder: Path, origin: Origin) -> Case:
 
 def part_of(case_id: str, origin: Origin) -> Part:
     """Recordings are named SCENARIO-STRENGTH. Half of the scenarios are held out, and of the others one strength in three."""
+    if origin == "second_reading":
+        return "again"
     scenario = case_id.rpartition("-")[0]
     if origin != "recorded" or scenario in _LOOKED_INTO:
         return "tune"
@@ -107,6 +110,7 @@ def _roots() -> Iterator[tuple[Origin, Path]]:
     yield "recorded", RECORDED
     yield "report", REPORTS
     yield "report", MORE_REPORTS
+    yield "second_reading", SECOND_READINGS
 
 
 def _there(path: Path) -> Path | None:

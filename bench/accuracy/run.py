@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.accuracy import baselines, reliability, tables
 from bench.accuracy.ask import ask_all
-from bench.accuracy.cases import HERE, MORE_REPORTS, REPORTS, Case, find, find_scenarios
+from bench.accuracy.cases import HERE, MORE_REPORTS, REPORTS, SECOND_READINGS, Case, find, find_scenarios
 from bench.accuracy.conditions import CONDITIONS
 from bench.accuracy.scores import Row, baseline, by_cause, confusion, figures, rows
 
@@ -30,7 +30,11 @@ PLOT = ROOT / "docs" / "reliability.svg"
 
 EVERYTHING = "everything"
 HELD_OUT, TUNED_ON = "recorded, held out", "recorded, tuned on"
-OF_REPORTS = {REPORTS: "public reports", MORE_REPORTS: "more public reports"}
+OF_REPORTS = {
+    REPORTS: "public reports",
+    MORE_REPORTS: "more public reports",
+    SECOND_READINGS: "some of them, read by others",
+}
 ON_THE_ENGINE = "made on the bundled engine"
 
 
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def group(case: Case) -> str:
     if case.origin == "scenario":
         return ON_THE_ENGINE
-    if case.origin == "report":
+    if case.folder.parent in OF_REPORTS:
         return OF_REPORTS[case.folder.parent]
     return HELD_OUT if case.part == "held_out" else TUNED_ON
 
