@@ -33,22 +33,26 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from slowq import settings, signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.contention import beside, explained
 from slowq.facts import WORTH_A_LOOK_S, Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.signals import Signals
 from slowq.waiting import in_line
 from slowq.wording import count, duration, percent
-from slowq.workload import logged, seen, stated
+from slowq.workload import Mask, Workload, logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -152,6 +156,8 @@ queryNode:
     ),
 )
 
+# What must take this share of the time to be the explanation.
+_MOST = 0.5
 # Work that takes the same cores as searches.
 BACKGROUND = ("index_build", "index_queue", "compaction", "segment_load", "segment_release")
 
@@ -194,102 +200,116 @@ class HighConcurrency:
     )
 
     def check(self, case: Case) -> Outcome:
-        work, measured = workload.of(case), signals.of(case)
-        full = workload.events_of(case, "queue_full")
-        seen_by_others = case.context.observations
-        per_s, queued_s = (float(seen_by_others.get(key) or 0) for key in ("qps", "queue_s"))
-        told = float(seen_by_others.get("concurrency") or 0) or per_s * queued_s  # Little's law
-        at_once = work.at_once or float(np.nan_to_num(measured.at_once)) or told
-        if not at_once and not len(full):
+        found = self._found(case)
+        if not found.at_once and not len(found.full):
             return Skipped(self.about.needs)
-        cores = float(case.context.hardware.get("cpus_per_node") or 0) * float(
-            case.context.hardware.get("query_nodes") or 1
-        )
-        limit = self.at_once_per_read * cores * settings.reads_a_core(case) if cores else self.many_at_once
-        heavy = heavy_requests(work)
-        if at_once < limit and not len(full):
-            return Clear(f"on average {at_once:.0f} slow requests ran at the same time, fewer than {limit:.0f}")
-        if work.share(heavy) > 0.5:
+        if found.at_once < found.limit and not len(found.full):
+            most = f"fewer than {found.limit:.0f}"
+            return Clear(f"on average {found.at_once:.0f} slow requests ran at the same time, {most}")
+        if found.work.share(found.heavy) > 0.5:
             return Clear("most of the slow requests are costly by themselves; the queue is what they cause")
-        light = ~heavy
-        other = explained(case)
-        # Each search is little work, and yet it waits for most of its time.
-        crowded = other is None and bool(measured.work_s <= WORTH_A_LOOK_S) and bool(measured.phase("queue") >= 0.5)
-        background = workload.events_of(case, *BACKGROUND, "delete_backlog", "no_index_search", "insert")
-        # Slow requests pile up whatever makes them slow: where other work took the machine for most of the time, the
-        # log cannot tell a crowd that is too large from a machine that is too busy.
-        covered = beside(case, BACKGROUND) >= 0.5
-        # Nor can it tell small requests that wait from small ones that are much work: a scan looks like a search of an index.
-        blind = not measured and not case.context.collections and not seen_by_others
-        evidence = []
-        if work.at_once:
-            evidence.append(
-                seen(
-                    work,
-                    f"On average {work.at_once:.0f} slow requests ran at the same time, and {work.per_second:.1f} "
-                    "finished each second.",
-                    light,
-                    work.at_once,
-                    limit,
-                )
-            )
-        elif measured.at_once >= limit:
-            says = (
-                f"On average {at_once:.0f} searches ran at the same time, "
-                f"{measured.rate('search_latency'):.1f} a second."
-            )
-            evidence.append(measured.says("search_latency", says, at_once, limit))
-        elif seen_by_others.get("concurrency"):
-            evidence.append(
-                stated(
-                    case, "observations.concurrency", f"{at_once:.0f} requests run at the same time.", at_once, limit
-                )
-            )
-        elif told:
-            says = f"{per_s:,.0f} requests arrive each second, and each waits {duration(queued_s)} in the queue."
-            evidence.append(stated(case, "observations.queue_s", says, at_once, limit))
-        if crowded:
-            evidence.append(
-                measured.says(
-                    "core",
-                    f"A search is {duration(measured.work_s)} of work, "
-                    f"and waits for {percent(measured.phase('queue'))} of its time.",
-                    measured.work_s,
-                    WORTH_A_LOOK_S,
-                )
-            )
-        evidence += in_line(measured)
-        if len(full):
-            evidence.append(
-                logged(full, f"{count(len(full), 'request')} found the queue of a query node full.", len(full))
-            )
         return finding(
             self.about,
             case,
-            light,
-            confidence=confidence(
-                0.35,
-                signs=[
-                    (len(full) > 0, 0.5),
-                    (at_once >= 4 * limit, 0.3),
-                    # Each takes little of the node's time.
-                    (work.per_second >= 1 / WORTH_A_LOOK_S or per_s >= 1 / WORTH_A_LOOK_S, 0.35),
-                    (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
-                    (crowded, 0.35),
-                ],
-                against=[
-                    (work.per_second < 1 and work.window_s > 0, 0.3),
-                    (covered, 0.4),
-                    (blind and not len(full), 0.4),
-                    (other is not None and bool(measured), 0.4),
-                    (bool(measured.work_s > WORTH_A_LOOK_S), 0.4),  # the searches are not small
-                    (bool(len(background)) and not covered, 0.2),  # something else took part of the machine
-                    (work.share(work.has_filter) > 0.5, 0.3),  # the filters may be the work
-                ],
-            ),
-            summary=f"About {at_once:.0f} small requests at a time queue for the query nodes."
-            if at_once >= 1
+            ~found.heavy,
+            confidence=self._confidence(case, found),
+            summary=f"About {found.at_once:.0f} small requests at a time queue for the query nodes."
+            if found.at_once >= 1
             else "So many requests arrive that the queue of a query node is full.",
-            evidence=evidence,
+            evidence=[*self._evidence(case, found)],
             with_victims=False,
         )
+
+    def _found(self, case: Case) -> _Found:
+        work, measured, told = workload.of(case), signals.of(case), case.context.observations
+        hardware = case.context.hardware
+        cores = float(hardware.get("cpus_per_node") or 0) * float(hardware.get("query_nodes") or 1)
+        per_s, queued_s = (float(told.get(key) or 0) for key in ("qps", "queue_s"))
+        told_at_once = float(told.get("concurrency") or 0) or per_s * queued_s  # Little's law
+        return _Found(
+            work,
+            measured,
+            full=workload.events_of(case, "queue_full"),
+            heavy=heavy_requests(work),
+            at_once=work.at_once or float(np.nan_to_num(measured.at_once)) or told_at_once,
+            limit=self.at_once_per_read * cores * settings.reads_a_core(case) if cores else self.many_at_once,
+            per_s=per_s,
+            queued_s=queued_s,
+        )
+
+    def _confidence(self, case: Case, found: _Found) -> float:
+        work, measured = found.work, found.measured
+        background = workload.events_of(case, *BACKGROUND, "delete_backlog", "no_index_search", "insert")
+        # Slow requests pile up whatever makes them slow: where other work took the machine for most of the time, the
+        # log cannot tell a crowd that is too large from a machine that is too busy.
+        covered = beside(case, BACKGROUND) >= _MOST
+        # Nor can it tell small requests that wait from small ones that are much work: a scan looks like a search of an index.
+        blind = not measured and not case.context.collections and not case.context.observations
+        return confidence(
+            0.35,
+            signs=[
+                (len(found.full) > 0, 0.5),
+                (found.at_once >= 4 * found.limit, 0.3),
+                # Each takes little of the node's time.
+                (work.per_second >= 1 / WORTH_A_LOOK_S or found.per_s >= 1 / WORTH_A_LOOK_S, 0.35),
+                (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
+                (found.crowded, 0.35),
+            ],
+            against=[
+                (work.per_second < 1 and work.window_s > 0, 0.3),
+                (covered, 0.4),
+                (blind and not len(found.full), 0.4),
+                (found.other is not None and bool(measured), 0.4),
+                (bool(measured.work_s > WORTH_A_LOOK_S), 0.4),  # the searches are not small
+                (bool(len(background)) and not covered, 0.2),  # something else took part of the machine
+                (work.share(work.has_filter) > 0.5, 0.3),  # the filters may be the work
+            ],
+        )
+
+    def _evidence(self, case: Case, found: _Found) -> Iterator[Evidence]:
+        work, measured, at_once, limit = found.work, found.measured, found.at_once, found.limit
+        if work.at_once:
+            says = f"On average {at_once:.0f} slow requests ran at the same time, and {work.per_second:.1f} finished each second."
+            yield seen(work, says, ~found.heavy, at_once, limit)
+        elif measured.at_once >= limit:
+            rate = measured.rate("search_latency")
+            says = f"On average {at_once:.0f} searches ran at the same time, {rate:.1f} a second."
+            yield measured.says("search_latency", says, at_once, limit)
+        elif case.context.observations.get("concurrency"):
+            says = f"{at_once:.0f} requests run at the same time."
+            yield stated(case, "observations.concurrency", says, at_once, limit)
+        elif at_once:
+            says = f"{found.per_s:,.0f} requests arrive each second, and each waits {duration(found.queued_s)} in the queue."
+            yield stated(case, "observations.queue_s", says, at_once, limit)
+        if found.crowded:
+            waits = percent(measured.phase("queue"))
+            says = f"A search is {duration(measured.work_s)} of work, and waits for {waits} of its time."
+            yield measured.says("core", says, measured.work_s, WORTH_A_LOOK_S)
+        yield from in_line(measured)
+        if number := len(found.full):
+            yield logged(found.full, f"{count(number, 'request')} found the queue of a query node full.", number)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a case shows of how many requests come at once."""
+
+    work: Workload
+    measured: Signals
+    full: pd.DataFrame  # lines of requests that found the queue full
+    heavy: Mask  # requests that are costly by themselves
+    at_once: float  # requests at the same time, by the log, the metrics or the context file; 0 where nothing tells
+    limit: float  # from which on as many wait as run
+    per_s: float  # by the context file, 0 where it does not tell
+    queued_s: float
+
+    @cached_property
+    def other(self) -> str | None:
+        """What else takes the machine."""
+        return explained(self.work.case)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether each search is little work, and yet waits for most of its time."""
+        waits = bool(self.measured.phase("queue") >= _MOST)
+        return waits and bool(self.measured.work_s <= WORTH_A_LOOK_S) and self.other is None

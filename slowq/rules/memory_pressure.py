@@ -31,20 +31,23 @@ Not this when
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from slowq import signals, workload
 from slowq.blame import fact
 from slowq.caching import drops
 from slowq.confidence import confidence
 from slowq.contention import explained
-from slowq.facts import Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.facts import Case, EventFacts, Need
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.rules.disk_bound_index import on_disk
+from slowq.signals import Signals
 from slowq.wording import count, do, percent
 from slowq.workload import logged, stated
 
@@ -195,104 +198,87 @@ class MemoryPressure:
     )
 
     def check(self, case: Case) -> Outcome:
-        measured = signals.of(case)
-        told = case.context.observations.get("memory_share")
-        nodes = [
-            (at, one)
-            for at, one in enumerate(case.context.observations_per_node)
-            if one.get("memory_share") is not None
-        ]
-        share, resident = measured.memory_share, self._resident_share(case)
-        paused = measured.rate("gc")
-        slow_gc, refused = workload.events_of(case, "gc_slow"), workload.events_of(case, "memory")
-        killed = [
-            event
-            for event in case.context.events
-            if event.what == "restart" and _OUT_OF_MEMORY.search(event.detail or "")
-        ]
-        fullest = float(
-            np.fmax.reduce(
-                [share, resident, np.nan if told is None else told, *(one["memory_share"] for _, one in nodes)]
-            )
-        )
-        full = fullest >= self.eviction_share
-        if not full and not paused >= self.paused_share and not killed and not len(refused):
-            # What one process holds is not all that fills its node.
-            known = told is not None or bool(nodes) or not np.isnan(share)
-            return Clear(f"memory is {percent(fullest)} full") if known else Skipped(self.about.needs)
-        evidence = []
-        if told is not None and told >= self.eviction_share:
-            evidence.append(
-                stated(
-                    case, "observations.memory_share", f"Memory is {percent(told)} full.", told, self.full_memory_share
-                )
-            )
-        evidence += [
-            stated(
-                case,
-                f"observations_per_node[{at}].memory_share",
-                f"The memory of {one.get('node', 'a node')} is {percent(one['memory_share'])} full.",
-                one["memory_share"],
-                self.full_memory_share,
-            )
-            for at, one in nodes
-            if one["memory_share"] >= self.eviction_share
-        ]
-        if share >= self.eviction_share:
-            evidence.append(
-                measured.says(
-                    "working_set",
-                    f"The fullest container uses {percent(share)} of its memory limit.",
-                    share,
-                    self.full_memory_share,
-                )
-            )
-        if resident >= self.eviction_share:
-            says = f"The process holds {percent(resident)} of the memory of its node."
-            evidence.append(measured.says("memory", says, resident, self.full_memory_share))
-        if paused >= self.paused_share:
-            evidence.append(
-                measured.says(
-                    "gc",
-                    f"Garbage collection stops the process for {percent(paused)} of the time.",
-                    paused,
-                    self.paused_share,
-                )
-            )
-        if number := len(refused):
-            says = f"{count(number, 'line')} {do(number, 'say')} that a segment was not loaded for lack of memory."
-            evidence.append(logged(refused, says))
-        if len(slow_gc):
-            evidence.append(
-                logged(
-                    slow_gc, f"{count(len(slow_gc), 'line')} {do(len(slow_gc), 'say')} that garbage collection is slow."
-                )
-            )
-        evidence += [stated(case, f"{event.key}.what", "A node was killed for its memory.") for event in killed]
-        evicts = [*drops(measured, (self.evicted_bytes_per_s, self.evicted_segments_per_s))]
-        evidence += evicts
-        denies = measured.highest("denied", kind="MemoryQuotaExhausted") >= 1
-        if denies:
-            evidence.append(measured.says("denied", "Milvus denies writes because its memory quota is exhausted."))
+        found = self._found(case)
+        paused = found.measured.rate("gc")
+        is_short = found.fullest >= self.eviction_share or paused >= self.paused_share or found.killed
+        if not is_short and not len(found.refused):
+            return Clear(f"memory is {percent(found.fullest)} full") if found.is_known else Skipped(self.about.needs)
+        evicts = [*drops(found.measured, (self.evicted_bytes_per_s, self.evicted_segments_per_s))]
+        denies = found.measured.highest("denied", kind="MemoryQuotaExhausted") >= 1
+        denied = "Milvus denies writes because its memory quota is exhausted."
         return fact(
             self.about,
             case,
             confidence=confidence(
                 0.3,
                 signs=[
-                    (fullest >= self.full_memory_share, 0.4),
+                    (found.fullest >= self.full_memory_share, 0.4),
                     (bool(paused >= self.paused_share), 0.4),
-                    (bool(killed), 0.5),
-                    (bool(len(refused)), 0.4),
-                    (bool(len(slow_gc)), 0.15),
+                    (bool(found.killed), 0.5),
+                    (bool(len(found.refused)), 0.4),
+                    (bool(len(found.slow_gc)), 0.15),
                     (bool(evicts), 0.2),
                     (denies, 0.15),
                 ],
                 against=[(explained(case) is not None, 0.5)],
             ),
             summary="A node is short of memory, so that it collects garbage, evicts or is restarted while searches wait.",
-            evidence=evidence,
+            evidence=[
+                *self._full(case, found),
+                *self._suffered(case, found),
+                *evicts,
+                *([found.measured.says("denied", denied)] if denies else []),
+            ],
         )
+
+    def _found(self, case: Case) -> _Found:
+        context, measured = case.context, signals.of(case)
+        told = [("observations", "Memory", context.observations.get("memory_share"))]
+        told += [
+            (f"observations_per_node[{at}]", f"The memory of {one.get('node', 'a node')}", one.get("memory_share"))
+            for at, one in enumerate(context.observations_per_node)
+        ]
+        return _Found(
+            measured,
+            told=[(f"{key}.memory_share", of, share) for key, of, share in told if share is not None],
+            share=measured.memory_share,
+            resident=self._resident_share(case),
+            refused=workload.events_of(case, "memory"),
+            slow_gc=workload.events_of(case, "gc_slow"),
+            killed=[
+                event
+                for event in context.events
+                if event.what == "restart" and _OUT_OF_MEMORY.search(event.detail or "")
+            ],
+        )
+
+    def _full(self, case: Case, found: _Found) -> Iterator[Evidence]:
+        """Who says that memory is full."""
+        least, limit, measured = self.eviction_share, self.full_memory_share, found.measured
+        for key, of, share in found.told:
+            if share >= least:
+                yield stated(case, key, f"{of} is {percent(share)} full.", share, limit)
+        if found.share >= least:
+            says = f"The fullest container uses {percent(found.share)} of its memory limit."
+            yield measured.says("working_set", says, found.share, limit)
+        if found.resident >= least:
+            says = f"The process holds {percent(found.resident)} of the memory of its node."
+            yield measured.says("memory", says, found.resident, limit)
+
+    def _suffered(self, case: Case, found: _Found) -> Iterator[Evidence]:
+        """What came of it."""
+        paused = found.measured.rate("gc")
+        if paused >= self.paused_share:
+            says = f"Garbage collection stops the process for {percent(paused)} of the time."
+            yield found.measured.says("gc", says, paused, self.paused_share)
+        if number := len(found.refused):
+            says = f"{count(number, 'line')} {do(number, 'say')} that a segment was not loaded for lack of memory."
+            yield logged(found.refused, says)
+        if number := len(found.slow_gc):
+            says = f"{count(number, 'line')} {do(number, 'say')} that garbage collection is slow."
+            yield logged(found.slow_gc, says)
+        for event in found.killed:
+            yield stated(case, f"{event.key}.what", "A node was killed for its memory.")
 
     def _resident_share(self, case: Case) -> float:
         """Of the memory of a node what the process of Milvus holds; NaN where mapped pages count in it, or nothing tells."""
@@ -300,3 +286,25 @@ class MemoryPressure:
         if not gib or on_disk(case):
             return float("nan")
         return signals.of(case).highest_of_nodes("memory") / (float(gib) * 2**30)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a case shows of memory. Shares are NaN where nothing tells."""
+
+    measured: Signals
+    told: Sequence[tuple[str, str, float]]  # by the context file: its key, of what, the share
+    share: float  # of the fullest container, by the metrics
+    resident: float  # what the process holds of the memory of its node
+    refused: pd.DataFrame  # lines of segments that were not loaded for lack of memory
+    slow_gc: pd.DataFrame  # lines of slow garbage collection
+    killed: Sequence[EventFacts]
+
+    @property
+    def fullest(self) -> float:
+        return float(np.fmax.reduce([self.share, self.resident, *(share for _, _, share in self.told)]))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything tells how full a node is: what one process holds is not all that fills it."""
+        return bool(self.told) or not np.isnan(self.share)
