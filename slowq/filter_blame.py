@@ -8,7 +8,7 @@ it ran beside filtered ones, the filters did it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,63 +47,9 @@ def filter_finding(
     by_rows: bool = True,
 ) -> Finding:
     """A finding that blames the filters of the masked requests; `by_rows` where their cost is that of the rows they read."""
-    work, measured = workload.of(case), signals.of(case)
-    spent = measured.filter_share
-    most = np.fmax(spent, told_share(case))
-    victims = work.victims(culprits)
-    others = ~culprits & ~victims
-    share = work.share(culprits)
-    evidence = [
-        seen(
-            work,
-            f"{int(culprits.sum()):,} of {count(work.count, 'slow request')} {do(int(culprits.sum()), 'filter')} {what} "
-            f"({percent(share)} of the slow time){_example(case, culprits)}",
-            culprits,
-            share,
-        )
-    ]
-    unfiltered = work.filter_is_known & ~work.has_filter
-    waited = victims & unfiltered
-    apart = others & unfiltered
-    slower = work.middle(work.weight_s, culprits) / work.middle(work.weight_s, apart) if apart.any() else float("nan")
-    if waited.any():
-        evidence.append(
-            seen(
-                work,
-                f"{count(int(waited.sum()), 'request')} without a filter {do(int(waited.sum()), 'are')} slow only beside "
-                "them.",
-                waited,
-            )
-        )
-    if slower >= MUCH_SLOWER:
-        evidence.append(
-            seen(
-                work,
-                "Requests without a filter that ran apart from them took "
-                f"{duration(work.middle(work.weight_s, apart))}.",
-                apart,
-                slower,
-                MUCH_SLOWER,
-            )
-        )
-    if not np.isnan(spent):
-        evidence.append(
-            measured.says(
-                "core" if measured.track("scalar") is None else "scalar",
-                f"Filters take {percent(spent)} of the work on segments.",
-                spent,
-                MOST_WORK,
-            )
-        )
-    if not np.isnan(passes := measured.mean("filter_passes")):
-        says = f"On average {percent(passes)} of a segment's rows pass the filters."
-        evidence.append(measured.says("filter_passes", says, passes))
-    evidence += told_times(case)
-    if case.context.differs_by_request:
-        evidence += told_contrast(case)
-    only = bool(case.context.pattern.get("only_with_filter"))
-    if only:
-        evidence.append(stated(case, "pattern.only_with_filter", "Only filtered searches are slow."))
+    work = workload.of(case)
+    contrast = _contrast(case, culprits)
+    waits = f", and {count(int(contrast.victims.sum()), 'other request')} waited for them."
     return finding(
         about,
         case,
@@ -111,28 +57,90 @@ def filter_finding(
         confidence=confidence(
             base,
             signs=[
-                (share >= _MOST and work.count >= 5, 0.3),
-                (bool(waited.any()), 0.15),
-                (bool(slower >= MUCH_SLOWER), 0.3),
-                (only, 0.5),
+                (contrast.share >= _MOST and work.count >= 5, 0.3),
+                (bool(contrast.waited.any()), 0.15),
+                (bool(contrast.slower >= MUCH_SLOWER), 0.3),
+                (contrast.only_with_filter, 0.5),
                 (bool(more), more_weight),
-                (bool(most >= MOST_WORK), 0.5),
+                (bool(contrast.of_work >= MOST_WORK), 0.5),
                 (case.context.differs_by_request, 0.2),
             ],
             against=[
                 (by_rows and work.asks_few_rows(culprits), 0.5),
-                (case.context.comes_and_goes and not only, 0.4),
-                (share < _FEW, 0.5),
-                (work.share(apart) > share, 0.3),
-                (bool(most < _HARDLY_ANY_WORK), 0.7),
+                (case.context.comes_and_goes and not contrast.only_with_filter, 0.4),
+                (contrast.share < _FEW, 0.5),
+                (work.share(contrast.apart) > contrast.share, 0.3),
+                (bool(contrast.of_work < _HARDLY_ANY_WORK), 0.7),
             ],
         ),
-        summary=f"{percent(share)} of the slow time is spent by requests that filter {what}"
-        + (f", and {count(int(victims.sum()), 'other request')} waited for them." if victims.any() else "."),
-        evidence=[*evidence, *more],
+        summary=f"{percent(contrast.share)} of the slow time is spent by requests that filter {what}"
+        + (waits if contrast.victims.any() else "."),
+        evidence=[*_evidence(case, culprits, contrast, what), *more],
         names={**_filter(work, culprits), **_field(case, culprits), **(names or {})},
         keys=keys,
     )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Contrast:
+    """Filtered requests beside the others."""
+
+    share: float  # of the slow time that the filtered ones spend
+    victims: Mask  # others that ran beside them
+    waited: Mask  # victims without a filter
+    apart: Mask  # requests without a filter that ran apart from them
+    slower: float  # times as long as those the filtered ones take; NaN where there are none
+    of_work: (
+        float  # the share of the work that filters are, by the metrics or the context file; NaN where nothing tells
+    )
+    only_with_filter: bool  # as the context file says
+
+
+def _contrast(case: Case, culprits: Mask) -> _Contrast:
+    work = workload.of(case)
+    victims = work.victims(culprits)
+    unfiltered = work.filter_is_known & ~work.has_filter
+    apart = ~culprits & ~victims & unfiltered
+    slower = work.middle(work.weight_s, culprits) / work.middle(work.weight_s, apart) if apart.any() else float("nan")
+    return _Contrast(
+        work.share(culprits),
+        victims,
+        victims & unfiltered,
+        apart,
+        slower,
+        float(np.fmax(signals.of(case).filter_share, told_share(case))),
+        bool(case.context.pattern.get("only_with_filter")),
+    )
+
+
+def _evidence(case: Case, culprits: Mask, contrast: _Contrast, what: str) -> Iterator[Evidence]:
+    work, measured = workload.of(case), signals.of(case)
+    number = int(culprits.sum())
+    yield seen(
+        work,
+        f"{number:,} of {count(work.count, 'slow request')} {do(number, 'filter')} {what} "
+        f"({percent(contrast.share)} of the slow time){_example(case, culprits)}",
+        culprits,
+        contrast.share,
+    )
+    if number := int(contrast.waited.sum()):
+        says = f"{count(number, 'request')} without a filter {do(number, 'are')} slow only beside them."
+        yield seen(work, says, contrast.waited)
+    if contrast.slower >= MUCH_SLOWER:
+        took_s = work.middle(work.weight_s, contrast.apart)
+        says = f"Requests without a filter that ran apart from them took {duration(took_s)}."
+        yield seen(work, says, contrast.apart, contrast.slower, MUCH_SLOWER)
+    if not np.isnan(spent := measured.filter_share):
+        name = "core" if measured.track("scalar") is None else "scalar"
+        yield measured.says(name, f"Filters take {percent(spent)} of the work on segments.", spent, MOST_WORK)
+    if not np.isnan(passes := measured.mean("filter_passes")):
+        says = f"On average {percent(passes)} of a segment's rows pass the filters."
+        yield measured.says("filter_passes", says, passes)
+    yield from told_times(case)
+    if case.context.differs_by_request:
+        yield from told_contrast(case)
+    if contrast.only_with_filter:
+        yield stated(case, "pattern.only_with_filter", "Only filtered searches are slow.")
 
 
 def told_share(case: Case) -> float:

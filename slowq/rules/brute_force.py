@@ -29,8 +29,9 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ import pandas as pd
 from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
-from slowq.facts import Case, IndexFacts, Need
+from slowq.facts import Case, CollectionFacts, FieldFacts, IndexFacts, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import BINARY_METRICS, costly_filter
 from slowq.rule import About, threshold
@@ -181,6 +182,10 @@ ABOUT = About(
 )
 
 
+_Field: TypeAlias = tuple[CollectionFacts, str, FieldFacts]
+"""A vector field of the context file: its collection, the key under which it stands, itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class BruteForce:
     """No vector index, or FLAT, on data too large for it."""
@@ -238,34 +243,6 @@ class BruteForce:
             return Clear(f"every vector field of a large collection has an index that is not FLAT{so_far}")
         if work.count and (large or len(made)) and not culprits.any():
             return Clear("no slow request asks a collection without a vector index")
-        evidence = []
-        for c, key, one in large:
-            kind = _kind(one.index)
-            rows = f"{c.rows:,} rows" if c.rows else "an unknown number of rows"
-            evidence.append(
-                stated(
-                    case,
-                    f"{key}.index",
-                    f"{one.name or 'The vector field'} of {c.name or 'the collection'} has {kind} on {rows}.",
-                    c.rows,
-                    self.too_many_rows,
-                )
-            )
-        if len(made):
-            evidence.append(logged(made, "The log shows that its index was created as FLAT."))
-        if len(unindexed):
-            evidence.append(
-                logged(
-                    unindexed,
-                    f"{count(len(unindexed), 'line')} {do(len(unindexed), 'say')} that segments without an index were searched.",
-                    len(unindexed),
-                )
-            )
-        if scans:
-            evidence += self._scans(measured)
-        if bare is not None:
-            says = f"{bare.sealed:,.0f} of {bare.rows:,.0f} rows of {bare.collection} have no vector index."
-            evidence.append(measured.says("rows_indexed", says, bare.sealed, self.too_many_rows))
         if not culprits.any():
             culprits = np.ones(work.count, dtype=bool)
         share = work.share(culprits)
@@ -292,9 +269,26 @@ class BruteForce:
                 ],
             ),
             summary="Each search compares its vectors with every row, because the vector index is FLAT or missing.",
-            evidence=evidence,
+            evidence=[
+                *self._large(case, large),
+                *_logged(made, unindexed),
+                *(self._scans(measured) if scans else []),
+                *([self._without(measured, bare)] if bare is not None else []),
+            ],
             keys=["autoindex", "partition_key"] if sparse else None,
         )
+
+    def _large(self, case: Case, large: Sequence[_Field]) -> Iterator[Evidence]:
+        """Fields of the context file on which every search is a scan of many rows."""
+        for c, key, one in large:
+            rows = f"{c.rows:,} rows" if c.rows else "an unknown number of rows"
+            of = f"{one.name or 'The vector field'} of {c.name or 'the collection'}"
+            says = f"{of} has {_kind(one.index)} on {rows}."
+            yield stated(case, f"{key}.index", says, c.rows, self.too_many_rows)
+
+    def _without(self, measured: Signals, bare: Unindexed) -> Evidence:
+        says = f"{bare.sealed:,.0f} of {bare.rows:,.0f} rows of {bare.collection} have no vector index."
+        return measured.says("rows_indexed", says, bare.sealed, self.too_many_rows)
 
     def _bare(self, work: Workload, measured: Signals) -> Unindexed | None:
         """A collection of which most sealed rows have no index, and none is on its way: nothing is built or written."""
@@ -319,6 +313,14 @@ class BruteForce:
             says = f"{rows:,.0f} rows are loaded without any index."
             evidence.append(measured.says("rows_without_index", says, rows, self.too_many_rows))
         return evidence
+
+
+def _logged(made: pd.DataFrame, unindexed: pd.DataFrame) -> Iterator[Evidence]:
+    if len(made):
+        yield logged(made, "The log shows that its index was created as FLAT.")
+    if number := len(unindexed):
+        says = f"{count(number, 'line')} {do(number, 'say')} that segments without an index were searched."
+        yield logged(unindexed, says, number)
 
 
 def _kind(index: IndexFacts | None) -> str:

@@ -28,20 +28,22 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
 from slowq.facts import SLOW_S, Case, Need
-from slowq.findings import Clear, Outcome, Remedy, Skipped
+from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
 from slowq.wording import count, do, duration
-from slowq.workload import logged, seen, stated
+from slowq.workload import Mask, Workload, logged, seen, stated
 
 REMEDIES = (
     Remedy(
@@ -126,91 +128,92 @@ class ClockSkew:
     )
 
     def check(self, case: Case) -> Outcome:
-        work = workload.of(case)
-        lag_s = work.number("guarantee_lag_s")
-        jumps = workload.events_of(case, "clock_jump")
-        parked = workload.events_of(case, "tsafe_parked")
-        offset_s = case.context.dependencies.get("clock_offset_s")
-        if np.isnan(lag_s).all() and not len(jumps) and not len(parked) and offset_s is None:
+        found = self._found(case)
+        if not found.is_known:
             return Skipped(self.about.needs)
-        future = np.nan_to_num(lag_s, nan=0.0) <= -self.future_s
-        spread = float(np.ptp(lag_s[future])) if future.any() else np.inf
-        far = parked[parked["duration_s"] >= SLOW_S]
-        large_jumps = jumps[jumps["duration_s"] >= self.future_s]
-        shifted = offset_s is not None and abs(offset_s) >= self.future_s
-        if not future.any() and not len(far) and not len(large_jumps) and not shifted:
+        if not found.future.any() and not len(found.far) and not len(found.jumps) and not found.shifted_s:
             return Clear(
                 f"no guarantee timestamp lies more than {self.future_s} s in the future, and no clock jumped so far"
             )
-        evidence = []
-        if shifted:
-            evidence.append(
-                stated(
-                    case,
-                    "dependencies.clock_offset_s",
-                    f"The clocks differ by {duration(abs(offset_s or 0))}.",
-                    offset_s,
-                    self.future_s,
-                )
-            )
-        if future.any():
-            evidence.append(
-                seen(
-                    work,
-                    f"{count(int(future.sum()), 'request')} {do(int(future.sum()), 'have')} a guarantee timestamp "
-                    f"{duration(-work.middle(lag_s, future))} after the start.",
-                    future,
-                    -work.middle(lag_s, future),
-                    self.future_s,
-                )
-            )
-        if len(far):
-            evidence.append(
-                logged(
-                    far,
-                    "Requests were parked because their guarantee lay "
-                    f"{duration(float(far['duration_s'].max()))} ahead of the node.",
-                    float(far["duration_s"].max()),
-                    SLOW_S,
-                )
-            )
-        if len(large_jumps):
-            evidence.append(
-                logged(
-                    large_jumps,
-                    "The clock of the root coordinator jumped by up to "
-                    f"{duration(float(large_jumps['duration_s'].max()))}.",
-                    float(large_jumps["duration_s"].max()),
-                    self.future_s,
-                )
-            )
-        measured = signals.of(case)
-        off = measured.clock_offset_s >= self.future_s
-        if off:
-            says = f"The clock of a host is {duration(measured.clock_offset_s)} off that of its time server."
-            evidence.append(measured.says("clock_offset", says, measured.clock_offset_s, self.future_s))
-        culprits = future if future.any() else np.ones(work.count, dtype=bool)
+        ahead = int(found.future.sum())
         return finding(
             self.about,
             case,
-            culprits,
+            found.future if ahead else np.ones(found.work.count, dtype=bool),
             confidence=confidence(
                 0.1,
                 signs=[
-                    (shifted, 0.75),
-                    (bool(future.any()) and spread <= self.stable_s and int(future.sum()) >= 3, 0.6),
-                    (bool(len(far)), 0.6),
-                    (off, 0.3),
-                    (
-                        bool(len(large_jumps))
-                        and float(large_jumps["duration_s"].max()) >= SLOW_S
-                        and bool(future.any()),
-                        0.3,
-                    ),
+                    (found.shifted_s > 0, 0.75),
+                    (ahead >= 3 and found.spread_s <= self.stable_s, 0.6),
+                    (bool(len(found.far)), 0.6),
+                    (found.host_off_s > 0, 0.3),
+                    (ahead > 0 and _longest(found.jumps) >= SLOW_S, 0.3),
                 ],
-                against=[(work.share(heavy_requests(work)) > 0.5, 0.4)],
+                against=[(found.work.share(heavy_requests(found.work)) > 0.5, 0.4)],
             ),
             summary="Clocks differ, so that a read asks for data of the future and waits until the node's time gets there.",
-            evidence=evidence,
+            evidence=[*self._evidence(case, found)],
             with_victims=False,
         )
+
+    def _found(self, case: Case) -> _Found:
+        work, host_off_s = workload.of(case), signals.of(case).clock_offset_s
+        lag_s = work.number("guarantee_lag_s")
+        jumps, parked = workload.events_of(case, "clock_jump"), workload.events_of(case, "tsafe_parked")
+        told_s = case.context.dependencies.get("clock_offset_s")
+        off_s = abs(float(told_s or 0))
+        return _Found(
+            work,
+            is_known=not np.isnan(lag_s).all() or len(jumps) > 0 or len(parked) > 0 or told_s is not None,
+            lag_s=lag_s,
+            future=np.nan_to_num(lag_s, nan=0.0) <= -self.future_s,
+            far=parked[parked["duration_s"] >= SLOW_S],
+            jumps=jumps[jumps["duration_s"] >= self.future_s],
+            shifted_s=off_s if off_s >= self.future_s else 0.0,
+            host_off_s=host_off_s if host_off_s >= self.future_s else 0.0,
+        )
+
+    def _evidence(self, case: Case, found: _Found) -> Iterator[Evidence]:
+        limit_s = self.future_s
+        if found.shifted_s:
+            says = f"The clocks differ by {duration(found.shifted_s)}."
+            yield stated(case, "dependencies.clock_offset_s", says, found.shifted_s, limit_s)
+        if number := int(found.future.sum()):
+            ahead_s = -found.work.middle(found.lag_s, found.future)
+            says = f"{count(number, 'request')} {do(number, 'have')} a guarantee timestamp {duration(ahead_s)} after the start."
+            yield seen(found.work, says, found.future, ahead_s, limit_s)
+        if len(found.far):
+            far_s = _longest(found.far)
+            says = f"Requests were parked because their guarantee lay {duration(far_s)} ahead of the node."
+            yield logged(found.far, says, far_s, SLOW_S)
+        if len(found.jumps):
+            jump_s = _longest(found.jumps)
+            says = f"The clock of the root coordinator jumped by up to {duration(jump_s)}."
+            yield logged(found.jumps, says, jump_s, limit_s)
+        if found.host_off_s:
+            says = f"The clock of a host is {duration(found.host_off_s)} off that of its time server."
+            yield signals.of(case).says("clock_offset", says, found.host_off_s, limit_s)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What a case shows of clocks; what is below the threshold is 0."""
+
+    work: Workload
+    is_known: bool  # whether anything tells
+    lag_s: np.ndarray  # of each slow request's guarantee timestamp; NaN where it is not known
+    future: Mask  # requests whose guarantee lies in the future
+    far: pd.DataFrame  # lines of requests that were parked because it did
+    jumps: pd.DataFrame  # lines of jumps of a clock
+    shifted_s: float  # by which clocks differ, as the context file says
+    host_off_s: float  # by which a host's clock is off, as the metrics say
+
+    @property
+    def spread_s(self) -> float:
+        """Of how far in the future guarantees lie: that of a clock hardly changes."""
+        return float(np.ptp(self.lag_s[self.future]))
+
+
+def _longest(lines: pd.DataFrame) -> float:
+    """The longest duration that lines tell of, in seconds; 0 without any."""
+    return float(lines["duration_s"].max()) if len(lines) else 0.0
