@@ -15,3 +15,16 @@ CLUSTER = f"""\
 {_WHICH}job = client.compact(collection_name=$collection, is_clustering=True)
 print(client.get_compaction_state(job))
 """
+
+
+def search_with(argument: str) -> str:
+    """The incident's own search with one argument more."""
+    return f"""\
+client.search(
+    collection_name=$collection,
+    data=vectors,
+    anns_field=$vector_field,
+    limit=$top_k,
+    {argument},
+)
+"""

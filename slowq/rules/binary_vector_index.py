@@ -40,6 +40,7 @@ from slowq.facts import Case, CollectionFacts, FieldFacts, Need
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import BINARY_METRICS
 from slowq.rule import About, threshold
+from slowq.snippets import search_with
 from slowq.wording import count, do, percent
 from slowq.workload import seen, stated
 
@@ -105,15 +106,7 @@ client.load_collection(collection_name=$collection)
         because="The rows read are nprobe / nlist of all.",
         cost="Some recall.",
         verify="The duration per nq falls in proportion.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {"nprobe": $suggested}},
-)
-""",
+        snippet=search_with('search_params={"metric_type": $metric_type, "params": {"nprobe": $suggested}}'),
     ),
     Remedy(
         key="hamming",

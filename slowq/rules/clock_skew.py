@@ -42,6 +42,7 @@ from slowq.facts import SLOW_S, Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
+from slowq.snippets import search_with
 from slowq.wording import count, do, duration
 from slowq.workload import Mask, Workload, logged, seen, stated
 
@@ -59,15 +60,7 @@ REMEDIES = (
         because="Bounded and Strong are computed from the server's own time.",
         cost="Bounded may miss the last 5 s of writes.",
         verify="`slowq requests` shows a guarantee lag of about 5 s for the client.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    consistency_level="Bounded",
-)
-""",
+        snippet=search_with('consistency_level="Bounded"'),
     ),
     Remedy(
         key="upgrade_sdk",
@@ -82,15 +75,7 @@ client.search(
         because="There is no guarantee to wait for.",
         cost="The newest rows may be missing.",
         verify="Requests of the client leave the slow log.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    consistency_level="Eventually",
-)
-""",
+        snippet=search_with('consistency_level="Eventually"'),
     ),
 )
 

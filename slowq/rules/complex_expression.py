@@ -47,6 +47,7 @@ from slowq.heavy import uses_json, uses_pattern
 from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.signals import Signals
+from slowq.snippets import search_with
 from slowq.wording import duration, percent
 from slowq.workload import Mask, seen, stated
 
@@ -57,15 +58,7 @@ REMEDIES = (
         because="One lookup for all values replaces one pass over the rows for each term.",
         cost="None; the two filters select the same rows.",
         verify="The filter in `slowq analyze` shows `in` with the values, and the pattern's p95 falls.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    filter=$field + f" in {values}",
-)
-""",
+        snippet=search_with('filter=$field + f" in {values}"'),
     ),
     Remedy(
         key="filter_template",
@@ -117,15 +110,7 @@ Collection($collection).search(
         because="One comparison replaces thousands; the list is mostly the same in every request.",
         cost="A new field, the data written again, and upkeep when membership changes.",
         verify="No IN list above the threshold is left in `slowq analyze`.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    filter="group_id == 42",
-)
-""",
+        snippet=search_with('filter="group_id == 42"'),
     ),
     Remedy(
         key="index_the_field",

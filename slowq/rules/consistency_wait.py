@@ -46,6 +46,7 @@ from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
 from slowq.signals import Signals
+from slowq.snippets import search_with
 from slowq.wording import count, do, duration, percent
 from slowq.workload import Mask, Workload, logged, seen, stated
 
@@ -61,15 +62,7 @@ REMEDIES = (
             "`slowq requests` shows consistency Bounded for the pattern, and its p95 falls to that of the "
             "search itself."
         ),
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    consistency_level="Bounded",
-)
-""",
+        snippet=search_with('consistency_level="Bounded"'),
     ),
     Remedy(
         key="eventually",
@@ -77,15 +70,7 @@ client.search(
         because="There is no guarantee to wait for at all, however far the stream lags.",
         cost="The newest rows appear when they have been consumed, without any bound.",
         verify="milvus_querynode_sq_wait_tsafe_latency is zero for these requests.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    consistency_level="Eventually",
-)
-""",
+        snippet=search_with('consistency_level="Eventually"'),
     ),
     Remedy(
         key="session",
@@ -93,15 +78,7 @@ client.search(
         because="It waits for the client's last write and not for everybody's.",
         cost="Other clients' writes may be missing; right after a write it still waits.",
         verify="Requests that follow no write of the same client leave the slow log.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    consistency_level="Session",
-)
-""",
+        snippet=search_with('consistency_level="Session"'),
     ),
     Remedy(
         key="batch_writes",

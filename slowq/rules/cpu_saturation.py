@@ -41,6 +41,7 @@ from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.signals import Outlier, Signals
+from slowq.snippets import search_with
 from slowq.waiting import for_threads
 from slowq.wording import duration, percent
 from slowq.workload import stated
@@ -90,15 +91,7 @@ client.load_collection(collection_name=$collection, resource_groups=["latency_se
         because="The same traffic then needs fewer cores.",
         cost="Some recall; measure it.",
         verify="CPU seconds a request fall.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {$param: $suggested}},
-)
-""",
+        snippet=search_with('search_params={"metric_type": $metric_type, "params": {$param: $suggested}}'),
     ),
     Remedy(
         key="spread",

@@ -40,6 +40,7 @@ from slowq.facts import NO_INDEX, Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter, heavy_requests
 from slowq.rule import About, threshold
+from slowq.snippets import search_with
 from slowq.wording import count, do, percent
 from slowq.workload import seen, stated, told_contrast
 
@@ -86,15 +87,7 @@ client.load_collection(collection_name=$collection)
         because="Each step less is a disk read less.",
         cost="Some recall; search_list must not be below top-k.",
         verify="Disk reads a search fall, and the duration with them.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {"search_list": $suggested}},
-)
-""",
+        snippet=search_with('search_params={"metric_type": $metric_type, "params": {"search_list": $suggested}}'),
     ),
     Remedy(
         key="larger_cache",

@@ -52,7 +52,7 @@ from slowq.heavy import heavy_requests
 from slowq.measures import ratio
 from slowq.rule import About, threshold
 from slowq.signals import Signals
-from slowq.snippets import COMPACT
+from slowq.snippets import COMPACT, search_with
 from slowq.wording import count, do, percent
 from slowq.workload import Workload, logged, stated
 
@@ -96,15 +96,7 @@ queryNode:
             "lose the option before 2.5.5 (PR #39900)."
         ),
         verify="The pattern's p95 while writing equals that of a quiet hour.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"ignore_growing": True, "params": {}},
-)
-""",
+        snippet=search_with('search_params={"ignore_growing": True, "params": {}}'),
         since=(2, 3, 0),
     ),
     Remedy(

@@ -44,6 +44,7 @@ from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
 from slowq.rule import About
+from slowq.snippets import search_with
 from slowq.workload import seen
 
 # From here on compaction builds the text index of the segments that it makes (PR #50160).
@@ -79,15 +80,7 @@ client.create_index(collection_name=$collection, index_params=index_params)
         because="A prefix is a range of the sorted values and needs no scan where the index supports it.",
         cost="A second field for suffixes; infix patterns cannot be rewritten so.",
         verify="`slowq analyze` shows no leading `%` in the filter, and a lower p95.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    filter=$suggested,
-)
-""",
+        snippet=search_with("filter=$suggested"),
     ),
     Remedy(
         key="inverted_for_prefix",

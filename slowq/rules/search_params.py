@@ -41,7 +41,7 @@ from slowq.facts import Case, IndexFacts, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter
 from slowq.rule import About, threshold
-from slowq.snippets import COMPACT
+from slowq.snippets import COMPACT, search_with
 from slowq.wording import count, do, percent
 from slowq.workload import Mask, Workload, seen
 
@@ -54,15 +54,7 @@ REMEDIES = (
         verify=(
             "The duration per nq falls in proportion; the recall on a sample of exact answers stays above your limit."
         ),
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {"ef": $suggested}},
-)
-""",
+        snippet=search_with('search_params={"metric_type": $metric_type, "params": {"ef": $suggested}}'),
     ),
     Remedy(
         key="lower_nprobe",
@@ -72,15 +64,7 @@ client.search(
         verify=(
             "The duration per nq falls in proportion; the recall on a sample of exact answers stays above your limit."
         ),
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {"nprobe": $suggested}},
-)
-""",
+        snippet=search_with('search_params={"metric_type": $metric_type, "params": {"nprobe": $suggested}}'),
     ),
     Remedy(
         key="lower_search_list",
@@ -88,15 +72,7 @@ client.search(
         because="DISKANN reads the disk for every step through its candidate list.",
         cost="Some recall; search_list must not be below top-k.",
         verify="Disk reads a search and the duration per nq fall.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {"search_list": $suggested}},
-)
-""",
+        snippet=search_with('search_params={"metric_type": $metric_type, "params": {"search_list": $suggested}}'),
     ),
     Remedy(
         key="lower_reranked",
@@ -104,15 +80,7 @@ client.search(
         because="It says how many candidates of each segment are compared once more, with their exact vectors.",
         cost="Some recall.",
         verify="The duration per nq falls; the recall on a sample of exact answers stays above your limit.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    search_params={"metric_type": $metric_type, "params": {$param: $suggested}},
-)
-""",
+        snippet=search_with('search_params={"metric_type": $metric_type, "params": {$param: $suggested}}'),
     ),
     Remedy(
         key="better_index",

@@ -46,6 +46,7 @@ from slowq.facts import Case, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.rule import About, threshold
 from slowq.signals import Signals
+from slowq.snippets import search_with
 from slowq.wording import count, do, duration
 from slowq.workload import logged, stated
 
@@ -93,15 +94,7 @@ client.load_collection(collection_name=$collection)
         because="The search then reads nothing but its index.",
         cost="A second request for the few rows that need them.",
         verify="The pattern leaves the slow log while storage is still slow.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    output_fields=["id"],
-)
-""",
+        snippet=search_with('output_fields=["id"]'),
     ),
     Remedy(
         key="upgrade",

@@ -55,6 +55,7 @@ from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import heavy_requests
 from slowq.rule import About, threshold
 from slowq.signals import Signals
+from slowq.snippets import search_with
 from slowq.wording import count, do, duration
 from slowq.workload import logged, stated
 
@@ -77,15 +78,7 @@ REMEDIES = (
         because="It has no guarantee timestamp to wait for.",
         cost="Rows written since the stall are missing from the answers.",
         verify="Requests of the pattern leave the slow log at once.",
-        snippet="""\
-client.search(
-    collection_name=$collection,
-    data=vectors,
-    anns_field=$vector_field,
-    limit=$top_k,
-    consistency_level="Eventually",
-)
-""",
+        snippet=search_with('consistency_level="Eventually"'),
     ),
     Remedy(
         key="separate_disk",
