@@ -29,6 +29,7 @@ Not this when
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,7 +46,7 @@ from slowq.rule import About, threshold
 from slowq.signals import Signals
 from slowq.snippets import CLUSTER
 from slowq.wording import count, do, percent
-from slowq.workload import seen, stated, told_contrast
+from slowq.workload import Mask, Workload, seen, stated, told_contrast
 
 REMEDIES = (
     Remedy(
@@ -217,56 +218,25 @@ class SearchFanout:
             "range searches": work.has_param("radius"),
             "calls of an iterator": is_paged(work),
         }
-        culprits = np.any(list(kinds.values()), axis=0)
-        if not culprits.any():
+        kinds = {name: mask for name, mask in kinds.items() if mask.any()}
+        if not kinds:
             return Clear("no slow request is a hybrid, group-by, range or iterator search")
-        only_hybrid = not any(mask.any() for name, mask in kinds.items() if name != "hybrid searches")
-        evidence = [
-            seen(
-                work,
-                f"Of {count(work.count, 'slow request')} {int(mask.sum()):,} {do(int(mask.sum()), 'are')} "
-                f"{name if mask.sum() > 1 else _ONE[name]}.",
-                mask,
-            )
-            for name, mask in kinds.items()
-            if mask.any()
-        ]
-        parts = max([request.sub_requests or 0 for request in case.context.requests] or [0])
-        for request in case.context.requests:
-            if request.sub_requests:
-                evidence.append(
-                    stated(
-                        case, f"{request.key}.sub_requests", f"A hybrid search has {request.sub_requests} sub-requests."
-                    )
-                )
+        culprits = np.any(list(kinds.values()), axis=0)
         plain = ~culprits & work.is_any("kind", ["search"]) & ~work.victims(culprits)
         contrast = work.middle(work.weight_s, culprits) / work.middle(work.weight_s, plain) if plain.any() else np.nan
-        if contrast >= self.multiple_of_plain:
-            evidence.append(
-                seen(
-                    work, f"Plain searches that ran apart from them took 1/{contrast:.0f} of the time.", plain, contrast
-                )
-            )
-        evidence += _grouping(signals.of(case))
-        if case.context.differs_by_request:
-            evidence += told_contrast(case)
-        cpu = case.context.observations.get("cpu_share")
-        idle = cpu is not None and cpu < self.idle_cpu_share
-        if idle:
-            says = f"The CPU is at {percent(cpu)}: it is not the number of requests."
-            evidence.append(stated(case, "observations.cpu_share", says, cpu, self.idle_cpu_share))
+        parts = max((request.sub_requests or 0 for request in case.context.requests), default=0)
         return finding(
             self.about,
             case,
             culprits,
             confidence=confidence(
                 # A hybrid search costs what its few searches cost; the other kinds have much to do by themselves.
-                0.3 if only_hybrid and not case.inputs else 0.4,
+                0.3 if [*kinds] == ["hybrid searches"] and not case.inputs else 0.4,
                 signs=[
                     (bool(contrast >= self.multiple_of_plain), 0.5),
                     (parts >= self.many_sub_requests, 0.35),
                     (case.context.differs_by_request, 0.25),
-                    (idle, 0.25),
+                    (self._is_idle(case), 0.25),
                     (bool(work.has_param("strict_group_size").any()), 0.2),
                     (work.share(culprits) > 0.8 and work.count >= 5, 0.25),
                 ],
@@ -275,22 +245,48 @@ class SearchFanout:
                     (case.context.comes_and_goes or case.context.differs_by_time, 0.4),
                 ],
             ),
-            summary=f"Slow requests are {' and '.join(name for name, mask in kinds.items() if mask.any())}, which do the "
-            "work of several searches each.",
-            evidence=evidence,
-            names=self._names(work, kinds["group-by searches"]),
-            keys=[
-                "name_partitions",
-                "clustering_key",
-                *(key for name, mask in kinds.items() if mask.any() for key in _REMEDIES_OF[name]),
-            ],
+            summary=f"Slow requests are {' and '.join(kinds)}, which do the work of several searches each.",
+            evidence=[*_told(case, kinds), *self._contrast(case, plain, contrast)],
+            names=_names(work),
+            keys=["name_partitions", "clustering_key", *(key for name in kinds for key in _REMEDIES_OF[name])],
         )
 
-    def _names(self, work: workload.Workload, grouped: workload.Mask) -> dict[str, object]:
-        """The field that the dearest grouping search groups by."""
-        params = work.main("search_params", grouped)
-        field = workload.flat_params(params).get("group_by_field") if params else None
-        return {"field": field} if isinstance(field, str) else {}
+    def _is_idle(self, case: Case) -> bool:
+        cpu = case.context.observations.get("cpu_share")
+        return cpu is not None and cpu < self.idle_cpu_share
+
+    def _contrast(self, case: Case, plain: Mask, contrast: float) -> Iterator[Evidence]:
+        """What else is fast, and what is not busy."""
+        if contrast >= self.multiple_of_plain:
+            says = f"Plain searches that ran apart from them took 1/{contrast:.0f} of the time."
+            yield seen(workload.of(case), says, plain, contrast)
+        yield from _grouping(signals.of(case))
+        if case.context.differs_by_request:
+            yield from told_contrast(case)
+        if self._is_idle(case):
+            cpu = case.context.observations["cpu_share"]
+            says = f"The CPU is at {percent(cpu)}: it is not the number of requests."
+            yield stated(case, "observations.cpu_share", says, cpu, self.idle_cpu_share)
+
+
+def _names(work: Workload) -> dict[str, object]:
+    """The field that the dearest grouping search groups by."""
+    params = work.main("search_params", work.has_param("group_by_field"))
+    field = workload.flat_params(params).get("group_by_field") if params else None
+    return {"field": field} if isinstance(field, str) else {}
+
+
+def _told(case: Case, kinds: Mapping[str, Mask]) -> Iterator[Evidence]:
+    """How many of the requests are of each kind, and what the context file says that they are made of."""
+    work = workload.of(case)
+    for name, mask in kinds.items():
+        number = int(mask.sum())
+        says = f"Of {count(work.count, 'slow request')} {number:,} {do(number, 'are')} {name if number > 1 else _ONE[name]}."
+        yield seen(work, says, mask)
+    for request in case.context.requests:
+        if request.sub_requests:
+            says = f"A hybrid search has {request.sub_requests} sub-requests."
+            yield stated(case, f"{request.key}.sub_requests", says)
 
 
 def _grouping(measured: Signals) -> list[Evidence]:
