@@ -11,6 +11,7 @@
     journalctl, JSON     {"MESSAGE":"[2025/08/23 …","_HOSTNAME":"…"}
     grep                 logs/proxy-7d.log:4711:[2025/08/23 …                       (the file, the number, or both)
     Loki, logcli         2025-08-23T19:22:19Z {pod="milvus-proxy"} [2025/08/23 …        (or a time, a tab, the line)
+    Grafana, text        1755976939900\t2025-08-23T19:22:19.900Z\t[2025/08/23 …
     Loki, JSON lines     {"labels":{"pod":"…"},"line":"[2025/08/23 …","timestamp":"…"}
     Elasticsearch        {"_source":{"message":"[2025/08/23 …","@timestamp":"…"}}
     CSV export           "2024-05-22T16:15:19+08:00","{""log"":""[2024/05/22 …\\n""}"
@@ -37,6 +38,7 @@ _ISO = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?
 _CRI = re.compile(rb"(?:" + _ISO + rb") (stdout|stderr) ([FP])(?::\S*)? ?")
 _POD = re.compile(rb"\[(?:pod|container)/([^/\]\s]{1,253})/([^/\]\s]{1,253})\] ")
 _STAMP = re.compile(rb"(?:" + _ISO + rb")( |\t)(?=\S)")
+_GRAFANA = re.compile(rb"\d{10,19}\t(?:" + _ISO + rb")\t")
 _LOKI = re.compile(rb"(?:" + _ISO + rb")\s+(\{[^{}]{0,4096}\})\s+")
 _COMPOSE = re.compile(rb"([A-Za-z0-9][\w.-]{0,127}) *\| ")
 # Names of pods, containers and namespaces are lower-case DNS labels (RFC 1123); what begins with a digit is a time.
@@ -127,6 +129,8 @@ def _peel(text: bytes, outer: Inner) -> Inner | None:
             return _inside(
                 outer, text[match.end() :], "cri", stream="cri:" + match[1].decode(), partial=match[2] == b"P"
             )
+        if match := _GRAFANA.match(text):
+            return _inside(outer, text[match.end() :], "grafana")
         if match := _LOKI.match(text):
             labels = dict(_LABEL.findall(match[1]))
             node = next((labels[name] for name in _LABELS if name in labels), None)
@@ -242,7 +246,8 @@ def _name_of(document: dict[str, Any], depth: int) -> str:
 def _node_of(document: dict[str, Any], depth: int = 0) -> str | None:
     if found := _named(document, _OWN_NODE_KEYS):
         return found
-    for key in ("labels", "stream", "kubernetes", "_source", "container"):
+    of_grafana = ("fields",) if "line" in document else ()
+    for key in ("labels", "stream", "kubernetes", "_source", "container", *of_grafana):
         nested = document.get(key) if depth < 3 else None
         if isinstance(nested, dict) and (found := _named(nested, _NODE_KEYS) or _node_of(nested, depth + 1)):
             return found

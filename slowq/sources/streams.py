@@ -21,6 +21,7 @@ from typing import IO, BinaryIO, Protocol, cast
 import zstandard
 from isal import igzip_lib, isal_zlib
 
+from slowq.sources import documents
 from slowq.sources.paths import STDIN, Source
 
 MAX_NESTING = 4
@@ -28,6 +29,7 @@ MAX_NESTING = 4
 MAX_RATIO = 2000
 RATIO_GRACE_BYTES = 256 << 20
 _HEAD = 512
+_TAKEN_AT_ONCE = 1 << 20
 
 _GZIP, _ZSTD, _BZIP2, _XZ = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00"
 _ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
@@ -122,6 +124,8 @@ def _unpack(path: str, stream: BinaryIO, size: int | None, depth: int, flow: _Fl
             )
         else:
             yield from _untar(path, stream, depth, flow)
+    elif documents.begins(head):
+        yield Member(path, cast(BinaryIO, _Entries(stream)), size if depth else None)
     else:
         yield Member(path, stream, size if depth else None, plain=depth == 0 and path != STDIN and size is not None)
 
@@ -247,6 +251,29 @@ def _read_of(stream: IO[bytes] | BinaryIO) -> Callable[[int], bytes]:
     """How to read so that damage costs nothing of what was read before it: `read` of a buffered stream drops that."""
     found: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
     return found
+
+
+class _Entries(_Stream):
+    """The entries of a JSON document, a line each; what is none after all, or too large for one, as it is."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._given: _Rewound | None = None
+
+    def _next(self, most: int) -> bytes:
+        if self._given is None:
+            self._given = self._taken()
+        return self._given.read(most)
+
+    def _taken(self) -> _Rewound:
+        read, content, trouble = _read_of(self._stream), bytearray(), None
+        try:
+            while len(content) <= documents.MAX_BYTES and (chunk := read(_TAKEN_AT_ONCE)):
+                content += chunk
+        except DAMAGE as error:
+            trouble = error
+        lines = documents.lines(bytes(content)) if len(content) <= documents.MAX_BYTES else None
+        return _Rewound(bytes(content) if lines is None else lines, self._stream, trouble)
 
 
 class _Counted(_Stream):
