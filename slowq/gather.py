@@ -78,13 +78,15 @@ def gather(
     warn: Callable[[str], None] = lambda text: None,
     none_left: Callable[[pd.DataFrame], None] = lambda requests: None,
     meanwhile: Callable[[], None] = lambda: None,
+    unusable: Callable[[InputError], None] | None = None,
 ) -> Case:
     """Read the logs and join them with the context and the metrics.
 
     `none_left` is called with all requests where `only` keeps none of them, `meanwhile` once while workers read, if there
     are any: there is time for something that has to be done anyway. `seen` are requests that somebody else than
     Milvus recorded (see `parsers.table.of_rows`), which count in the place of those of the logs. Raises InputError where
-    no input can be read, and where no line of them is of Milvus.
+    no input can be read, and where no line of them is of Milvus; with context or metrics to go by `unusable` is
+    called with it instead, if given, and the case is without the logs.
     """
 
     def import_more() -> None:
@@ -96,7 +98,13 @@ def gather(
         if file.trouble:
             read_before = any(batch.lines for batch in file.batches)
             warn(f"{file.path}: {file.trouble}" + ("; what came before it was read" if read_before else ""))
-    _refuse_unusable(files)
+    try:
+        _refuse_unusable(files)
+    except InputError as error:
+        if unusable is None or (context is None and metrics is None):
+            raise
+        unusable(error)
+        files = []
     return _case(files, context or Context(), metrics, only or Only(), none_left, seen)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from bench.accuracy.cases import Case
 from bench.accuracy.conditions import CONDITIONS
 
-RAN = (0, 1)  # exit codes with which an answer comes
+RAN = (0, 1, 3)  # exit codes with which an answer may come
 
 
 @dataclass(frozen=True, slots=True)

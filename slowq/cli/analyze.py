@@ -123,6 +123,7 @@ def run(
     _refuse_unwritable(output, html, force=force)
     alone = not paths and context is None and not source
     facts = load_context(context) if uri is None else Live(uri, token_env, ca, context, needed=alone)
+    refused: list[InputError] = []
     document = read_document(
         paths or [],
         kept,
@@ -131,7 +132,11 @@ def run(
         own=own,
         jobs=jobs,
         no_progress=no_progress,
+        unusable=refused.append,
     )
+    for error in refused:
+        messages.error(error.message, error.hint)
+        messages.warning("the report is of the context and the metrics alone, without these logs")
     if prove:
         from slowq.cli import proving
 
@@ -141,7 +146,8 @@ def run(
         report = rendered(document, form, path)
         with opened(path, force=force) as stream:
             stream.write(report)
-    return _exit_code(document, stops, least) or code_of_server(source) or code_of_milvus(facts)
+    code = _exit_code(document, stops, least)
+    return code or (InputError.exit_code if refused else 0) or code_of_server(source) or code_of_milvus(facts)
 
 
 def _refuse_unwritable(output: str | None, html: str | None, *, force: bool) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slowq.config import Config
+    from slowq.errors import InputError
     from slowq.facts import Case, Context
     from slowq.gather import Ask, Tell
     from slowq.own_rules import OwnRules
@@ -35,8 +36,12 @@ def read_document(
     own: OwnRules | None = None,
     jobs: int | None = None,
     no_progress: bool = False,
+    unusable: Callable[[InputError], None] | None = None,
 ) -> dict[str, Any]:
-    """The document of everything that is named: logs, context, metrics; as slowq's rules and the user's own see it."""
+    """The document of everything that is named: logs, context, metrics; as slowq's rules and the user's own see it.
+
+    `unusable` as `gather` has it.
+    """
     case = read_case(
         paths,
         filters,
@@ -45,6 +50,7 @@ def read_document(
         jobs=jobs,
         no_progress=no_progress,
         meanwhile=_import_judgement,
+        unusable=unusable,
     )
 
     from slowq.parsers.columns import give_back
@@ -149,8 +155,9 @@ def read_case(
     jobs: int | None = None,
     no_progress: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
+    unusable: Callable[[InputError], None] | None = None,
 ) -> Case:
-    """Logs, context and metrics together; `meanwhile` as `gather` has it."""
+    """Logs, context and metrics together; `meanwhile` and `unusable` as `gather` has them."""
     from slowq.gather import gather
 
     hints: list[str] = []  # said once the bar is gone, which takes the lines below it along
@@ -170,6 +177,7 @@ def read_case(
             warn=messages.warning,
             none_left=none_left,
             meanwhile=meanwhile,
+            unusable=unusable,
         )
     for hint in hints:
         messages.hint(hint)

@@ -225,14 +225,16 @@ class HighConcurrency:
         hardware = case.context.hardware
         cores = float(hardware.get("cpus_per_node") or 0) * float(hardware.get("query_nodes") or 1)
         per_s, queued_s = (float(told.get(key) or 0) for key in ("qps", "queue_s"))
+        seen_at_once = work.at_once or float(np.nan_to_num(measured.at_once))
         told_at_once = float(told.get("concurrency") or 0) or per_s * queued_s  # Little's law
         return _Found(
             work,
             measured,
             full=workload.events_of(case, "queue_full"),
             heavy=heavy_requests(work),
-            at_once=work.at_once or float(np.nan_to_num(measured.at_once)) or told_at_once,
+            at_once=seen_at_once or told_at_once,
             limit=self.at_once_per_read * cores * settings.reads_a_core(case) if cores else self.many_at_once,
+            limit_is_known=bool(cores) or seen_at_once > 0,
             per_s=per_s,
             queued_s=queued_s,
         )
@@ -249,7 +251,7 @@ class HighConcurrency:
             0.35,
             signs=[
                 (len(found.full) > 0, 0.5),
-                (found.at_once >= 4 * found.limit, 0.3),
+                (found.at_once >= 4 * found.limit and found.limit_is_known, 0.3),
                 # Each takes little of the node's time.
                 (work.per_second >= 1 / WORTH_A_LOOK_S or found.per_s >= 1 / WORTH_A_LOOK_S, 0.35),
                 (work.count >= 20 and not len(case.events), 0.1),  # nothing else went on
@@ -300,6 +302,7 @@ class _Found:
     heavy: Mask  # requests that are costly by themselves
     at_once: float  # requests at the same time, by the log, the metrics or the context file; 0 where nothing tells
     limit: float  # from which on as many wait as run
+    limit_is_known: bool  # the cores are known, or it is slow requests that were counted
     per_s: float  # by the context file, 0 where it does not tell
     queued_s: float
 

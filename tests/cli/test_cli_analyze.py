@@ -98,6 +98,15 @@ def test_a_log_of_something_else_exits_with_3_and_quotes_how_it_begins(slowq: An
     ]
 
 
+def test_beside_a_context_file_a_log_of_something_else_exits_with_3_after_the_report(slowq: Any) -> None:
+    done = slowq("analyze", "-", "--context", SAMPLES / "brute_force" / "context.yaml", stdin=FOREIGN)
+    assert done.code == 3
+    assert done.out.startswith("Diagnosed: brute force")
+    assert "no log line" in done.out
+    assert done.err.startswith("error: no line of Milvus in 3 lines of 1 file")
+    assert "without these logs" in done.err
+
+
 def test_a_log_without_a_slow_request_is_a_result(slowq: Any) -> None:
     done = slowq("analyze", "-", stdin=b'[2025/08/23 19:22:19.900 +00:00] [INFO] [proxy/impl.go:1] ["hello"]\n')
     assert (done.code, done.err) == (0, "")

@@ -265,6 +265,7 @@ def test_the_cause_that_facts_point_at_is_named(cause: str, schema: str, facts: 
         f"events: [{{what: restart, subject: mixcoord}}]\npattern: {{only_after: restart}}\n{TWICE}",
         # How many requests come at once is told of every benchmark.
         "observations: {concurrency: 50}\nrequests: [{kind: search, nq: 1, top_k: 1}]",
+        "observations: {concurrency: 1500}\nrequests: [{kind: search, nq: 1, top_k: 1}]",
         # Two things that a request asks.
         "requests: [{kind: search, search_params: {radius: 0.4}, filter: tag == 1, duration_s: 5}]",
     ],
