@@ -236,8 +236,8 @@ class LargeResult:
         work, measured = workload.of(case), signals.of(case)
         heavy = large_answers(measured, self.large_answer_bytes, self.grown)
         top_k = work.number("top_k")
-        if not case.inputs:  # of an iterator people tell how many rows it brings in all, and not in each call
-            top_k = np.where(is_paged(work), np.nan, top_k)
+        if not case.inputs:  # people tell how many rows an iterator brings in all, and a range search at most
+            top_k = np.where(is_paged(work) | work.has_param("radius"), np.nan, top_k)
         returned = {request.key: request.rows_returned for request in case.context.requests if request.rows_returned}
         return _Found(
             work,

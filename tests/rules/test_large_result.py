@@ -1,3 +1,5 @@
+import pytest
+
 from slowq.rules.large_result import LargeResult
 from tests.builders import case, cleared, fired, ids, keys, many, needs, query, remedy, says, search
 
@@ -49,7 +51,8 @@ def test_without_a_slow_request_the_rule_cannot_judge() -> None:
     assert "top-k and output fields" in needs(LargeResult().check(case()))[0]
 
 
-def test_the_limit_of_an_iterator_is_not_that_of_its_calls() -> None:
-    facts = "requests: [{kind: search, top_k: 10000, search_params: {iterator: true}, duration_s: 9}]"
-    assert cleared(LargeResult().check(case(facts=facts)))
-    assert fired(LargeResult().check(case(facts=facts.replace("iterator: true", "ef: 64"))))
+@pytest.mark.parametrize("param", ["iterator: true", "radius: 0.4"])
+def test_a_limit_that_is_told_of_an_iterator_or_a_range_search_is_not_what_each_call_brings(param: str) -> None:
+    facts = "requests: [{kind: search, top_k: 10000, search_params: {ef: 64}, duration_s: 9}]"
+    assert fired(LargeResult().check(case(facts=facts)))
+    assert cleared(LargeResult().check(case(facts=facts.replace("ef: 64", param))))
