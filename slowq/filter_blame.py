@@ -90,9 +90,7 @@ class _Contrast:
     waited: Mask  # victims without a filter
     apart: Mask  # requests without a filter that ran apart from them
     slower: float  # times as long as those the filtered ones take; NaN where there are none
-    of_work: (
-        float  # the share of the work that filters are, by the metrics or the context file; NaN where nothing tells
-    )
+    of_work: float  # the share of the work that filters are, by metrics or context file; NaN where neither tells
     only_with_filter: bool  # as the context file says
 
 

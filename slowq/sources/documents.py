@@ -55,6 +55,8 @@ def lines(content: bytes) -> bytes | None:
             break
         found += (json.dumps(one) for one in (entries if entries is not None else [value]))
         at = end
+    if not found:  # an answer that holds nothing is a line, too
+        return None
     return "\n".join([*found, text[at:]]).encode("utf-8", "replace")
 
 

@@ -81,6 +81,7 @@ def test_of_a_document_that_is_cut_off_all_before_the_cut_is_there(document: obj
         b'{"status": 200, "path": "/"}\n{"status": 404, "path": "/x"}\n',
         b'{"data": {"message": "a"}}\n',
         b'{"status": "no end',
+        b'{"took": 1, "hits": {"hits": []}}\n',
         b"",
     ],
 )
