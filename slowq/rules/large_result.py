@@ -238,7 +238,11 @@ class LargeResult:
         top_k = work.number("top_k")
         if not case.inputs:  # people tell how many rows an iterator brings in all, and a range search at most
             top_k = np.where(is_paged(work) | work.has_param("radius"), np.nan, top_k)
-        returned = {request.key: request.rows_returned for request in case.context.requests if request.rows_returned}
+        returned = {
+            request.key: request.rows_returned
+            for request in case.context.requests
+            if request.rows_returned and not request.search_params.get("iterator")
+        }
         return _Found(
             work,
             measured,

@@ -164,7 +164,7 @@ class VersionRegression:
         is_unique = any(seen_symptoms[one.kind].is_unique for one in fitting)
         fixed = max((one.fixed_in for one in cited if one.fixed_in), default=None)
         moved = [event for event in case.context.events if event.what in ("import", "scale")]
-        heavy = work.share(heavy_requests(work)) > 0.5 and not change.told and not is_slower and not is_unique
+        heavy = work.share(heavy_requests(work)) > 0.5 and not change.is_told and not is_slower and not is_unique
         words = {"fixed_in": version_text(fixed)} if fixed else {}
         return fact(
             self.about,

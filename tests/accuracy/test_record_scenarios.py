@@ -64,7 +64,7 @@ def test_a_fault_that_does_not_hurt_is_no_incident_and_an_older_one_goes(tmp_pat
 
 
 def test_incidents_of_the_engine_are_never_among_those_of_a_real_milvus() -> None:
-    assert {one.origin for one in find()} == {"sample", "recorded", "report"}
+    assert {one.origin for one in find()} == {"sample", "recorded", "report", "second_reading"}
     assert {one.origin for one in find_scenarios()} == {"scenario"}
 
 

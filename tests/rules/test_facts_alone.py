@@ -227,6 +227,15 @@ CASES = [
     # Of what a request asks, all that is told will do.
     ("search_fanout", docs(), "requests: [{kind: search, top_k: 100, search_params: {radius: 0.4}, duration_s: 5}]"),
     ("large_result", docs(), "requests: [{kind: search, output_fields: ['*'], top_k: 1000, duration_s: 3}]"),
+    # What it asks, it asked before the upgrade as well (issue #22570).
+    (
+        "version_regression",
+        docs(),
+        """
+        milvus: {version: 2.2.3}
+        pattern: {only_after: upgrade}
+        requests: [{kind: search, top_k: 1200, search_params: {ef: 1200}, duration_s: 0.2, fast_duration_s: 0.016}]""",
+    ),
     # The segments of a query node that goes away move to the others.
     (
         "segment_load",

@@ -56,3 +56,10 @@ def test_a_limit_that_is_told_of_an_iterator_or_a_range_search_is_not_what_each_
     facts = "requests: [{kind: search, top_k: 10000, search_params: {ef: 64}, duration_s: 9}]"
     assert fired(LargeResult().check(case(facts=facts)))
     assert cleared(LargeResult().check(case(facts=facts.replace("ef: 64", param))))
+
+
+def test_the_rows_that_an_iterator_brings_in_all_are_not_those_of_a_call() -> None:
+    facts = (
+        "requests: [{kind: search, top_k: 10, rows_returned: 20000, search_params: {iterator: true}, duration_s: 9}]"
+    )
+    assert cleared(LargeResult().check(case(facts=facts)))
