@@ -7,7 +7,7 @@ costly by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,8 +45,7 @@ class Background:
 
     kinds: Sequence[str]  # of its lines
     triggers: Sequence[str]  # of the lines that tell what starts it
-    told: Sequence[str]  # the words of the context file for it
-    told_also: Callable[[EventFacts], bool] = lambda event: False  # other events of the context file that are of it
+    told: Sequence[str]  # the words of the context file for it (`EventFacts.words`)
     track: str  # the quantity of the metrics that measures it
     also: Sequence[str] = ()  # others that do, where that one shows nothing of it
     asked: Mapping[str, str] = field(default_factory=dict)  # the counters of requests that start it, in words
@@ -217,7 +216,7 @@ def _seen(kind: Background, case: Case) -> _Seen:
     starts, ends = ran(case, kind.kinds)
     lines = _lines_of(case, kind.kinds, starts, ends)
     track = kind.measured_by(measured)
-    told = [event for event in case.context.events if event.what in kind.told or kind.told_also(event)]
+    told = [event for event in case.context.events if not event.words.isdisjoint(kind.told)]
     begins = np.concatenate([starts, measured.starts_of(track), [one.at_s for one in told if one.at_s is not None]])
     after, cpu = case.context.pattern.get("only_after"), case.context.observations.get("cpu_share")
     return _Seen(

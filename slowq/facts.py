@@ -339,9 +339,11 @@ class EventFacts:
         return next(named, None)
 
     @property
-    def moves_segments(self) -> bool:
-        """Whether it is the restart of a query node, whose segments go to the others meanwhile."""
-        return self.what == "restart" and bool(re.search(r"query[ _-]?node", self.subject or "", re.IGNORECASE))
+    def words(self) -> frozenset[str]:
+        """What it is, in the context file's word, and in the log's where that says more: a query node that restarts is down
+        meanwhile, and its segments go to the others."""
+        is_node_down = self.what == "restart" and re.search(r"query[ _-]?node", self.subject or "", re.IGNORECASE)
+        return frozenset(word for word in (self.what, "node_down" if is_node_down else None) if word)
 
 
 _CHANGES_OF_DATA = ("import", "delete", "flush")

@@ -368,6 +368,11 @@ def logged(events: pd.DataFrame, says: str, value: float | None = None, limit: f
     return Evidence(says, cites, value, limit)
 
 
+def longest_s(events: pd.DataFrame) -> float:
+    """The longest duration that other lines of the log tell; 0 where none does."""
+    return float(np.nan_to_num(events["duration_s"].max())) if len(events) else 0.0
+
+
 def events_of(case: Case, *kinds: str) -> pd.DataFrame:
     """The events of these kinds that lie in the time of the slow requests; all of them where no time is known."""
     found: pd.DataFrame = case.events[_is_what(case, *kinds) & _is_beside(case)]

@@ -132,7 +132,7 @@ class ClockSkew:
                     (ahead >= 3 and found.spread_s <= self.stable_s, 0.6),
                     (bool(len(found.far)), 0.6),
                     (found.host_off_s > 0, 0.3),
-                    (ahead > 0 and _longest(found.jumps) >= SLOW_S, 0.3),
+                    (ahead > 0 and workload.longest_s(found.jumps) >= SLOW_S, 0.3),
                 ],
                 against=[(found.work.share(heavy_requests(found.work)) > 0.5, 0.4)],
             ),
@@ -168,11 +168,11 @@ class ClockSkew:
             says = f"{count(number, 'request')} {do(number, 'have')} a guarantee timestamp {duration(ahead_s)} after the start."
             yield seen(found.work, says, found.future, ahead_s, limit_s)
         if len(found.far):
-            far_s = _longest(found.far)
+            far_s = workload.longest_s(found.far)
             says = f"Requests were parked because their guarantee lay {duration(far_s)} ahead of the node."
             yield logged(found.far, says, far_s, SLOW_S)
         if len(found.jumps):
-            jump_s = _longest(found.jumps)
+            jump_s = workload.longest_s(found.jumps)
             says = f"The clock of the root coordinator jumped by up to {duration(jump_s)}."
             yield logged(found.jumps, says, jump_s, limit_s)
         if found.host_off_s:
@@ -197,8 +197,3 @@ class _Found:
     def spread_s(self) -> float:
         """Of how far in the future guarantees lie: that of a clock hardly changes."""
         return float(np.ptp(self.lag_s[self.future]))
-
-
-def _longest(lines: pd.DataFrame) -> float:
-    """The longest duration that lines tell of, in seconds; 0 without any."""
-    return float(lines["duration_s"].max()) if len(lines) else 0.0

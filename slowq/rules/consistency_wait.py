@@ -259,7 +259,7 @@ class ConsistencyWait:
             says = f"Searches wait {duration(waited_s)} for tSafe, {percent(shown.waiting)} of their time."
             yield measured.says("wait_tsafe", says, shown.waiting, self.waiting_share)
         if len(shown.parked):
-            longest = float(np.nan_to_num(shown.parked["duration_s"].max()))
+            longest = workload.longest_s(shown.parked)
             says = f"Requests were parked until the node's time passed their guarantee, up to {duration(longest)}."
             yield logged(shown.parked, says, longest)
         if (wait_s := shown.wait_s) is not None:

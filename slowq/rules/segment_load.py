@@ -158,8 +158,7 @@ class SegmentLoad:
         return Background(
             kinds=("segment_load", "segment_release"),
             triggers=("load", "release", "balance", "node_down"),
-            told=("load", "release", "balance", "scale"),
-            told_also=lambda event: event.moves_segments,
+            told=("load", "release", "balance", "scale", "node_down"),
             while_what="segments were being loaded or moved",
             what="segment loads",
             base=0.3,

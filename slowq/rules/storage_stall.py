@@ -195,8 +195,8 @@ class StorageStall:
         ]
         evidence += [one for events in done.values() for one in workload.happened(case, events)]
         if len(lines):
-            longest = float(lines["duration_s"].max())
-            took = f", the longest {duration(longest)}" if longest == longest else ""
+            longest_s = workload.longest_s(lines)
+            took = f", the longest {duration(longest_s)}" if longest_s else ""
             evidence.append(
                 logged(lines, f"{count(len(lines), 'operation')} of the meta store took over 2 s{took}.", len(lines))
             )

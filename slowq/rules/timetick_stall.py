@@ -305,7 +305,7 @@ class _Said:
     @property
     def longest_s(self) -> float:
         """The longest delay that a line tells; 0 where none does."""
-        return float(np.nan_to_num(self.slow["duration_s"].max())) if len(self.slow) else 0.0
+        return workload.longest_s(self.slow)
 
     @property
     def refused(self) -> pd.DataFrame:

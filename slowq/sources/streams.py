@@ -137,17 +137,21 @@ def _peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
         head = stream.read(_HEAD) or b""
         stream.seek(at)
         return head, stream
-    chunks: list[bytes] = []
-    trouble: Exception | None = None
-    try:
-        while (missing := _HEAD - sum(map(len, chunks))) > 0 and (chunk := stream.read(missing)):
-            chunks.append(chunk)
-    except DAMAGE as error:
-        if not chunks:
-            raise
-        trouble = error
-    head = b"".join(chunks)
+    head, trouble = _take(stream, _HEAD)
+    if trouble is not None and not head:
+        raise trouble
     return head, cast(BinaryIO, _Rewound(head, stream, trouble))
+
+
+def _take(stream: BinaryIO, most: int) -> tuple[bytes, Exception | None]:
+    """The next bytes, as many as there are up to `most`, and what went wrong before there were so many."""
+    read, taken = _read_of(stream), bytearray()
+    try:
+        while (missing := most - len(taken)) > 0 and (chunk := read(min(missing, _TAKEN_AT_ONCE))):
+            taken += chunk
+    except DAMAGE as error:
+        return bytes(taken), error
+    return bytes(taken), None
 
 
 def _untar(path: str, stream: BinaryIO, depth: int, flow: _Flow) -> Iterator[Member | Trouble]:
@@ -262,18 +266,10 @@ class _Entries(_Stream):
 
     def _next(self, most: int) -> bytes:
         if self._given is None:
-            self._given = self._taken()
+            content, trouble = _take(self._stream, documents.MAX_BYTES + 1)
+            lines = documents.lines(content) if len(content) <= documents.MAX_BYTES else None
+            self._given = _Rewound(content if lines is None else lines, self._stream, trouble)
         return self._given.read(most)
-
-    def _taken(self) -> _Rewound:
-        read, content, trouble = _read_of(self._stream), bytearray(), None
-        try:
-            while len(content) <= documents.MAX_BYTES and (chunk := read(_TAKEN_AT_ONCE)):
-                content += chunk
-        except DAMAGE as error:
-            trouble = error
-        lines = documents.lines(bytes(content)) if len(content) <= documents.MAX_BYTES else None
-        return _Rewound(bytes(content) if lines is None else lines, self._stream, trouble)
 
 
 class _Counted(_Stream):
