@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 # Grafana and Loki give 5,000 lines at most by default, Elasticsearch 10,000 hits: a larger one is no download of theirs,
@@ -98,10 +97,10 @@ def _whole_elements(text: str, at: int) -> tuple[int, str]:
 
 def _entries(value: Any) -> list[Any] | None:
     """The entries of an array or an answer; None for a value that is an entry itself."""
-    if isinstance(value, list):
-        return [entry for one in value for entry in _of_one(one)]
-    if not isinstance(value, dict):
-        return None
+    return _of_list(value) if isinstance(value, list) else _of_answer(value)
+
+
+def _of_answer(value: Any) -> list[Any] | None:
     match value:
         case {"hits": {"hits": list(hits)}}:
             return hits
@@ -109,22 +108,21 @@ def _entries(value: Any) -> list[Any] | None:
         case {"values": [[str(), str(), *_], *_] as values}:
             labels = value.get("stream", {})
             return [{"line": one[1], "labels": labels} if _is_pair(one) else one for one in values]
-    nested = (value[key] for key in _NESTS if isinstance(value.get(key), dict | list))
-    return next((found for one in nested if (found := _held(one)) is not None), None)
+        case dict():
+            held = (value.get(key) for key in _NESTS)
+            found = (_of_list(one, of_answers=True) if isinstance(one, list) else _of_answer(one) for one in held)
+            return next((entries for entries in found if entries is not None), None)
+    return None
 
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 1 and all(isinstance(one, dict) for one in value[2:])
 
 
-def _held(value: Any) -> list[Any] | None:
-    """The entries of what an answer holds: a list there is one of further answers, or none."""
-    if isinstance(value, dict):
-        return _entries(value)
-    held = [_entries(one) for one in value if isinstance(one, dict)]
-    return [entry for one in held for entry in one or ()] if any(one is not None for one in held) else None
-
-
-def _of_one(value: Any) -> Iterator[Any]:
-    found = _entries(value) if isinstance(value, dict) else None
-    yield from [value] if found is None else found
+def _of_list(values: list[Any], *, of_answers: bool = False) -> list[Any] | None:
+    """The entries of each answer in a list, and what is none as it is; None where there has to be an answer and is none."""
+    held = [_of_answer(one) for one in values]
+    if of_answers and all(entries is None for entries in held):
+        return None
+    parts = ([one] if entries is None else entries for one, entries in zip(values, held, strict=True))
+    return [entry for part in parts for entry in part]
