@@ -45,8 +45,11 @@ def test_each_entry_of_an_answer_is_a_line(document: object, indent: int | None)
     assert texts(documents.lines(content)) == TEXTS
 
 
-def test_of_several_answers_one_that_failed_is_a_line_as_well() -> None:
-    *answered, failed = (documents.lines(json.dumps(SEVERAL).encode()) or b"").splitlines()
+@pytest.mark.parametrize("indent", [None, 2])
+def test_of_several_answers_one_that_failed_is_a_line_as_well(indent: int | None) -> None:
+    content = json.dumps(SEVERAL, indent=indent).encode()
+    assert documents.begins(content[:512])
+    *answered, failed = (documents.lines(content) or b"").splitlines()
     assert texts(b"\n".join(answered)) == TEXTS
     assert json.loads(failed) == {"error": "timeout"}
 
