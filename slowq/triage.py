@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import isnan
 
+import pandas as pd
+
 from slowq import rules, signals, workload
 from slowq.confidence import ENOUGH, confidence, probability
 from slowq.facts import Case
 from slowq.findings import Broken, Clear, Diagnosis, Evidence, Finding, Outcome, Skipped, Verdict, cause_of, weighty
 from slowq.questions import next_question
 from slowq.rule import Rule
-from slowq.wording import count, duration, percent
+from slowq.wording import count, do, duration, percent
 
 # Where a rival of another cause can be expected to explain nearly as much, neither is the answer yet.
 CLEAR_LEAD = 1.1
@@ -30,6 +32,9 @@ _OF_ALL_TOGETHER = ("high_concurrency",)
 _OF_EACH_VECTOR = ("search_params", "brute_force")
 # A verdict with less than this behind it explains too little of the trouble to be acted on first.
 ENOUGH_SHARE = 0.2
+# Requests that got no answer, which hardly any version logs as slow, and what the first version was that logs any.
+_GIVEN_UP = ("request_timeout", "queue_full", "tsafe_lag")
+_LOGS_SLOW_SINCE = (2, 2, 6)
 
 
 def diagnose(
@@ -111,14 +116,31 @@ def _nothing_slow(case: Case) -> bool:
     context, measured = case.context, signals.of(case)
     complaint = context.requests or context.pattern or context.client or context.observations or context.events
     known = bool(case.inputs) or bool(measured)
-    return known and not workload.of(case).count and not complaint and not measured.slow
+    return known and not workload.of(case).count and not complaint and not measured.slow and _unlogged(case) is None
+
+
+def _unlogged(case: Case) -> str | None:
+    """Why no slow line does not mean that no request was slow; None where it does."""
+    events = case.events
+    given_up = events["what"].isin(_GIVEN_UP) & ~events["detail"].isin(_details(events, "context canceled"))
+    if number := int(given_up.sum()):
+        return f"No slow request is logged, but {count(number, 'line')} {do(number, 'tell')} of one that was given up."
+    logs_none = bool(case.inputs) and case.milvus.surely_before(_LOGS_SLOW_SINCE)
+    if logs_none and not len(case.requests) and not signals.of(case):
+        return f"{_threshold(case)}, so that this log cannot show any."
+    return None
+
+
+def _details(events: pd.DataFrame, part: str) -> list[str]:
+    return [text for text in events["detail"].cat.categories if part in text]
 
 
 def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
     work = workload.of(case)
     first = findings[0] if findings else None
     measured = signals.of(case)
-    if not work.count and not measured.slow and (first is None or first.confidence < ENOUGH):
+    unlogged = None if work.count or measured.slow else _unlogged(case)
+    if not work.count and not measured.slow and not unlogged and (first is None or first.confidence < ENOUGH):
         if case.inputs:
             threshold = _threshold(case)
             return Verdict("nothing_slow", f"No slow request in {case.coverage.lines:,} lines; {threshold}.")
@@ -130,7 +152,7 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
         lead = (
             f"The evidence does not decide; the likeliest is {candidates}."
             if candidates
-            else "No rule fits what is there."
+            else unlogged or "No rule fits what is there."
         )
         return _undetermined(case, lead, findings)
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
@@ -161,7 +183,7 @@ def _threshold(case: Case) -> str:
         return "Milvus logs requests over 5 s, from 2.6.10 over 1 s a query vector"
     if milvus.surely_from((2, 6, 10)):
         return f"Milvus {milvus.version} logs successful requests over 1 s for each query vector"
-    if milvus.surely_before((2, 2, 6)):
+    if milvus.surely_before(_LOGS_SLOW_SINCE):
         return f"Milvus {milvus.version} logs no slow requests at all"
     return f"Milvus {milvus.version} logs requests over 5 s"
 
@@ -187,7 +209,7 @@ def blind_spots(case: Case) -> tuple[str, ...]:
     milvus, spots = case.milvus, list(case.context.trouble)
     if not case.inputs:
         return tuple(spots)
-    if milvus.surely_before((2, 2, 6)):
+    if milvus.surely_before(_LOGS_SLOW_SINCE):
         spots.append("Milvus before 2.2.6 writes no slow log; only the access log or metrics show slow requests.")
         return tuple(spots)
     if milvus.surely_from((2, 6, 10)):

@@ -11,7 +11,7 @@ from slowq.findings import CAUSES, Clear, Evidence, Finding, Outcome, Skipped, c
 from slowq.report.document import document
 from slowq.rule import About
 from slowq.triage import blind_spots, diagnose
-from tests.builders import case, empty_log, many, measured, search
+from tests.builders import case, empty_log, event, events, many, measured, search
 
 SLOW = case(many(5, search()), version="2.3.5")
 NEED = Need("a crystal ball", "buy one")
@@ -154,6 +154,28 @@ def test_a_log_without_slow_requests_is_a_result() -> None:
 def test_an_empty_slow_log_does_not_silence_a_complaint_of_the_context_file() -> None:
     slow_client = empty_log("client: {p50_s: 20.0, cpu_share: 0.99}", "2.3.5")
     assert diagnose(slow_client).verdict.sub_cause == "client_or_network"
+
+
+def given_up(what: str, detail: str) -> Case:
+    return replace(empty_log(version="2.5.4"), events=events(event(what, detail=detail)))
+
+
+@pytest.mark.parametrize("what", ["request_timeout", "queue_full", "tsafe_lag"])
+def test_a_request_that_was_given_up_is_not_nothing_slow(what: str) -> None:
+    found = diagnose(given_up(what, "context deadline exceeded"), [rule("json_filter", Clear("no"))])
+    assert found.verdict.outcome == "undetermined"
+    assert found.verdict.summary.startswith("No slow request is logged, but 1 line tells of one that was given up.")
+
+
+def test_a_request_that_its_client_no_longer_wanted_says_nothing() -> None:
+    assert diagnose(given_up("request_timeout", "context canceled")).verdict.outcome == "nothing_slow"
+
+
+def test_the_log_of_a_version_that_logs_no_slow_requests_cannot_show_that_none_was() -> None:
+    found = diagnose(empty_log(version="2.0.2"), [rule("json_filter", Clear("no"))])
+    assert found.verdict.outcome == "undetermined"
+    assert "Milvus 2.0.2 logs no slow requests at all, so that this log cannot show any." in found.verdict.summary
+    assert diagnose(empty_log(version="2.0.2"), [finding("timetick_stall", 0.9)]).verdict.sub_cause == "timetick_stall"
 
 
 def test_a_context_file_alone_is_enough() -> None:
