@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from slowq.parsers import zap
+from slowq.parsers import client, zap
 from slowq.parsers.cutting import times
 from slowq.parsers.messages import KNOWN, OF_PULSAR, PREFIXES, SPECS
 from slowq.units import go_duration_s
@@ -18,7 +18,15 @@ from slowq.units import go_duration_s
 _QUOTED = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _LONG_DETAILS = ("create_index", "load", "session")
 _QUEUE_FULL, _NO_MEMORY, _LAG = b"queue is full", b"OOM if load", b"lag too large"
-_TIMEOUTS = (b"deadline exceeded", b"DeadlineExceeded", b"context canceled", b"timeout", b"timed out")
+_STALLED = b"channel tsafe stalled"  # from 2.6.15 on
+_TIMEOUTS = (
+    b"deadline exceeded",
+    b"DeadlineExceeded",
+    b"DEADLINE_EXCEEDED",
+    b"context canceled",
+    b"timeout",
+    b"timed out",
+)
 
 
 @dataclass(slots=True)
@@ -77,6 +85,7 @@ class Phase(NamedTuple):
 
 
 NAN = float("nan")
+NO_TIME = np.iinfo(np.int64).min  # what a time that is not known is in milliseconds, as NumPy has it
 _MAX_DETAIL = 400
 
 _NUMBER = {message: number for number, (message, _) in enumerate(KNOWN)}
@@ -84,7 +93,12 @@ _TIMED_OUT, _FULL = _NUMBER[b"a request timed out"], _NUMBER[b"the queue is full
 _LAGS = _NUMBER[b"tSafe is too far behind for a request"]
 _TURNED_AWAY = _NUMBER[b"Pulsar turns a client away"]
 # What any line may say in its error, whatever its message is.
-_ERRORS = ((_QUEUE_FULL, _FULL), (_LAG, _LAGS), (_NO_MEMORY, _NUMBER[b"memory does not do for a load"]))
+_ERRORS = (
+    (_QUEUE_FULL, _FULL),
+    (_LAG, _LAGS),
+    (_STALLED, _LAGS),
+    (_NO_MEMORY, _NUMBER[b"memory does not do for a load"]),
+)
 
 
 @cache
@@ -176,6 +190,14 @@ class EvidenceLines:
             subject = entry.fields.get(b"topic", entry.fields.get(b"remote_addr", b""))[:_MAX_DETAIL]
             error = entry.fields.get(b"error", entry.message)[:_MAX_DETAIL]
             self._add(_TURNED_AWAY, entry.time_ms, number, subject, NAN, (b"", error, b""))
+
+    def read_of_client(self, failed: client.Failure, number: int) -> None:
+        """Take what a client tells of a request that failed, if it is evidence: when it was is not known."""
+        kind = next((kind for sign, kind in _ERRORS if sign in failed.text), None)
+        if kind is None and failed.method in client.READS and any(sign in failed.text for sign in _TIMEOUTS):
+            kind = _TIMED_OUT
+        if kind is not None:
+            self._add(kind, NO_TIME, number, b"", failed.duration_s, (b"", failed.text[:_MAX_DETAIL], b""))
 
     def _read(self, message: bytes, time_ms: int, number: int, field: Fields) -> None:
         trace = field(b"traceID")

@@ -16,7 +16,7 @@ from itertools import compress
 
 import numpy as np
 
-from slowq.parsers import access, envelopes, evidence, foreign, needles, slow, zap
+from slowq.parsers import access, client, envelopes, evidence, foreign, needles, slow, zap
 from slowq.parsers.access import Access
 from slowq.parsers.blocks import all_begin_with, line_feeds
 from slowq.parsers.evidence import Events, Phase
@@ -36,6 +36,7 @@ _SLOW_MESSAGE = re.compile(rb'\] \["(?:Search|Query|HybridSearch) slow(?:"\]|"?\
 # The same in any wrapper: JSON and CSV put backslashes or further quotes before each quote.
 _SLOW_WRAPPED = re.compile(rb'(?:\[|message[\\"]{1,31}:\s?)[\\"]{1,31}(?:Search|Query|HybridSearch) slow(?:[\\"]|\Z)')
 _BOM = b"\xef\xbb\xbf"
+_BROKEN = "broken"  # the stream of an entry that was broken at each field
 
 
 @dataclass(slots=True)
@@ -110,7 +111,9 @@ class Scanner:
         octets = np.frombuffer(view, dtype=np.uint8)
         feeds = line_feeds(octets)
         lines = len(feeds) + (view[end - 1] != 10)
-        if all_begin_with(view, feeds, self._zap_start) and block.find(b"\x1b", 0, end) < 0:
+        # A time stamp alone, at the end, may be the head of an entry that goes on in the next block.
+        is_plain = all_begin_with(view, feeds, self._zap_start) and block.find(b"\x1b", 0, end) < 0
+        if is_plain and _BROKEN not in self._pieces and not _is_stamp(view[_last_line(feeds, end) :]):
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
             # Whether nearly all are slow, the beginning of a block tells well enough.
@@ -238,6 +241,8 @@ class Scanner:
             if b"\x1b[" in line:  # a colour may stand inside a needle
                 line = envelopes.without_colours(line)
                 has_hit, has_slow_hit = True, b" slow" in line
+            if self._is_of_broken(line, number):
+                continue
             if line.startswith(zap_start) or zap.TEXT_PREFIX.match(line):
                 batch.milvus += 1
                 text_lines += 1
@@ -249,6 +254,18 @@ class Scanner:
                 self._read_other(line, number, has_hit)
         if text_lines:
             batch.formats[("milvus-text",)] += text_lines
+
+    def _is_of_broken(self, line: bytes, number: int) -> bool:
+        """Take a line of an entry that somebody broke at each field: the time stamp alone, and then one field a line."""
+        is_stamp = _is_stamp(line)
+        if not is_stamp and not (self._pieces and _BROKEN in self._pieces):
+            return False
+        goes_on = not is_stamp and line.startswith(b"[") and not zap.TEXT_PREFIX.match(line)
+        if not goes_on and _BROKEN in self._pieces:
+            self._close(_BROKEN)
+        if is_stamp or goes_on:
+            self._join(envelopes.Inner(_without_return(line) + b" ", stream=_BROKEN, partial=True), number)
+        return is_stamp or goes_on
 
     def _read_other(self, line: bytes, number: int, has_hit: bool) -> None:
         """A line that is not plain zap text: wrapped, the C++ core's, a continuation, or unrecognised."""
@@ -341,8 +358,14 @@ class Scanner:
             batch.formats[(*inner.layers, "milvus-core")] += 1
             if (entry := foreign.of_pulsar(inner.text)) is not None:
                 self._evidence.read_of_pulsar(entry, number)
+        elif (failed := client.failure_of(inner.text)) is not None:
+            batch.milvus += 1
+            batch.formats[(*inner.layers, "milvus-client")] += 1
+            self._evidence.read_of_client(failed, number)
         elif kind == "continuation":
             batch.continuation += 1
+            if client.is_attempt(inner.text):
+                self._evidence.read_of_client(client.Failure(b"", inner.text, float("nan")), number)
         elif number == 1 and self._from_start and b"," in line and b"{" not in line:
             self._csv_header = (number, line)
         else:
@@ -357,6 +380,17 @@ class Scanner:
         self.batch.unrecognised += 1
         if len(self.batch.unrecognised_lines) < MAX_KEPT:
             self.batch.unrecognised_lines.append((number, line[:_EXCERPT]))
+
+
+def _last_line(feeds: np.ndarray, end: int) -> int:
+    """Where the last line of a block of `end` bytes begins."""
+    before = feeds[-2:]
+    return int(before[before < end - 1].max(initial=-1)) + 1
+
+
+def _is_stamp(line: bytes | memoryview) -> bool:
+    """Whether a line is a time stamp and nothing else."""
+    return len(line) <= zap.STAMP_LENGTH + 2 and zap.stamp_ms(bytes(line).rstrip()) is not None
 
 
 def _is_slow(line: bytes) -> bool:

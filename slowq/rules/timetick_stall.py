@@ -19,6 +19,7 @@ How we tell
     moment on. Lines that name the stall settle it: `delegator search failed to wait tsafe`, `Timestamp lag too
     large`, `tsafe stall detected, fast-fail to allow proxy failover`, `rootcoord send tt to all channels too slowly`,
     `rocksmq produce too slowly`, `append message into wal too slow`, above all where hardly anything else was quoted,
+    also as clients log them (`RPC error: [search], <MilvusException: …`),
     and `consume msg failed` with `Local: Timed out`: for 10 or 30 s Kafka gave nothing, not even a time tick, of
     which there is one every 200 ms (kafka_consumer.go). Until 2.5 `failed to updateTimeTick` says that the
     coordinator does not know who sent a tick, and drops it. The client of Pulsar, which writes into the same log,

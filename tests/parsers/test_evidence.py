@@ -170,3 +170,59 @@ def test_a_line_of_pulsars_client_is_read(before: bytes) -> None:
 def test_what_another_program_writes_in_that_form_is_not_milvus() -> None:
     batch = scan([b'time="2022-12-15T09:59:03Z" level=error msg="Handler returned error: no such container"\n'])
     assert (batch.milvus, batch.unrecognised) == (0, 1)
+
+
+LAG = b"message=fail to Query on QueryNode 33: Timestamp lag too large"
+PYMILVUS = (
+    b"RPC error: [query], <MilvusException: (code=65535, " + LAG + b")>, "
+    b"<Time:{'RPC start': '2025-01-20 16:37:44.562241', 'RPC error': '2025-01-20 16:37:45.172997'}>"
+)  # real, from milvus-io/milvus#39469
+DEADLINE = (
+    b"[2022-04-01 17:39:46,276] [   ERROR] - grpc RpcError: [search], <_MultiThreadedRendezvous: "
+    b"StatusCode.DEADLINE_EXCEEDED, Deadline Exceeded>, <Time:{'RPC start': '2022-04-01 17:34:45.884496', "
+    b"'gRPC error': '2022-04-01 17:39:46.276905'}> (pymilvus.decorators:81)"
+)  # real, from milvus-io/milvus#16356
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "duration_s"),
+    [
+        (PYMILVUS, "tsafe_lag", 0.610756),
+        (b"2025-01-20 16:37:45,173 [ERROR][handler]: " + PYMILVUS + b" (decorators.py:146)", "tsafe_lag", 0.610756),
+        (b"pymilvus.exceptions.MilvusException: <MilvusException: (code=65535, " + LAG + b")>", "tsafe_lag", None),
+        (b"fail to Query on QueryNode 1: lag(3.901s) max(3s): channel tsafe stalled[channel=a]", "tsafe_lag", None),
+        (DEADLINE, "request_timeout", 300.392409),
+        (b"x <MilvusException: (code=4, message=too many concurrent requests, queue is full)>", "queue_full", None),
+    ],
+)
+def test_what_a_client_says_of_a_failed_read_is_evidence_without_a_time(
+    said: bytes, what: str, duration_s: float | None
+) -> None:
+    batch = scan([said + b"\n"])
+    assert (batch.milvus, batch.unrecognised) == (1, 0)
+    (found,) = events(batch)
+    assert found[1:] == (evidence.NO_TIME, what, "point", b"", duration_s and pytest.approx(duration_s))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PYMILVUS.replace(LAG, b"message=collection not found[collection=a]"),
+        DEADLINE.replace(b"[search]", b"[flush]"),
+        PYMILVUS.replace(LAG, b"message=no").replace(b"2025-01-20", b"2025-13-41"),
+    ],
+)
+def test_other_failures_of_a_client_are_counted_and_no_evidence(said: bytes) -> None:
+    batch = scan([said + b"\n"])
+    assert (batch.milvus, batch.unrecognised, len(batch.events)) == (1, 0, 0)
+
+
+def test_an_attempt_of_a_failed_request_goes_on_and_is_evidence() -> None:
+    attempt = (
+        b"attempt #1:code: UnexpectedError, error: fail to Search, reason Timestamp lag too large lag(83h58m40.315s)"
+    )
+    batch = scan(
+        [b"<MilvusException: (code=1, message=fail to search, err=All attempts results:\n", attempt + b"\n)>\n"]
+    )
+    assert (batch.milvus, batch.continuation, batch.unrecognised) == (1, 1, 1)
+    assert [what for _, _, what, *_ in events(batch)] == ["tsafe_lag"]

@@ -41,6 +41,8 @@ BEGINNINGS = (
         "I20250522 09:52:55.7 ",
         'time="2025-08-23T19:22:19Z" level=error msg="',
         'time="2025-08-23T19:22:19Z" level=error msg="" a="pulsar',
+        "RPC error: [",
+        "RPC error: [search], 'RPC start': '2025-01-20 16:37:4",
     ),
     *(
         '{"level":"INFO","time":"2025/08/23 19:22:19.900 +00:00","caller":"',
