@@ -11,7 +11,7 @@ from string import Template
 import numpy as np
 
 from slowq import workload
-from slowq.facts import Case, CollectionFacts, Milvus
+from slowq.facts import UNNAMED, Case, CollectionFacts, Milvus
 from slowq.findings import Evidence, Finding, Remedy, Severity
 from slowq.in_place import is_in_place
 from slowq.rule import About
@@ -126,9 +126,11 @@ def remedies(
 ) -> tuple[Remedy, ...]:
     """The remedies that hold for this version and are not in place, in the incident's own names, in the rule's order.
 
-    One whose prose has a gap is left out, and so is a snippet with a gap: half an instruction is none.
+    One whose prose has a gap is left out, and so is a snippet with a gap: half an instruction is none. What nobody named
+    is such a gap.
     """
     filled = []
+    names = {name: value for name, value in names.items() if UNNAMED not in str(value)}
     for remedy in about.remedies:
         if keys is not None and remedy.key not in keys:
             continue

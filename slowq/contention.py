@@ -94,7 +94,7 @@ class Background:
                 (times_denser >= self.concentration, 0.3),
                 (bool(len(seen.started)), 0.2),
                 (work.count >= 5 and heavy < 0.2, 0.1),
-                (bool(seen.stated) and seen.is_after, 0.5),
+                (bool(seen.stated) and seen.is_after, 0.3),
                 (seen.is_after, 0.2),
                 (seen.is_all_that_happened and case.context.is_fast_otherwise, 0.3),
                 (seen.full_cpu is not None, 0.5),

@@ -208,6 +208,8 @@ class Need:
 # What reporters write for a parameter that was used with a value that they do not give. It stays in filters,
 # search params and index params, where its presence tells something; anywhere else it reads as None.
 NOT_STATED = "(not stated)"
+# Stands in a filter for a name or a value that is not given.
+UNNAMED = "not_stated"
 # Stands in a filter for what whoever told of it left out; Milvus would take it for the name of a template.
 LEFT_OUT = "{left_out}"
 

@@ -8,6 +8,7 @@ it ran beside filtered ones, the filters did it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ import numpy as np
 from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
-from slowq.facts import Case, FieldFacts, IndexFacts, Version
+from slowq.facts import UNNAMED, Case, FieldFacts, IndexFacts, Version
 from slowq.filters import Predicate, served
 from slowq.findings import Evidence, Finding
 from slowq.measures import ratio
@@ -189,7 +190,8 @@ def _field(case: Case, culprits: Mask) -> dict[str, object]:
 class Indexes:
     """What the context file says of the scalar indexes, asked with the predicates of filters.
 
-    `fields`: collection → name of a field → what is known of it.
+    `fields`: collection → name of a field → what is known of it. A field without a name is the one that a filter asks
+    without naming it, where there is no other.
     """
 
     fields: Mapping[str | None, Mapping[str, FieldFacts]]
@@ -198,9 +200,10 @@ class Indexes:
     @classmethod
     def of(cls, case: Case) -> Indexes:
         fields: dict[str | None, dict[str, FieldFacts]] = {one.name: {} for one in case.context.collections}
+        unnamed = Counter(of.name for of, _, one in case.context.fields() if one.name is None and not one.is_vector)
         for collection, _, one in case.context.fields():
-            if one.name is not None and not one.is_vector:
-                fields[collection.name][one.name] = one
+            if not one.is_vector and (one.name is not None or unnamed[collection.name] == 1):
+                fields[collection.name][one.name or UNNAMED] = one
         return cls(fields, case.milvus.low if case.milvus.low == case.milvus.high else None)
 
     def field(self, collection: str | None, name: str) -> FieldFacts | None:
@@ -244,3 +247,8 @@ def scalar_fields(case: Case) -> list[tuple[str, FieldFacts]]:
         for collection, position, one in case.context.fields()
         if not one.is_vector
     ]
+
+
+def titled(field: FieldFacts) -> str:
+    """How a sentence about a field begins."""
+    return f"The field {field.name}" if field.name else "A field"

@@ -73,6 +73,7 @@ SHOWN: dict[str, list[Case]] = {
         case(search(), **collection("segments: {growing: 12}")),
     ],
     "growing_mmap": [case(search(), **facts("config: {queryNode.mmap.growingMmapEnabled: true}"))],
+    "half_precision": [case(search(), **collection("rows: 9", "{name: vec, type: FLOAT16_VECTOR}"))],
     "hybrid": [case(search(kind="hybrid_search", filter="[]"), beside=[event("insert", 58)])],
     "index_build": [
         case(SLOW, beside=[event("index_build", 5, "start", "1"), event("index_build", 60, "done", "1")]),
@@ -149,6 +150,10 @@ NOT_SHOWN: dict[str, list[Case]] = {
     "delegator": [case(search(), **metrics(leader=1.0, worker=0.9))],
     "delete": [case(search(), **facts("observations: {deletes_per_s: 5}"))],
     "disk_load": [case(search(), **collection("rows: 9", DISKANN))],
+    "half_precision": [
+        case(search(), **collection("rows: 9", "{name: vec, type: FLOAT_VECTOR}")),
+        case(search(), **facts("collections: [{name: another, fields: [{name: vec, type: FLOAT16_VECTOR}]}]")),
+    ],
     "hybrid": [case(search(kind="hybrid_search", filter="[]"))],
     "json_contains": [case(search(filter='meta["a"] == 1'))],
     "memory": [case(search(), **facts("observations: {memory_share: 0.95}")), case(VECTORS)],

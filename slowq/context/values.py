@@ -44,6 +44,16 @@ def text_or_not_stated(spot: Spot) -> str | None:
     return None if spot.is_null else spot.text
 
 
+# Other words for what `events` calls an import: rows came.
+_WRITES = ("insert", "write", "writes", "bulk_insert", "bulkinsert")
+
+
+def occasion(spot: Spot) -> str | None:
+    """What something came after, in the words of `events`."""
+    value = word(spot)
+    return "import" if value in _WRITES else value
+
+
 def word(spot: Spot) -> str | None:
     """A name that is compared: in lower case, with underscores."""
     value = text(spot)

@@ -7,12 +7,13 @@ distinct value and then spread over the rows by number.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from slowq.facts import LEFT_OUT, MUCH_LONGER, NOT_STATED, SLOW_S, WORTH_A_LOOK_S, Context, RequestFacts
+from slowq.facts import LEFT_OUT, MUCH_LONGER, NOT_STATED, SLOW_S, UNNAMED, WORTH_A_LOOK_S, Context, RequestFacts
 from slowq.parsers import columns, levels, releases, slow, values
 from slowq.parsers.access import Access
 from slowq.parsers.event_table import event_table
@@ -246,9 +247,9 @@ def from_context(context: Context) -> pd.DataFrame:
     """The requests that a context file describes, as rows of the same table; their times are not known.
 
     A described request is slow where it takes a second, or clearly longer than when all is well. Where none does, those are
-    that take long enough to be worth a look, or clearly longer than when all is well; else those that take longest, and all
-    where none has a duration: they are there because somebody complained of them. What goes without saying is that of the
-    only collection: its name, and the consistency that its requests have by default.
+    that take long enough to be worth a look, or clearly longer than when all is well; else those that take longest. Where none
+    has a duration all are, since somebody complained of them, but for those told beside others that ask many times as much.
+    What goes without saying is that of the only collection: its name, and the consistency that its requests have by default.
     """
     only = context.only_collection
     slow = _are_slow(context.requests)
@@ -274,6 +275,14 @@ def from_context(context: Context) -> pd.DataFrame:
     return of_rows(rows)
 
 
+# A part that is not given, as NOT_STATED has it, or with a word on what it is: `(not stated field) == 3`.
+_UNSTATED = re.compile(r"\(not stated[^()]*\)", re.IGNORECASE)
+# A pattern that is not given is read as the one that costs least: a prefix.
+_LIKE_UNSTATED = re.compile(rf"\b(like)\s+{_UNSTATED.pattern}", re.IGNORECASE)
+# A function of which nothing is given but what it asks of: `array_contains_any(…)`.
+_ALL_LEFT_OUT = re.compile(
+    r"\b((?:array|json)_contains\w*|text_match|phrase_match)\(\s*(?:…|\.{3})\s*\)", re.IGNORECASE
+)
 # Dots that stand for something: those in quotes are what they are.
 _DOTS = re.compile(r""""[^"]*"|'[^']*'|(…|\.{3})""")
 # Terms that are left out after a whole one: `a == 2 … or a == 9`.
@@ -287,7 +296,9 @@ def _stated_filter(request: RequestFacts) -> str | None:
     was left out (`a == 1 or … or a == 9`)."""
     if request.filter is None or request.filter == NOT_STATED:
         return None
-    text = request.filter.replace(NOT_STATED, "not_stated")
+    text = _LIKE_UNSTATED.sub(r'\1 "…%"', request.filter)
+    text = _UNSTATED.sub(UNNAMED, text)
+    text = _ALL_LEFT_OUT.sub(rf"\1({UNNAMED}, {LEFT_OUT})", text)
     text = _DOTS.sub(lambda found: LEFT_OUT if found[1] else found[0], text)
     text = _TERMS.sub(f" or {LEFT_OUT}", text)
     return values.as_json([text]) if request.kind == "hybrid_search" else text
@@ -313,6 +324,10 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return told
 
 
+# Times as much as another request asks, from which it was told to compare them.
+_MANY_TIMES = 10
+
+
 def _are_slow(requests: Sequence[RequestFacts]) -> list[bool]:
     took_s = np.array([np.nan if one.duration_s is None else one.duration_s for one in requests])
     fast_s = np.array([np.nan if one.fast_duration_s is None else one.fast_duration_s for one in requests])
@@ -322,7 +337,23 @@ def _are_slow(requests: Sequence[RequestFacts]) -> list[bool]:
         if found.any():
             return [bool(one) for one in found]
     known = ~np.isnan(took_s)
-    return [bool(one) for one in (took_s >= took_s[known].max() if known.any() else ~known)]
+    if known.any():
+        return [bool(one) for one in took_s >= took_s[known].max()]
+    return [not any(_is_compared_with(one, other) for other in requests) for one in requests]
+
+
+def _is_compared_with(small: RequestFacts, large: RequestFacts) -> bool:
+    """Whether the large one is many searches, or asks the same but for many times the nq or the top-k: who tells of both tells
+    what it costs."""
+    if (large.sub_requests or 1) >= _MANY_TIMES * (small.sub_requests or 1):
+        return True
+    if replace(small, nq=large.nq, top_k=large.top_k, key=large.key) != large:
+        return False
+    times = [
+        1.0 if of_small == of_large else of_large / of_small if of_small and of_large else 0.0
+        for of_small, of_large in ((small.nq, large.nq), (small.top_k, large.top_k))
+    ]
+    return min(times) >= 1 and max(times) >= _MANY_TIMES
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ Cause
 
 How we tell
     The context file names the index (`type: DISKANN` or `AISAQ`, `mmap: true` of the index, or of a field without
-    one, or a queryNode.mmap key in `config`), `hardware.disk` and `observations.disk_util_share` beside a low
-    `cpu_share`; a `fast_duration_s` in memory will do as contrast. The log shows search_list in search_params and
-    durations that spread widely at equal work: same pattern, same nq, yet some fast.
+    one, or of any before 2.4, where one switch maps both, or a queryNode.mmap key in `config`), that it is slow only
+    since mmap was changed (`events`, `pattern.only_after: config`), `hardware.disk` and `observations.disk_util_share`
+    beside a low `cpu_share`; a `fast_duration_s` in memory will do as contrast. The log shows search_list in
+    search_params and durations that spread widely at equal work: same pattern, same nq, yet some fast.
 
     What decides is a host metric: device utilisation (node_disk_io_time_seconds_total of node exporter) on the
     query nodes (in 2.6.0-rc1 on the streaming nodes, issue #43659). With neither the index type nor search_list the
@@ -36,7 +37,7 @@ import numpy as np
 from slowq import signals, workload
 from slowq.blame import finding
 from slowq.confidence import confidence
-from slowq.facts import NO_INDEX, Case, Need
+from slowq.facts import NO_INDEX, Case, FieldFacts, Need
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import costly_filter, heavy_requests
 from slowq.rule import About, threshold
@@ -212,6 +213,8 @@ class DiskBoundIndex:
                 )
             )
         evidence += busy_disk(case, self.busy_disk_share, least=0.0)
+        switched_on = _since_mapping(case) if mapped else []
+        evidence += switched_on
         faster = bool(mapped) and case.context.differs_by_request and not heavy_requests(work).any()
         if faster:
             evidence += told_contrast(case)
@@ -236,6 +239,7 @@ class DiskBoundIndex:
                     (kind in SLOW_DISKS, 0.35),
                     (cpu is not None and cpu < self.idle_cpu_share, 0.3),
                     (faster, 0.3),
+                    (bool(switched_on), 0.5),
                     (bool(spread >= self.spread), 0.15),
                 ],
                 against=[
@@ -259,22 +263,42 @@ class DiskBoundIndex:
         return float(np.quantile(took_s, 0.95) / max(float(np.median(took_s)), 1e-3))
 
 
+def _since_mapping(case: Case) -> list[Evidence]:
+    """That it is slow only since a change of the configuration, which was of mmap."""
+    changes = [one for one in case.context.events if one.what == "config" and "mmap" in (one.detail or "").lower()]
+    if not case.context.is_only_after(changes):
+        return []
+    return [stated(case, f"{changes[0].key}.detail", "It is slow only since mmap was changed.")]
+
+
 def on_disk(case: Case) -> list[tuple[str | None, str, str]]:
-    """Collections whose vector index lies on disk: name, key and sentence, as the context file says it."""
+    """Collections whose vector index lies on disk: name, key and sentence, as the context file says it.
+
+    Before 2.4 one switch maps all that a query node loads, so that what is said of the field holds for its index.
+    """
+    one_switch = not case.milvus.surely_from((2, 4, 0))
     found = [
         (
             c.name,
             f"{key}.index",
             (
                 f"{one.name or 'The vector field'} of {c.name or 'the collection'} is searched from disk: "
-                f"{'mapped' if one.index.mmap else one.index.type}."
+                f"{one.index.type if (one.index.type or '').upper() in DISK_INDEXES else 'mapped'}."
             ),
         )
         for c, key, one in workload.vector_fields(case)
-        if one.index is not None and (one.index.mmap or (one.index.type or "").upper() in DISK_INDEXES)
+        if one.index is not None
+        and one.index != NO_INDEX
+        and (_is_mapped(one, one_switch) or (one.index.type or "").upper() in DISK_INDEXES)
     ]
     mapped = [key for key, value in case.context.config.items() if key in MMAP_KEYS and value is True]
     return found or [(None, f"config.{key}", f"The configuration maps indexes from disk: {key}.") for key in mapped]
+
+
+def _is_mapped(field: FieldFacts, one_switch: bool) -> bool:
+    """Whether the index of a field is mapped; `one_switch` where it is if the field is."""
+    told = field.index.mmap if field.index else None
+    return bool(field.mmap and one_switch if told is None else told)
 
 
 def raw_on_disk(case: Case) -> list[tuple[str | None, str, str]]:

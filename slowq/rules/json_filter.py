@@ -16,7 +16,8 @@ How we tell
     fields of the collection (dynamic). Contrast: requests of the same collection with a filter on a plain field or
     with none are faster, and the time grows with the number of JSON predicates. The context file decides whether a
     path index exists and whether the version can have one; a `fast_duration_s` without the filter will do as
-    contrast.
+    contrast. Where it tells of a filter that it does not give, and all that it tells of the scalar fields is JSON, the
+    filter is likely on that.
 
     The metrics are internal_json_filter_latency with type bruteforce_latency (2.6.13+) and
     internal_core_search_latency with type scalar_latency (2.4.7+). With neither a contrast nor a fact about the
@@ -38,8 +39,8 @@ from typing import ClassVar
 from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
-from slowq.facts import Case, FieldFacts, Need
-from slowq.filter_blame import Indexes, filter_finding, scalar_fields
+from slowq.facts import NOT_STATED, Case, FieldFacts, Need
+from slowq.filter_blame import Indexes, filter_finding, scalar_fields, titled
 from slowq.filters import Features, Trouble, ast, try_parse
 from slowq.findings import Clear, Evidence, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json
@@ -185,8 +186,8 @@ class JsonFilter:
         ]
         paths = work.of_filter(uses_json)
         if not paths.any():
-            if case.context.pattern.get("only_with_filter") and fields and not work.has_filter.any():
-                return self._by_schema(case, fields)
+            if fields and not work.has_filter.any() and (by_schema := self._by_schema(case, fields)):
+                return by_schema
             if not work.filter_is_known.any():
                 return Skipped(self.about.needs)
             return Clear("no slow request filters on a JSON path")
@@ -207,24 +208,34 @@ class JsonFilter:
             more=_of_shredding(case, shredded, paths),
         )
 
-    def _by_schema(self, case: Case, fields: list[tuple[str, FieldFacts]]) -> Outcome:
-        """Only filtered searches are slow, and the collection has a JSON field: what the filter is on is likely."""
+    def _by_schema(self, case: Case, fields: list[tuple[str, FieldFacts]]) -> Outcome | None:
+        """There are filters that are not given, and the collection has a JSON field: what they are on is likely."""
+        only = bool(case.context.pattern.get("only_with_filter"))
+        unstated = next((one for one in case.context.requests if one.filter == NOT_STATED), None)
+        if not only and (unstated is None or len(fields) < len(scalar_fields(case))):
+            return None
         key, one = fields[0]
         return fact(
             self.about,
             case,
             confidence=confidence(
-                0.5,
+                0.5 if only else 0.2,
                 signs=[(one.index is None or one.index.type == "", 0.3)],
                 against=[(_is_shredded(case) and not _is_parsed(case), 0.4)],
             ),
-            summary="Searches are slow only with a filter, and the collection has a JSON field without a known path index.",
+            summary=(
+                "Searches are slow only with a filter, and the collection has a JSON field without a known path index."
+                if only
+                else "Slow searches have a filter, and all that is known of the fields is JSON without a known path index."
+            ),
             evidence=[
-                stated(case, "pattern.only_with_filter", "Only filtered searches are slow."),
+                stated(case, "pattern.only_with_filter", "Only filtered searches are slow.")
+                if unstated is None or only
+                else stated(case, f"{unstated.key}.filter", "A slow request has a filter, which is not given."),
                 stated(
                     case,
                     f"{key}.type",
-                    f"{f'The field {one.name}' if one.name else 'A field'} is JSON and has no index that is known.",
+                    f"{titled(one)} is JSON and has no index that is known.",
                 ),
             ],
             names={"field": one.name} if one.name else None,

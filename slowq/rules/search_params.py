@@ -14,7 +14,8 @@ How we tell
     search_params of the log: ef, search_list and reorder_k (SCANN) against top-k, nprobe against nlist of the same
     collection (from the context file; 128 is the default), and refine_k where the context file says that the index
     refines. Requests with smaller values that are slow only beside the others support it. A single value without any
-    contrast is a suspicion of low confidence, and the larger the ratio, the better founded. Nothing tells how much is
+    contrast is a suspicion of low confidence, and the larger the ratio, the better founded. The nprobe of a range
+    search is not judged: it goes on until a cluster holds nothing in range (issue #50327). Nothing tells how much is
     too much of itopk_size and search_width (GPU_CAGRA) or of level (AUTOINDEX), so they are not judged.
 
     Search lines of 3.0 hold no search_params; the access log or the context file does. Without search_params the rule
@@ -229,10 +230,13 @@ class SearchParams:
         no_nlist = np.isnan(nlist)
         limit = np.where(no_nlist, self.high_nprobe, np.maximum(self.nprobe_share * nlist, 8.0))
         nprobe, refine_k = work.param("nprobe"), work.param("refine_k")
+        probes = (nprobe >= limit) & ~work.has_param(
+            "radius"
+        )  # a range search goes on until a cluster holds nothing in range
         refined = refines & (refine_k >= self.high_refine_k) & (refine_k * top_k >= self.high_ef)
         return [
             self._candidates("ef", work, self.ef_per_top_k * top_k, top_k),
-            _Param("nprobe", nprobe, nprobe >= limit, np.where(no_nlist, self.high_nprobe / 4, limit / 2)),
+            _Param("nprobe", nprobe, probes, np.where(no_nlist, self.high_nprobe / 4, limit / 2)),
             self._candidates("search_list", work, self.search_list_per_top_k * top_k, top_k),
             self._candidates("reorder_k", work, self.reorder_k_per_top_k * top_k, top_k),
             _Param("refine_k", refine_k, refined, np.full(work.count, 2.0)),
@@ -274,12 +278,18 @@ class _Param:
 
 
 def _of_index(case: Case, work: Workload, of: Callable[[IndexFacts], float]) -> np.ndarray:
-    """What the context file says of the index that each slow request asks; NaN where it says nothing."""
+    """What the context file says of the index that each slow request asks; NaN where it says nothing.
+
+    Of a request that names no collection, where there are several, it is the most that it says of any.
+    """
     found = np.full(work.count, np.nan)
+    every = [of(one.index) for _, _, one in workload.vector_fields(case) if one.index is not None]
     for (collection, asked), rows in work.groups("collection", "anns_field"):
         index = _index(case, collection, asked)
         if index is not None:
             found[rows] = of(index)
+        elif collection is None and every:
+            found[rows] = np.fmax.reduce(every)
     return found
 
 

@@ -41,7 +41,7 @@ from slowq import signals, workload
 from slowq.blame import fact
 from slowq.confidence import confidence
 from slowq.facts import NO_INDEX, Case, FieldFacts, Need
-from slowq.filter_blame import Indexes, filter_finding, scalar_fields, told_share, told_times
+from slowq.filter_blame import Indexes, filter_finding, scalar_fields, titled, told_share, told_times
 from slowq.filters import Features
 from slowq.findings import Clear, Outcome, Remedy, Skipped
 from slowq.heavy import uses_json, uses_pattern
@@ -214,7 +214,7 @@ class UnindexedScalarFilter:
             what="on scalar fields",
             # Most searches have a filter. In a log it is who is slow that tells.
             base=0.45 if case.inputs or without else 0.3,
-            more=[stated(case, f"{key}.index", f"The field {one.name} has no index.") for key, one in without[:3]],
+            more=[stated(case, f"{key}.index", f"{titled(one)} has no index.") for key, one in without[:3]],
             more_weight=0.3,
             names={"field": field},
             keys=self._fitting(indexes.field(on, field), [features for features, _ in asked]),
@@ -238,7 +238,7 @@ class UnindexedScalarFilter:
             evidence=[
                 stated(case, "pattern.only_with_filter", "Only filtered searches are slow."),
                 *told_times(case),
-                *(stated(case, f"{key}.index", f"The field {one.name} has no index.") for key, one in plain[:3]),
+                *(stated(case, f"{key}.index", f"{titled(one)} has no index.") for key, one in plain[:3]),
             ],
             names={"field": plain[0][1].name} if plain[0][1].name else None,
             keys=self._fitting(plain[0][1], []),

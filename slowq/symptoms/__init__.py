@@ -35,6 +35,7 @@ SEEN: Mapping[Kind, Callable[[Case], Symptom | None]] = {
     "disk_load": course.disk_load,
     "growing": cluster.growing,
     "growing_mmap": cluster.growing_mmap,
+    "half_precision": requests.half_precision,
     "hybrid": cluster.hybrid,
     "index_build": course.index_build,
     "iterator": requests.iterator,

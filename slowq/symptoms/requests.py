@@ -67,6 +67,23 @@ def sparse(case: Case) -> Symptom | None:
     return of_requests(case, work.is_any("anns_field", names) | by_param, "searches of sparse vectors")
 
 
+def half_precision(case: Case) -> Symptom | None:
+    """Vectors of 16 bits are searched: the type alone makes their distances slow."""
+    found = [
+        (of.name, stated(case, f"{key}.type", f"The vectors of {of.name or 'the collection'} are of half precision."))
+        for of, key, one in vector_fields(case)
+        if (one.type or "").upper() in ("FLOAT16_VECTOR", "BFLOAT16_VECTOR")
+    ]
+    if not found:
+        return None
+    work = workload.of(case)
+    asked = work.is_any("collection", [name for name, _ in found if name])
+    unnamed = not work.is_known("collection").any()
+    if not asked.any() and not unnamed:
+        return None
+    return Symptom(tuple(said for _, said in found), None if unnamed else asked, is_unique=True)
+
+
 def text_index(case: Case) -> Symptom | None:
     mask = workload.of(case).of_filter(lambda features: bool(features.text_functions))
     return of_requests(case, mask, "filters with text functions")

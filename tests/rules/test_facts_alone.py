@@ -242,6 +242,46 @@ CASES = [
         docs(),
         "events: [{what: restart, subject: one query node}]\npattern: {only_after: restart}\nrequests: [{kind: search}]",
     ),
+    # A filter that is not given, or in part, on the only field that it can be on.
+    ("json_filter", docs("{name: meta, type: JSON, index: null}"), "requests: [{kind: search, filter: (not stated)}]"),
+    (
+        "unindexed_scalar_filter",
+        docs("{type: ARRAY, index: null}"),
+        "requests: [{kind: query, filter: array_contains_any(…)}]",
+    ),
+    ("pattern_filter", docs(), "requests: [{kind: query, filter: (not stated field) like (not stated)}]"),
+    # Who tells of a small request and of a large one compares them.
+    ("large_result", docs(), "requests: [{kind: search, top_k: 1}, {kind: search, top_k: 1000}]"),
+    (
+        "large_nq",
+        docs(),
+        "requests: [{kind: search, nq: 1, top_k: 10}, {kind: search, nq: 10, top_k: 10}, {kind: search, nq: 2000, top_k: 10}]",
+    ),
+    ("search_fanout", docs(), "requests: [{kind: hybrid_search, sub_requests: 1024}, {kind: search}, {kind: query}]"),
+    # Rows came, whatever word somebody has for it.
+    ("growing_segments", docs(), "pattern: {only_after: Insert}\nrequests: [{kind: search}]"),
+    # Before 2.4 one switch maps fields and indexes.
+    (
+        "disk_bound_index",
+        docs(vector="{name: vec, type: FLOAT_VECTOR, mmap: true, index: {type: IVF_FLAT}}"),
+        """
+        milvus: {version: 2.3.2}
+        events: [{what: config, detail: MMap switched on}]
+        pattern: {only_after: config}
+        requests: [{kind: search}]""",
+    ),
+    # A range search goes on whatever nprobe is.
+    (
+        "search_fanout",
+        docs(vector=vector("{type: IVF_PQ, params: {nlist: 1024}}")),
+        "requests: [{kind: search, search_params: {nprobe: 512, radius: 0.4}}]",
+    ),
+    # Half precision without SIMD (issue #34329).
+    (
+        "version_regression",
+        docs(vector="{name: vec, type: FLOAT16_VECTOR, index: {type: HNSW}}"),
+        "milvus: {version: 2.4.4}\nrequests: [{kind: search}]",
+    ),
     (
         "client_or_network",
         docs(),
@@ -275,6 +315,10 @@ def test_the_cause_that_facts_point_at_is_named(cause: str, schema: str, facts: 
         # How many requests come at once is told of every benchmark.
         "observations: {concurrency: 50}\nrequests: [{kind: search, nq: 1, top_k: 1}]",
         "observations: {concurrency: 1500}\nrequests: [{kind: search, nq: 1, top_k: 1}]",
+        # A filter that is not given, where it can be on another field.
+        f"{docs('{name: meta, type: JSON}', '{name: a, type: INT64}')}\nrequests: [{{kind: search, filter: (not stated)}}]",
+        # Since mmap was switched on, but for raw vectors that an index is searched in place of.
+        f"{docs(vector='{name: vec, type: FLOAT_VECTOR, mmap: true, index: {type: HNSW}}')}\nmilvus: {{version: 2.4.4}}\n{TWICE}",
         # Two things that a request asks.
         "requests: [{kind: search, search_params: {radius: 0.4}, filter: tag == 1, duration_s: 5}]",
     ],

@@ -83,6 +83,13 @@ def test_nlist_is_that_of_the_collection_that_the_request_asks() -> None:
     assert "8 instead of 40" in remedy(found, "lower_nprobe")
 
 
+def test_a_request_that_names_no_collection_is_held_against_the_largest_nlist_of_all() -> None:
+    told = "requests: [{kind: search, top_k: 10, search_params: {nprobe: 128}, duration_s: 3}]\n"
+    both = f"collections: [{schema('others', '{nlist: 64}')}, {schema('products', '{nlist: 4096}')}]"
+    assert cleared(SearchParams().check(case(facts=told + both)))
+    assert fired(SearchParams().check(case(facts=told + both.replace("4096", "128"))))
+
+
 def test_params_that_nothing_is_known_of_are_not_judged() -> None:
     rows = search(60, params={"params": {"level": 5, "itopk_size": 4096, "search_width": 64}})
     assert cleared(SearchParams().check(case(rows)))
