@@ -331,8 +331,8 @@ def density(case: Case, share: float, starts: np.ndarray, ends: np.ndarray) -> f
     if not work.window_s or not len(starts):
         return 1.0
     logged_s = workload.unix_s(case.events["at"])
-    first = min(float(np.nanmin(work.started_s)), float(logged_s.min(initial=np.inf)))
-    last = max(float(np.nanmax(work.ended_s)), float(logged_s.max(initial=-np.inf)))
+    first = float(np.fmin.reduce(logged_s, initial=np.nanmin(work.started_s)))
+    last = float(np.fmax.reduce(logged_s, initial=np.nanmax(work.ended_s)))
     time_inside = workload.covered_s(starts, ends, first, last) / (last - first)
     if not 0 < time_inside <= _NEARLY_ALWAYS:
         return 1.0

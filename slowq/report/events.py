@@ -31,8 +31,8 @@ def events(case: Case) -> list[dict[str, Any]]:
         first = case.events.iloc[rows[0]]
         found.append(
             {
-                "at": _iso(at_s[rows].min()),
-                "until": _iso(at_s[rows].max()),
+                "at": _iso(np.fmin.reduce(at_s[rows])),
+                "until": _iso(np.fmax.reduce(at_s[rows])),
                 "what": str(what),
                 "state": str(state),
                 "subject": first["subject"] or None,

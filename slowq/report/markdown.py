@@ -26,6 +26,9 @@ _HARMLESS = re.compile(r"(?:[^\W_]|<(?=\d)|[,.;:'\"%/+=()?…·→\u2013\u2014\u
 _MEANT = re.compile(r"://|^www\.|(?<!\d\d):\w+:|:[^\W\d]\w*:|^GH-\d|[^\W\d]\.[^\W\d]", re.IGNORECASE)
 # …or a list or an underlined heading, where it stands first.
 _MEANT_FIRST = re.compile(r"(?:[-+=]+|\d+[.)])$")
+# A word, of which what stands between two backticks is one piece; and one that is such a piece, within a sentence's marks.
+_WORD = re.compile(r"(?:`[^`]+`|\S)+")
+_QUOTED = re.compile(r"(\(?)`([^`]+)`([,.;:?)]{0,3})")
 _END_OF_CLAUSE = re.compile(r"[,.;:?]*$")
 
 
@@ -51,12 +54,18 @@ def code(text: str, *, in_table: bool = False) -> str:
 
 def prose(text: str) -> str:
     """The text as a sentence: what could be more than a word to a renderer stands in code spans. Not for tables."""
-    words = say.visible(text).split()
-    judged = [(_means_nothing(word, first=at == 0), word) for at, word in enumerate(words)]
+    words = _WORD.findall(say.visible(text))
+    judged = [
+        ("code" if _QUOTED.fullmatch(word) else _means_nothing(word, first=at == 0), word)
+        for at, word in enumerate(words)
+    ]
     said = []
-    for harmless, group in groupby(judged, key=lambda one: one[0]):
-        run = " ".join(word for _, word in group)
-        said.append(run if harmless else _coded(run))
+    for judgement, group in groupby(judged, key=lambda one: one[0]):
+        run = [word for _, word in group]
+        if judgement == "code":
+            said += [_QUOTED.sub(lambda found: found[1] + code(found[2]) + found[3], word) for word in run]
+        else:
+            said.append(" ".join(run) if judgement else _coded(" ".join(run)))
     return " ".join(said)
 
 
@@ -210,7 +219,7 @@ def _latency(document: Document) -> Iterator[str]:
     for at, event in enumerate(events):
         mark = f"{code(say.MARKS[at])} " if strip and at < len(say.MARKS) else ""
         times = f" ({event['count']:,} times)" if event["count"] > 1 else ""
-        told = [prose(event["what"]) + times, *(prose(event[key]) for key in ("subject", "detail") if event.get(key))]
+        told = [prose(event["what"]) + times, *(code(event[key]) for key in ("subject", "detail") if event.get(key))]
         yield f"- {mark}{prose(say.clock(event['at'], '%Y-%m-%d %H:%M:%S'))}: {' · '.join(told)} " + _cited(
             event["cites"], shared
         )

@@ -11,6 +11,7 @@ from slowq.facts import Case
 from slowq.findings import CAUSES, Evidence, Finding
 from slowq.report import text as say
 from slowq.report.document import document
+from slowq.report.events import events as events_of
 from slowq.report.series import MOST_BUCKETS
 from slowq.triage import diagnose
 from tests.builders import case, empty_log, event, many, measured, query, search
@@ -333,3 +334,11 @@ def test_the_latency_before_and_after_is_told_where_metrics_show_it() -> None:
     assert say.onset(document(incident, diagnose(incident))) == (
         "Slow since 2025-08-23 19:00:00 UTC: a search took 20 ms before and 2.0 s after."
     )
+
+
+def test_an_event_of_unknown_time_does_not_hide_when_others_of_its_kind_were() -> None:
+    rows = many(5, search(60, duration=2.0))
+    known, unknown = event("tsafe_lag", 58), event("tsafe_lag", float("nan"))
+    (one,) = events_of(case(rows, beside=[unknown, known]))
+    assert (one["at"], one["count"]) == (events_of(case(rows, beside=[known]))[0]["at"], 2)
+    assert events_of(case(rows, beside=[unknown]))[0]["at"] is None

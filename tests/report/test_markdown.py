@@ -109,7 +109,8 @@ def test_prose_is_words_and_code_and_nothing_else(text: str) -> None:
             sum(token.type.startswith(("bullet_list_open", "ordered_list_open", "heading_open")) for token in read) <= 1
         )
         told = "".join(one.content for one in tokens(place) if one.type in ("text", "code_inline"))
-        assert re.sub(r"\s", "", told) == re.sub(r"\s", "", visible(text))
+        # But for the backticks of what the text itself quotes as code.
+        assert re.sub(r"[\s`]", "", told) == re.sub(r"[\s`]", "", visible(text))
 
 
 def test_plain_sentences_stay_plain() -> None:
@@ -120,6 +121,13 @@ def test_plain_sentences_stay_plain() -> None:
 def test_the_punctuation_of_a_sentence_stays_outside_code() -> None:
     assert markdown.prose('Index meta["a"], then reload.') == 'Index `meta["a"]`, then reload.'
     assert markdown.prose("Set it (see a_b).") == "Set it (see `a_b`)."
+
+
+def test_what_a_sentence_quotes_as_code_is_one_piece() -> None:
+    said = "Give it: `requests: [{kind: search, nq: 1}]`, or `a_b` (or `c`)."
+    assert markdown.prose(said) == said
+    assert markdown.prose("A `<b>x` y") == "A `<b>x` y"
+    assert markdown.prose("[a`b_c`](d)") == "``[a`b_c`](d)``"
 
 
 def test_a_snippet_with_fences_stays_one_block() -> None:

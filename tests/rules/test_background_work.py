@@ -1,12 +1,14 @@
 """index_build, compaction and segment_load judge alike; what is said here is said of each."""
 
+import numpy as np
 import pytest
 
+from slowq.contention import density
 from slowq.rule import Rule
 from slowq.rules.compaction import Compaction
 from slowq.rules.index_build import IndexBuild
 from slowq.rules.segment_load import SegmentLoad
-from tests.builders import Row, case, cleared, event, fired, ids, many, measured, needs, says, search
+from tests.builders import BEGIN, Row, case, cleared, event, fired, ids, many, measured, needs, says, search
 
 RULES = [(IndexBuild(), "index_build"), (Compaction(), "compaction"), (SegmentLoad(), "segment_load")]
 every_rule = pytest.mark.parametrize(("rule", "what"), RULES, ids=[what for _, what in RULES])
@@ -131,3 +133,9 @@ def test_requests_to_load_and_release_that_metrics_count_are_what_started_it() -
     assert "6 requests to load came in the same time. 1 request to release came in the same time." in says(asked)
     assert "came in" not in says(by_itself)
     assert by_itself.confidence == asked.confidence
+
+
+def test_a_line_of_unknown_time_does_not_hide_how_dense_slow_requests_are() -> None:
+    spans = np.array([BEGIN.timestamp() + 50]), np.array([BEGIN.timestamp() + 100])
+    known = density(case(SLOW, beside=QUIET), 1.0, *spans)
+    assert density(case(SLOW, beside=[*QUIET, event("tsafe_lag", float("nan"))]), 1.0, *spans) == known > 1
