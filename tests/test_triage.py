@@ -156,6 +156,11 @@ def test_an_empty_slow_log_does_not_silence_a_complaint_of_the_context_file() ->
     assert diagnose(slow_client).verdict.sub_cause == "client_or_network"
 
 
+def test_an_empty_slow_log_does_not_turn_a_complaint_into_nothing_slow() -> None:
+    found = diagnose(empty_log("pattern: {only_while_writing: true}", "2.6.1"), [finding("growing_segments", 0.4)])
+    assert found.verdict.outcome == "undetermined"
+
+
 def given_up(what: str, detail: str) -> Case:
     return replace(empty_log(version="2.5.4"), events=events(event(what, detail=detail)))
 

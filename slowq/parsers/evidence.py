@@ -87,6 +87,7 @@ class Phase(NamedTuple):
 NAN = float("nan")
 NO_TIME = np.iinfo(np.int64).min  # what a time that is not known is in milliseconds, as NumPy has it
 _MAX_DETAIL = 400
+_STALLED_S = 3.0  # Milvus 2.6.15 calls a tSafe stalled after so long (queryNode.waitTsafeStallTimeout)
 
 _NUMBER = {message: number for number, (message, _) in enumerate(KNOWN)}
 _TIMED_OUT, _FULL = _NUMBER[b"a request timed out"], _NUMBER[b"the queue is full"]
@@ -227,7 +228,9 @@ class EvidenceLines:
             kind = _LAGS
         elif spec.what == "request_failed" and any(sign in detail for sign in _TIMEOUTS):
             kind = _TIMED_OUT
-        if spec.what == "tsafe_parked" and spec.state == "point":
+        if spec.what == "tsafe_parked" and (behind_s := _behind_s(time_ms, field)) >= _STALLED_S:
+            kind, duration_s = _LAGS, behind_s  # a request waits for a tick; this one comes no more
+        elif spec.what == "tsafe_parked" and spec.state == "point":
             duration_s = _parked_s(field)
         else:
             duration_s = _duration_s(field(spec.duration), spec.unit_s) if spec.duration else NAN
@@ -328,6 +331,13 @@ def _duration_s(text: bytes, unit_s: float) -> float:
         return int(text) * unit_s
     duration_s = go_duration_s(text)
     return NAN if duration_s is None else duration_s
+
+
+def _behind_s(time_ms: int, field: Fields) -> float:
+    """How far the node's service time lies behind the clock (Milvus 2.0)."""
+    service = field(b"serviceTime") or field(b"serviceTime_p")
+    behind = zap.stamp_ms(b"[" + service + b"]")
+    return NAN if behind is None else (time_ms - behind) / 1e3
 
 
 def _parked_s(field: Fields) -> float:

@@ -226,3 +226,17 @@ def test_an_attempt_of_a_failed_request_goes_on_and_is_evidence() -> None:
     )
     assert (batch.milvus, batch.continuation, batch.unrecognised) == (1, 1, 1)
     assert [what for _, _, what, *_ in events(batch)] == ["tsafe_lag"]
+
+
+SERVED = (
+    b'[2021/12/31 06:10:14.117 +00:00] [DEBUG] [query_collection.go:602] ["get query message from unsolvedMsg"] '
+    b"[collectionID=430160143735586817] [msgID=430160114441037831] [reqTime_p=2021/12/31 06:09:44.439 +00:00] "
+    b"[serviceTime_p=2021/12/31 06:06:40.689 +00:00] [guaranteeTime_l=430160211984777217]\n"
+)  # real, from milvus-io/milvus#14689
+
+
+def test_a_node_whose_service_time_stands_still_is_not_one_at_which_a_request_is_parked() -> None:
+    (found,) = events(scan([SERVED]))
+    assert (found[2], found[5]) == ("tsafe_lag", 213.428)
+    (usual,) = events(scan([SERVED.replace(b"06:06:40.689", b"06:10:14.000")]))
+    assert usual[2] == "tsafe_parked"
