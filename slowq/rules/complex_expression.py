@@ -13,7 +13,7 @@ Cause
 
 How we tell
     The filter itself, parsed from `dsl` or `expr`: number of OR terms on one field, length of the longest IN list,
-    depth, size of the text. Then the contrast: requests of the same collection and search params whose filter is
+    depth, conditions joined by AND. Then the contrast: requests of the same collection and search params whose filter is
     shorter, or that have none, must be faster. Durations that grow with the number of terms weigh more than any
     single number. In the context file the filter, or `in_list_length`, says the same.
 
@@ -181,7 +181,7 @@ class ComplexExpression:
     )
     deep: int = threshold(
         8,
-        "nesting depth from which an expression counts as deep",
+        "nesting depth from which an expression counts as deep; a chain of ANDs nests as often, since Milvus joins two at a time",
     )
     parsing_share: float = threshold(
         0.1,
@@ -282,8 +282,9 @@ class ComplexExpression:
     def _is_complex(self, features: Features, rewrites: bool) -> bool:
         chain = features.same_field_or_chain
         as_one_list = rewrites and chain is not None and chain.is_merged and chain.terms == features.longest_or_chain
+        joined = 0 if features.longest_or_chain else features.comparisons
         return (
             (features.longest_or_chain >= self.long_or and not as_one_list)
             or features.longest_in_list >= self.long_in
-            or features.depth >= self.deep
+            or max(features.depth, joined) >= self.deep
         )

@@ -111,3 +111,11 @@ def test_what_is_left_out_of_a_told_filter_leaves_the_rest_readable() -> None:
     (shape,) = case(facts="requests: [{kind: query, filter: 'pk in [1, 2, ...] and s == \"...\"'}]").shapes
     assert shape.features is not None
     assert shape.features.fields == {"pk", "s"}
+
+
+def test_many_conditions_joined_by_and_are_deep_and_a_few_are_not() -> None:
+    def joined(conditions: int) -> str:
+        return " and ".join(f"f{at} == {at}" for at in range(conditions))
+
+    assert "or deep nesting" in says(fired(ComplexExpression().check(case(many(5, search(filter=joined(8)))))))
+    assert cleared(ComplexExpression().check(case(many(5, search(filter=joined(7))))))
