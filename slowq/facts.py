@@ -304,10 +304,11 @@ class RequestFacts:
 
     @property
     def is_fast_otherwise(self) -> bool:
-        """Whether it takes much longer than the same request when all is well."""
-        if self.duration_s is None or self.fast_duration_s is None:
+        """Whether it takes much longer than the same request when all is well. One that timed out takes a second at least."""
+        took_s = SLOW_S if self.duration_s is None and self.timeout else self.duration_s
+        if took_s is None or self.fast_duration_s is None:
             return False
-        return self.duration_s >= MUCH_LONGER * self.fast_duration_s
+        return took_s >= MUCH_LONGER * self.fast_duration_s
 
 
 # How the subject of an event names what Milvus depends on: "my-release-pulsar-broker-0", "etcd".
@@ -393,9 +394,14 @@ class Context:
     def comes_and_goes(self) -> bool:
         """Whether the reporter saw it slow at times only. What is so all the time, as an index or a filter, does not explain
         that; after the data have changed it may."""
-        if self.pattern.get("only_after") not in (None, *_CHANGES_OF_DATA):
-            return True
-        return any(bool(self.pattern.get(key)) for key in ("only_first_searches", "only_while_writing", "periodic_s"))
+        return self.is_since_a_change or any(
+            bool(self.pattern.get(key)) for key in ("only_first_searches", "only_while_writing", "periodic_s")
+        )
+
+    @property
+    def is_since_a_change(self) -> bool:
+        """Whether it is slow only after something that was done to Milvus, and not to its data."""
+        return self.pattern.get("only_after") not in (None, *_CHANGES_OF_DATA)
 
     def happened_to(self, dependency: str) -> tuple[EventFacts, ...]:
         """What was done to the message queue, the object storage or the meta store."""

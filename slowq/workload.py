@@ -341,8 +341,9 @@ def seen(workload: Workload, says: str, mask: Mask, value: float | None = None, 
 def told_contrast(case: Case) -> list[Evidence]:
     """How much faster a described request is when all is well, where that is much."""
     for one in case.context.requests:
-        if one.is_fast_otherwise and one.duration_s and one.fast_duration_s:
-            says = f"The same request takes {duration(one.fast_duration_s)} at other times and {duration(one.duration_s)} here."
+        if one.is_fast_otherwise and one.fast_duration_s:
+            here = duration(one.duration_s) if one.duration_s else "times out"
+            says = f"The same request takes {duration(one.fast_duration_s)} at other times and {here} here."
             limit_s = MUCH_LONGER * one.fast_duration_s
             return [stated(case, f"{one.key}.fast_duration_s", says, one.duration_s, limit_s)]
     return []

@@ -218,7 +218,7 @@ class LargeNq:
                 ],
                 against=[
                     (work.share(culprits | victims) < 0.5, 0.4),
-                    (case.context.differs_by_time, 0.4),
+                    (case.context.differs_by_time or case.context.is_since_a_change, 0.4),
                     (work.middle(slow_s, culprits) < SLOW_S and not victims.any(), 0.6),  # it holds nobody for long
                 ],
             ),

@@ -268,7 +268,7 @@ class LargeResult:
             ],
             against=[
                 (work.share(smaller) > 0.3, 0.3),
-                (work.case.context.differs_by_time, 0.4),
+                (work.case.context.differs_by_time or work.case.context.is_since_a_change, 0.4),
                 (bool(measured.filter_share >= _MOST), 0.5),
                 (bool(measured.phase("wait_tsafe") >= _MOST), 0.5),
             ],

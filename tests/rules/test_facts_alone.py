@@ -236,6 +236,17 @@ CASES = [
         pattern: {only_after: upgrade}
         requests: [{kind: search, top_k: 1200, search_params: {ef: 1200}, duration_s: 0.2, fast_duration_s: 0.016}]""",
     ),
+    (
+        "version_regression",
+        docs(),
+        "events: [{what: upgrade}]\npattern: {only_after: upgrade}\nrequests: [{kind: search, nq: 10000, top_k: 10}]",
+    ),
+    # What times out takes longer than what takes milliseconds.
+    (
+        "search_fanout",
+        docs(vector=vector("{type: DISKANN}")),
+        "requests: [{kind: search, timeout: true, fast_duration_s: 0.15, search_params: {radius: (not stated)}}]",
+    ),
     # The segments of a query node that goes away move to the others.
     (
         "segment_load",
