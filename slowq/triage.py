@@ -139,7 +139,9 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
     work = workload.of(case)
     first = findings[0] if findings else None
     measured = signals.of(case)
-    if _nothing_slow(case) and (first is None or first.confidence < ENOUGH):
+    unlogged = None if work.count or measured.slow else _unlogged(case)
+    quiet = not work.count and not measured.slow and not unlogged and not case.context.pattern
+    if quiet and (first is None or first.confidence < ENOUGH):
         if case.inputs:
             threshold = _threshold(case)
             return Verdict("nothing_slow", f"No slow request in {case.coverage.lines:,} lines; {threshold}.")
@@ -151,7 +153,7 @@ def _verdict(case: Case, findings: Sequence[Finding]) -> Verdict:
         lead = (
             f"The evidence does not decide; the likeliest is {candidates}."
             if candidates
-            else (None if work.count or measured.slow else _unlogged(case)) or "No rule fits what is there."
+            else unlogged or "No rule fits what is there."
         )
         return _undetermined(case, lead, findings)
     rival = next((one for one in findings[1:] if one.cause != first.cause), None)
