@@ -200,6 +200,14 @@ class EvidenceLines:
         if kind is not None:
             self._add(kind, NO_TIME, number, b"", failed.duration_s, (b"", failed.text[:_MAX_DETAIL], b""))
 
+    def read_quoted(self, text: bytes, number: int) -> bool:
+        """Take a message that somebody quoted without the line around it; whether it was one that is known."""
+        message = text.strip(b' \t"[].')
+        if message not in SPECS:
+            return False
+        self._read(message, NO_TIME, number, lambda name: b"")
+        return True
+
     def _read(self, message: bytes, time_ms: int, number: int, field: Fields) -> None:
         trace = field(b"traceID")
         if message.startswith(b"tr/"):

@@ -81,6 +81,8 @@ SPECS: dict[bytes, Spec] = {
     # Search without an index.
     b"search growing/sealed segments without indexes": Spec("no_index_search", subject=b"segmentIDs"),
     b"there are no indexes on this segment": Spec("no_index_search"),
+    # Until 2.2, at DEBUG, for each segment of each search.
+    b"do search on segment done": Spec("no_index_search", subject=b"segmentID", needs=(b"loadIndex",), value=b"false"),
     # The machine under it.
     b"lock takes too long": Spec("lock_slow", subject=b"lockName", duration=b"time_cost"),
     b"GC Tune done, and the gc is slow": Spec("gc_slow", duration=b"gc-pause"),

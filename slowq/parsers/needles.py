@@ -92,6 +92,7 @@ NEEDLES: tuple[bytes, ...] = (
     b"down, remove it",
     b"lag too larg",
     b"dateTimeTick",
+    b"rch on segment d",
 )
 
 _FINDER = ahocorasick_rs.BytesAhoCorasick(list(NEEDLES), matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)

@@ -358,6 +358,9 @@ class Scanner:
             batch.formats[(*inner.layers, "milvus-core")] += 1
             if (entry := foreign.of_pulsar(inner.text)) is not None:
                 self._evidence.read_of_pulsar(entry, number)
+        elif self._evidence.read_quoted(inner.text, number):
+            batch.milvus += 1
+            batch.formats[(*inner.layers, "milvus-text")] += 1
         elif (failed := client.failure_of(inner.text)) is not None:
             batch.milvus += 1
             batch.formats[(*inner.layers, "milvus-client")] += 1

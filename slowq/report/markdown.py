@@ -28,7 +28,7 @@ _MEANT = re.compile(r"://|^www\.|(?<!\d\d):\w+:|:[^\W\d]\w*:|^GH-\d|[^\W\d]\.[^\
 _MEANT_FIRST = re.compile(r"(?:[-+=]+|\d+[.)])$")
 # A word, of which what stands between two backticks is one piece; and one that is such a piece, within a sentence's marks.
 _WORD = re.compile(r"(?:`[^`]+`|\S)+")
-_QUOTED = re.compile(r"(\(?)`([^`]+)`([,.;:?)]{0,3})")
+_CODE_PIECE = re.compile(r"(\(?)`([^`]+)`([,.;:?)]{0,3})")
 _END_OF_CLAUSE = re.compile(r"[,.;:?]*$")
 
 
@@ -56,14 +56,14 @@ def prose(text: str) -> str:
     """The text as a sentence: what could be more than a word to a renderer stands in code spans. Not for tables."""
     words = _WORD.findall(say.visible(text))
     judged = [
-        ("code" if _QUOTED.fullmatch(word) else _means_nothing(word, first=at == 0), word)
+        ("code" if _CODE_PIECE.fullmatch(word) else _means_nothing(word, first=at == 0), word)
         for at, word in enumerate(words)
     ]
     said = []
     for judgement, group in groupby(judged, key=lambda one: one[0]):
         run = [word for _, word in group]
         if judgement == "code":
-            said += [_QUOTED.sub(lambda found: found[1] + code(found[2]) + found[3], word) for word in run]
+            said += [_CODE_PIECE.sub(lambda found: found[1] + code(found[2]) + found[3], word) for word in run]
         else:
             said.append(" ".join(run) if judgement else _coded(" ".join(run)))
     return " ".join(said)

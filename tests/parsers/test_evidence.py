@@ -240,3 +240,25 @@ def test_a_node_whose_service_time_stands_still_is_not_one_at_which_a_request_is
     assert (found[2], found[5]) == ("tsafe_lag", 213.428)
     (usual,) = events(scan([SERVED.replace(b"06:06:40.689", b"06:10:14.000")]))
     assert usual[2] == "tsafe_parked"
+
+
+@pytest.mark.parametrize(
+    "said", [b"rootcoord send tt to all channels too slowly", b'["rootcoord send tt to all channels too slowly"] ']
+)
+def test_a_message_that_was_quoted_alone_is_evidence_without_a_time(said: bytes) -> None:
+    batch = scan([said + b"\n"])
+    assert (batch.milvus, batch.unrecognised) == (1, 0)
+    (found,) = events(batch)
+    assert found[1:3] == (evidence.NO_TIME, "timetick_slow")
+
+
+SEARCHED = (
+    b'[2022/11/02 02:19:16.803 +00:00] [DEBUG] [querynode/segment.go:375] ["do search on segment done"] '
+    b"[msgID=437087255049535489] [segmentID=437042918730979898] [segmentType=2] [loadIndex=false]\n"
+)  # real, from milvus-io/milvus#20252
+
+
+def test_a_segment_that_was_searched_without_its_index_is_told_by_a_debug_log() -> None:
+    (found,) = events(scan([SEARCHED]))
+    assert found[2:5] == ("no_index_search", "point", b"437042918730979898")
+    assert events(scan([SEARCHED.replace(b"false", b"true")])) == []
