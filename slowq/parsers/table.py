@@ -344,7 +344,9 @@ def _are_slow(requests: Sequence[RequestFacts]) -> list[bool]:
 
 def _is_compared_with(small: RequestFacts, large: RequestFacts) -> bool:
     """Whether the large one is many searches, or asks the same but for many times the nq or the top-k: who tells of both tells
-    what it costs."""
+    what it costs. What timed out is slow whatever stands beside it."""
+    if small.timeout:
+        return False
     if (large.sub_requests or 1) >= _MANY_TIMES * (small.sub_requests or 1):
         return True
     if replace(small, nq=large.nq, top_k=large.top_k, key=large.key) != large:

@@ -212,7 +212,10 @@ class JsonFilter:
         """There are filters that are not given, and the collection has a JSON field: what they are on is likely."""
         only = bool(case.context.pattern.get("only_with_filter"))
         unstated = next((one for one in case.context.requests if one.filter == NOT_STATED), None)
-        if not only and (unstated is None or len(fields) < len(scalar_fields(case))):
+        others = [
+            one for _, one in scalar_fields(case) if not one.primary and all(one is not json for _, json in fields)
+        ]
+        if not only and (unstated is None or others):
             return None
         key, one = fields[0]
         return fact(

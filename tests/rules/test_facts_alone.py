@@ -261,6 +261,11 @@ CASES = [
         "requests: [{kind: query, filter: array_contains_any(…)}]",
     ),
     ("pattern_filter", docs(), "requests: [{kind: query, filter: (not stated field) like (not stated)}]"),
+    (
+        "json_filter",
+        docs("{name: id, type: INT64, primary: true}", "{name: meta, type: JSON, index: null}"),
+        "requests: [{kind: search, filter: (not stated)}]",
+    ),
     # Who tells of a small request and of a large one compares them.
     ("large_result", docs(), "requests: [{kind: search, top_k: 1}, {kind: search, top_k: 1000}]"),
     (
@@ -361,3 +366,23 @@ def test_a_contrast_is_told_with_its_line() -> None:
     (evidence,) = [one for one in found.evidence if "at other times" in one.says]
     assert evidence.says == "The same request takes 50 ms at other times and 2.0 s here."
     assert (evidence.value, evidence.threshold) == (2.0, 0.15000000000000002)
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "slow"),
+    [
+        ("nq: 1", "nq: 10", [False, True]),
+        ("nq: 1", "nq: 9", [True, True]),
+        ("top_k: 1", "top_k: 1000", [False, True]),
+        ("nq: 100, top_k: 1", "nq: 1, top_k: 1000", [True, True]),
+        ("top_k: 1, filter: a == 1", "top_k: 1000", [True, True]),
+        ("top_k: 1, timeout: true", "top_k: 1000, timeout: true", [True, True]),
+        ("nq: 1", "nq: 1, sub_requests: 16", [False, True]),
+        ("nq: 1, duration_s: 2", "nq: 1000, duration_s: 3", [True, True]),
+    ],
+)
+def test_of_two_requests_without_a_duration_one_may_be_what_the_other_is_compared_with(
+    small: str, large: str, slow: list[bool]
+) -> None:
+    told = case(facts=f"requests: [{{kind: search, {small}}}, {{kind: search, {large}}}]")
+    assert told.requests["slow"].tolist() == slow
