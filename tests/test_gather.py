@@ -28,7 +28,14 @@ from slowq.report import requests as export
 
 ROOT = Path(__file__).parents[1]
 # An entry in pieces, and a header, are told by the lines beside them: such logs may not be cut between two of these.
-IN_PIECES = ("docker-json-split.log", "cri-partial.log", "0.log", "csv.csv", "csv-host-service-message.csv")
+IN_PIECES = (
+    "docker-json-split.log",
+    "broken.log",
+    "cri-partial.log",
+    "0.log",
+    "csv.csv",
+    "csv-host-service-message.csv",
+)
 LOGS = {
     str(path.relative_to(ROOT / folder)): path
     for folder in ("sample_logs/formats", "tests/data/bad")

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from slowq.parsers.ahead import Ahead, members_aside, reason
 from slowq.parsers.envelopes import unwrap
 from slowq.parsers.scan import BLOCK, MAX_LINE, Batch, Scanner
+from slowq.parsers.zap import is_stamp_alone
 from slowq.sources import Member, Source, Trouble, members
 from slowq.sources.paths import STDIN
 from slowq.sources.streams import DAMAGE
@@ -125,18 +126,18 @@ def _open_for_parts(source: Source) -> int | None:
     try:
         opened = members(source)  # kept, since its stream lives as long as it does
         first = next(opened, None)
-        if not isinstance(first, Member) or not first.plain or _is_wrapped(first.stream):
+        if not isinstance(first, Member) or not first.plain or _is_in_pieces(first.stream):
             return None
         return os.open(source.path, os.O_RDONLY)
     except DAMAGE:  # the worker that reads it front to back will say what it is
         return None
 
 
-def _is_wrapped(stream: BinaryIO) -> bool:
-    """Whether the log's wrapper may cut entries into pieces, which parts could tear apart."""
-    head = stream.read(1 << 16) or b""
-    layers = {layer for line in head.split(b"\n") for layer in unwrap(line).layers}
-    return not layers.isdisjoint(("cri", "docker-json", "csv"))
+def _is_in_pieces(stream: BinaryIO) -> bool:
+    """Whether entries may be cut into pieces, by the log's wrapper or by who copied it, which parts could tear apart."""
+    head = (stream.read(1 << 16) or b"").split(b"\n")
+    layers = {layer for line in head for layer in unwrap(line).layers}
+    return not layers.isdisjoint(("cri", "docker-json", "csv")) or any(map(is_stamp_alone, head))
 
 
 def _source_task(source: Source, aside: bool) -> list[File]:

@@ -5,7 +5,7 @@ feeds, makes sure that each line begins like zap text, and looks for all needles
 prefilters); only lines that hold a needle, or that do not begin like zap text, are looked at one by one.
 
 The class of a line depends on its own bytes, and a line is never cut at a block's edge, so the outcome is the same for
-any block size, and, but for entries that a wrapper cut into pieces, for any way to cut the file.
+any block size, and, but for entries that a wrapper or a copy cut into pieces, for any way to cut the file.
 """
 
 import re
@@ -113,7 +113,7 @@ class Scanner:
         lines = len(feeds) + (view[end - 1] != 10)
         # A time stamp alone, at the end, may be the head of an entry that goes on in the next block.
         is_plain = all_begin_with(view, feeds, self._zap_start) and block.find(b"\x1b", 0, end) < 0
-        if is_plain and _BROKEN not in self._pieces and not _is_stamp(view[_last_line(feeds, end) :]):
+        if is_plain and _BROKEN not in self._pieces and not zap.is_stamp_alone(view[_last_line(feeds, end) :]):
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
             # Whether nearly all are slow, the beginning of a block tells well enough.
@@ -257,7 +257,7 @@ class Scanner:
 
     def _is_of_broken(self, line: bytes, number: int) -> bool:
         """Take a line of an entry that somebody broke at each field: the time stamp alone, and then one field a line."""
-        is_stamp = _is_stamp(line)
+        is_stamp = zap.is_stamp_alone(line)
         if not is_stamp and not (self._pieces and _BROKEN in self._pieces):
             return False
         goes_on = not is_stamp and line.startswith(b"[") and not zap.TEXT_PREFIX.match(line)
@@ -389,11 +389,6 @@ def _last_line(feeds: np.ndarray, end: int) -> int:
     """Where the last line of a block of `end` bytes begins."""
     before = feeds[-2:]
     return int(before[before < end - 1].max(initial=-1)) + 1
-
-
-def _is_stamp(line: bytes | memoryview) -> bool:
-    """Whether a line is a time stamp and nothing else."""
-    return len(line) <= zap.STAMP_LENGTH + 2 and zap.stamp_ms(bytes(line).rstrip()) is not None
 
 
 def _is_slow(line: bytes) -> bool:

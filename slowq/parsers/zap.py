@@ -136,6 +136,11 @@ def stamp_ms(line: bytes) -> int | None:
     return second + int(line[21:24]) if second is not None and line[21:24].isdigit() else None
 
 
+def is_stamp_alone(line: bytes | memoryview) -> bool:
+    """Whether a line is a time stamp and nothing else, as where somebody's copy broke an entry at each field."""
+    return len(line) <= STAMP_LENGTH + 2 and stamp_ms(bytes(line).rstrip()) is not None
+
+
 def second_ms(line: bytes) -> tuple[bytes, bytes, int | None]:
     """The second of a line's time stamp: its text, its zone's text, and Unix milliseconds (None for no real time).
 
