@@ -113,7 +113,7 @@ class Scanner:
         lines = len(feeds) + (view[end - 1] != 10)
         # A time stamp alone, at the end, may be the head of an entry that goes on in the next block.
         is_plain = all_begin_with(view, feeds, self._zap_start) and block.find(b"\x1b", 0, end) < 0
-        if is_plain and _BROKEN not in self._pieces and not zap.is_stamp_alone(view[_last_line(feeds, end) :]):
+        if is_plain and _BROKEN not in self._pieces and not zap.is_stamp_alone(_last_line(view, feeds)):
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
             # Whether nearly all are slow, the beginning of a block tells well enough.
@@ -385,10 +385,11 @@ class Scanner:
             self.batch.unrecognised_lines.append((number, line[:_EXCERPT]))
 
 
-def _last_line(feeds: np.ndarray, end: int) -> int:
-    """Where the last line of a block of `end` bytes begins."""
+def _last_line(view: memoryview, feeds: np.ndarray) -> memoryview:
+    """The last line of a block, without its line feed."""
+    end = len(view) - (view[-1] == 10)
     before = feeds[-2:]
-    return int(before[before < end - 1].max(initial=-1)) + 1
+    return view[int(before[before < end].max(initial=-1)) + 1 : end]
 
 
 def _is_slow(line: bytes) -> bool:
