@@ -74,7 +74,9 @@ def test_every_line_is_counted_once_for_any_bytes(data: bytes, seed: int) -> Non
 
 @pytest.mark.parametrize("path", REGRESSIONS, ids=lambda path: path.stem)
 def test_what_the_fuzzer_found_once_stays_mended(path: Path) -> None:
-    assert check(path.read_bytes(), random.Random(0), with_tables=True) is None
+    # The fuzzer cuts the log at random: once may miss the place.
+    found = [check(path.read_bytes(), random.Random(seed), with_tables=seed == 0) for seed in range(30)]
+    assert found == [None] * 30
 
 
 def test_the_samples_hold_the_properties_unchanged() -> None:
