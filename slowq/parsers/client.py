@@ -43,9 +43,9 @@ def failure_of(text: bytes) -> Failure | None:
     return Failure(found[1] or b"", text[found.start() :], _took_s(text))
 
 
-def is_attempt(text: bytes) -> bool:
-    """Whether a line is a further piece of an error: what one of several attempts ran into."""
-    return _ATTEMPT.match(text) is not None
+def attempt_of(text: bytes) -> Failure | None:
+    """What one of several attempts ran into, which is a further piece of an error; None for any other line."""
+    return Failure(b"", text, float("nan")) if _ATTEMPT.match(text) else None
 
 
 def _took_s(text: bytes) -> float:

@@ -18,7 +18,6 @@ from slowq.units import go_duration_s
 _QUOTED = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _LONG_DETAILS = ("create_index", "load", "session")
 _QUEUE_FULL, _NO_MEMORY, _LAG = b"queue is full", b"OOM if load", b"lag too large"
-_STALLED = b"channel tsafe stalled"  # from 2.6.15 on
 _TIMEOUTS = (
     b"deadline exceeded",
     b"DeadlineExceeded",
@@ -97,7 +96,7 @@ _TURNED_AWAY = _NUMBER[b"Pulsar turns a client away"]
 _ERRORS = (
     (_QUEUE_FULL, _FULL),
     (_LAG, _LAGS),
-    (_STALLED, _LAGS),
+    (b"channel tsafe stalled", _LAGS),  # from 2.6.15 on
     (_NO_MEMORY, _NUMBER[b"memory does not do for a load"]),
 )
 

@@ -113,7 +113,7 @@ class Scanner:
         lines = len(feeds) + (view[end - 1] != 10)
         # A time stamp alone, at the end, may be the head of an entry that goes on in the next block.
         is_plain = all_begin_with(view, feeds, self._zap_start) and block.find(b"\x1b", 0, end) < 0
-        if is_plain and _BROKEN not in self._pieces and not zap.is_stamp_alone(_last_line(view, feeds)):
+        if is_plain and _BROKEN not in self._pieces and not zap.is_stamp_alone(_last_line(block, end)):
             batch.milvus += lines
             batch.formats[("milvus-text",)] += lines
             # Whether nearly all are slow, the beginning of a block tells well enough.
@@ -367,8 +367,8 @@ class Scanner:
             self._evidence.read_of_client(failed, number)
         elif kind == "continuation":
             batch.continuation += 1
-            if client.is_attempt(inner.text):
-                self._evidence.read_of_client(client.Failure(b"", inner.text, float("nan")), number)
+            if (attempt := client.attempt_of(inner.text)) is not None:
+                self._evidence.read_of_client(attempt, number)
         elif number == 1 and self._from_start and b"," in line and b"{" not in line:
             self._csv_header = (number, line)
         else:
@@ -385,11 +385,10 @@ class Scanner:
             self.batch.unrecognised_lines.append((number, line[:_EXCERPT]))
 
 
-def _last_line(view: memoryview, feeds: np.ndarray) -> memoryview:
-    """The last line of a block, without its line feed."""
-    end = len(view) - (view[-1] == 10)
-    before = feeds[-2:]
-    return view[int(before[before < end].max(initial=-1)) + 1 : end]
+def _last_line(block: bytearray | bytes, end: int) -> bytearray | bytes:
+    """The last line of `block[:end]`, without its line feed."""
+    end -= block[end - 1] == 10
+    return block[block.rfind(b"\n", 0, end) + 1 : end]
 
 
 def _is_slow(line: bytes) -> bool:

@@ -136,7 +136,7 @@ def stamp_ms(line: bytes) -> int | None:
     return second + int(line[21:24]) if second is not None and line[21:24].isdigit() else None
 
 
-def is_stamp_alone(line: bytes | memoryview) -> bool:
+def is_stamp_alone(line: bytes | bytearray) -> bool:
     """Whether a line is a time stamp and nothing else, as where somebody's copy broke an entry at each field."""
     return len(line) <= STAMP_LENGTH + 2 and stamp_ms(bytes(line).rstrip()) is not None
 

@@ -212,10 +212,8 @@ class JsonFilter:
         """There are filters that are not given, and the collection has a JSON field: what they are on is likely."""
         only = bool(case.context.pattern.get("only_with_filter"))
         unstated = next((one for one in case.context.requests if one.filter == NOT_STATED), None)
-        others = [
-            one for _, one in scalar_fields(case) if not one.primary and all(one is not json for _, json in fields)
-        ]
-        if not only and (unstated is None or others):
+        all_json = len(fields) == sum(not one.primary for _, one in scalar_fields(case))
+        if not only and (unstated is None or not all_json):
             return None
         key, one = fields[0]
         return fact(

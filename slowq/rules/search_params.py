@@ -230,9 +230,8 @@ class SearchParams:
         no_nlist = np.isnan(nlist)
         limit = np.where(no_nlist, self.high_nprobe, np.maximum(self.nprobe_share * nlist, 8.0))
         nprobe, refine_k = work.param("nprobe"), work.param("refine_k")
-        probes = (nprobe >= limit) & ~work.has_param(
-            "radius"
-        )  # a range search goes on until a cluster holds nothing in range
+        # A range search goes on until a cluster holds nothing in range, whatever nprobe is.
+        probes = (nprobe >= limit) & ~work.has_param("radius")
         refined = refines & (refine_k >= self.high_refine_k) & (refine_k * top_k >= self.high_ef)
         return [
             self._candidates("ef", work, self.ef_per_top_k * top_k, top_k),
